@@ -1,0 +1,1 @@
+"""Pretrain any nonlinear RNN without backpropagation through time, then run it alone."""

@@ -1,0 +1,77 @@
+"""L0. The symbols of the method, once, and the few types that everything shares.
+
+    symbol   shape            meaning
+    x_t      [B, T] or [B, T, C]   inputs: tokens or real vectors, t = 1..T
+    y_t      as x                  outputs; absent where the mask is False
+    m_t      [..., K, D]           memory after x_1..x_t: K slots of width D, RMS-normalised over D
+    m_0      [K, D]                the learned empty memory
+    e_t      [..., E]              embedded input
+    f        (m_{t-1}, e_t) -> m_t the cell
+    g        m_t -> output params  the readout
+    label    [B, T+1, K, D]        the teacher's memories for t = 0..T
+    delta_t  [T]                   drift: MSE of the student's own memory to the label
+
+                  x_1       x_2              x_T
+                   |         |                |
+        m_0 --f-> m_1 --f-> m_2 -- ... --f-> m_T
+                   |g        |g               |g
+                  y_1       y_2              y_T        (autoregressive: y_t = x_{t+1})
+
+So `memories[:, t]` is m_t, `x[:, t - 1]` is x_t and `y[:, t - 1]` is y_t.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Symbols 0..size-1."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Real vectors of `width` channels."""
+
+    width: int
+
+
+Kind = Tokens | Vectors
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a network reads and writes: kinds of x_t and y_t, and T, the length of a sequence."""
+
+    inputs: Kind
+    outputs: Kind
+    length: int
+
+
+class Batch(NamedTuple):
+    """B sequences: x `[B, T]` (or `[B, T, C]`), y alike, mask `[B, T]`, True where y_t counts."""
+
+    x: Tensor
+    y: Tensor
+    mask: Tensor
+
+
+@dataclass(frozen=True)
+class MemoryShape:
+    """K slots of width D."""
+
+    slots: int
+    width: int
+
+    @property
+    def size(self) -> int:
+        """K * D, the numbers a memory holds."""
+        return self.slots * self.width
+
+
+class UsageError(ValueError):
+    """Bad input: one sentence that says what was given, what was expected and what to do."""
