@@ -1,0 +1,114 @@
+"""L0. Transformer pieces: rotary positions, attention, blocks. Pre-norm, no biases in attention."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def rotary_table(length: int, width: int) -> Float[Tensor, "2 length half"]:
+    """Cosines and sines of rotary positions 0..length-1 for heads of `width` (even)."""
+    frequency = 1000.0 ** (-torch.arange(0, width, 2) / width)
+    angle = torch.arange(length)[:, None] * frequency
+    return torch.stack([angle.cos(), angle.sin()])
+
+
+def rotate(
+    q: Float[Tensor, "... length width"], table: Float[Tensor, "2 length half"]
+) -> Float[Tensor, "... length width"]:
+    """Turn each pair of channels by its position, so that q.k depends on distance (RoPE)."""
+    a, b = q.chunk(2, -1)
+    cos, sin = table[0], table[1]
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
+
+
+class Rotary(nn.Module):
+    """Tables for up to `length` positions, computed once; longer inputs compute their own."""
+
+    table: Tensor
+
+    def __init__(self, length: int, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.register_buffer("table", rotary_table(length, width), persistent=False)
+
+    def forward(self, length: int) -> Float[Tensor, "2 length half"]:
+        """The table of positions 0..length-1."""
+        if length <= self.table.shape[1]:
+            return self.table[:, :length]
+        return rotary_table(length, self.width).to(self.table)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention, `causal` or over all positions."""
+
+    def __init__(self, width: int, heads: int, causal: bool) -> None:
+        super().__init__()
+        self.heads, self.causal = heads, causal
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+
+    def forward(
+        self,
+        h: Float[Tensor, "batch length width"],
+        table: Float[Tensor, "2 length half"] | None,
+        mask: Tensor | None = None,
+    ) -> Float[Tensor, "batch length width"]:
+        """`mask` (True where attention may look) broadcasts to [batch, heads, length, length]."""
+        q, k, v = self.qkv(h).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        if table is not None:
+            q, k = rotate(q, table), rotate(k, table)
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=self.causal)
+        return self.out(mixed.transpose(1, 2).flatten(-2))
+
+
+class Mlp(nn.Module):
+    """Two layers with a GELU between."""
+
+    def __init__(self, width: int, hidden: int, out: int) -> None:
+        super().__init__()
+        self.up, self.down = nn.Linear(width, hidden), nn.Linear(hidden, out)
+
+    def forward(self, h: Float[Tensor, "... width"]) -> Float[Tensor, "... out"]:
+        """One position at a time."""
+        return self.down(F.gelu(self.up(h), approximate="tanh"))
+
+
+class Block(nn.Module):
+    """Pre-norm attention and MLP, both residual."""
+
+    def __init__(self, width: int, heads: int, causal: bool) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
+        self.attention = Attention(width, heads, causal)
+        self.mlp = Mlp(width, 4 * width, width)
+
+    def forward(
+        self,
+        h: Float[Tensor, "batch length width"],
+        table: Float[Tensor, "2 length half"] | None,
+        mask: Tensor | None = None,
+    ) -> Float[Tensor, "batch length width"]:
+        """Shapes as in `Attention`."""
+        h = h + self.attention(self.norms[0](h), table, mask)
+        return h + self.mlp(self.norms[1](h))
+
+
+class Tower(nn.Module):
+    """`depth` blocks over rotary positions and a last norm."""
+
+    def __init__(self, width: int, depth: int, heads: int, length: int, causal: bool) -> None:
+        super().__init__()
+        self.rotary = Rotary(length, width // heads)
+        self.blocks = nn.ModuleList([Block(width, heads, causal) for _ in range(depth)])
+        self.norm = nn.LayerNorm(width)
+
+    def forward(
+        self, h: Float[Tensor, "batch length width"], mask: Tensor | None = None
+    ) -> Float[Tensor, "batch length width"]:
+        """Shapes as in `Attention`."""
+        table = self.rotary(h.shape[1])
+        for block in self.blocks:
+            h = block(h, table, mask)
+        return self.norm(h)
+

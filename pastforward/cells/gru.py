@@ -1,0 +1,28 @@
+"""L1. The gated recurrent unit (Cho et al. 2014, with the reset after the product)."""
+
+import torch
+from torch import Tensor, nn
+
+from pastforward.cells.base import Cell
+from pastforward.memory import flat
+from pastforward.types import MemoryShape
+
+
+class GRU(Cell):
+    """m' = z m + (1 - z) tanh(n + r h), gates from m and e.
+
+    The norm after the step lets memories leave the cube that tanh spans: a plain GRU can't reach
+    labels of root-mean-square 1.
+    """
+
+    def __init__(self, memory: MemoryShape, inputs: int) -> None:
+        super().__init__(memory, inputs)
+        self.recurrent = nn.Linear(memory.size, 3 * memory.size)
+        self.input = nn.Linear(inputs, 3 * memory.size)
+
+    def transition(self, m: Tensor, e: Tensor) -> Tensor:
+        """See `Cell`."""
+        hz, hr, hn = self.recurrent(flat(m)).chunk(3, -1)
+        ez, er, en = self.input(e).chunk(3, -1)
+        candidate = torch.tanh(en + torch.sigmoid(hr + er) * hn)
+        return torch.lerp(candidate, flat(m), torch.sigmoid(hz + ez)).view(m.shape)

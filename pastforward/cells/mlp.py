@@ -1,0 +1,24 @@
+"""L1. A residual multilayer perceptron as a cell: m' = m + W2 gelu(W1 m + U e + b)."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pastforward.cells.base import Cell
+from pastforward.memory import flat
+from pastforward.types import MemoryShape
+
+
+class ResidualMLP(Cell):
+    """One hidden layer of `expand` times the memory's size."""
+
+    def __init__(self, memory: MemoryShape, inputs: int, expand: int = 2) -> None:
+        super().__init__(memory, inputs)
+        hidden = expand * memory.size
+        self.recurrent = nn.Linear(memory.size, hidden)
+        self.input = nn.Linear(inputs, hidden, bias=False)
+        self.down = nn.Linear(hidden, memory.size)
+
+    def transition(self, m: Tensor, e: Tensor) -> Tensor:
+        """See `Cell`."""
+        hidden = F.gelu(self.recurrent(flat(m)) + self.input(e), approximate="tanh")
+        return m + self.down(hidden).view(m.shape)

@@ -1,0 +1,60 @@
+"""L1. The decoder: futures from a memory. It makes memories predictive states, then is discarded.
+
+    memory tokens of m_t   x_{t+1}   x_{t+2}  ...  x_{t+F-1}
+              |               |         |              |
+      readout -> y_t       y_{t+1}   y_{t+2}       y_{t+F-1}
+          j = 1             j = 2     j = 3           j = F
+
+Output j sees m_t and x_{t+1}..x_{t+j-1}. The first sees the memory alone: it is the readout.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from pastforward.blocks import Tower
+from pastforward.encoder import take
+from pastforward.inputs import embedding
+from pastforward.outputs import Readout, parameter_count
+from pastforward.types import Batch, MemoryShape, Signature
+
+
+class Decoder(nn.Module):
+    """A causal Transformer over the memory, cut into `tokens` pieces, and the true next inputs."""
+
+    def __init__(
+        self, signature: Signature, memory: MemoryShape, tokens: int, width: int, depth: int,
+        heads: int,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.tokens = tokens
+        self.readout = Readout(memory, signature.outputs, hidden=2 * width)
+        self.project = nn.Linear(memory.size // tokens, width)
+        self.places = nn.Parameter(0.1 * torch.randn(tokens, width))
+        self.embed = embedding(signature.inputs, width)
+        self.tower = Tower(width, depth, heads, tokens + signature.length, causal=True)
+        self.head = nn.Linear(width, parameter_count(signature.outputs))
+
+    def forward(
+        self, m: Float[Tensor, "count slots width"], x: Tensor
+    ) -> Float[Tensor, "count future parameters"]:
+        """Parameters of y_t..y_{t+F-1} from m_t and x_{t+1}..x_{t+F-1} `[N, F-1]`."""
+        first = self.readout(m).unsqueeze(1)
+        if x.shape[1] == 0:
+            return first
+        prefix = self.project(m.flatten(1).unflatten(1, (self.tokens, -1))) + self.places
+        h = self.tower(torch.cat([prefix, self.embed(x)], 1))
+        return torch.cat([first, self.head(h[:, self.tokens :])], 1)
+
+
+def futures(batch: Batch, times: Int[Tensor, "batch anchors"], length: int) -> Batch:
+    """The next `length` steps after each m_t, t in 1..T, as the decoder reads them.
+
+    x `[B, A, F-1]` holds x_{t+1}.., y and mask `[B, A, F]` hold y_t..; past the end the mask is
+    False.
+    """
+    steps = times.unsqueeze(-1) - 1 + torch.arange(length, device=times.device)
+    inside = steps < batch.x.shape[1]
+    steps = steps.clamp(max=batch.x.shape[1] - 1)
+    x = take(batch.x, steps[..., 1:])
+    return Batch(x, take(batch.y, steps), take(batch.mask, steps) & inside)

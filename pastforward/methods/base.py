@@ -1,0 +1,46 @@
+"""L3. The contract of a method: how credit flows. The loop owns everything else."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor, nn
+
+from pastforward.types import Batch
+
+
+class Losses(NamedTuple):
+    """What to descend, and every term by name (detached, for logs and the non-finite check)."""
+
+    total: Tensor
+    terms: dict[str, Tensor]
+
+
+class Method(ABC):
+    """One way to get gradients from a batch. `serial_calls` is the longest chain of cell calls."""
+
+    @abstractmethod
+    def parameters(self) -> Iterable[nn.Parameter]:
+        """What this method trains."""
+
+    @abstractmethod
+    def serial_calls(self, length: int) -> int:
+        """Cell calls one after the other in one optimiser step on sequences of `length`."""
+
+    @abstractmethod
+    def losses(self, batch: Batch, generator: torch.Generator) -> Losses:
+        """Losses of one batch; `generator` is the only source of randomness."""
+
+    @abstractmethod
+    def compile(self) -> None:
+        """Compile the hot parts in place."""
+
+    @final
+    def accumulate_gradients(
+        self, batch: Batch, generator: torch.Generator, share: float = 1.0
+    ) -> dict[str, Tensor]:
+        """Add the gradient of `share` times the loss; return the terms, `loss` among them."""
+        total, terms = self.losses(batch, generator)
+        (share * total).backward()
+        return {"loss": total.detach()} | terms

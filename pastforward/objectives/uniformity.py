@@ -1,0 +1,25 @@
+"""L2. Uniformity: keeps memories apart on the sphere (Wang & Isola 2020)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from pastforward.memory import flat
+
+
+def uniformity(m: Float[Tensor, "count slots width"]) -> Float[Tensor, ""]:
+    """log E exp(-2 |u - v|^2) over pairs of N memories, of whole memories and of each slot, averaged.
+
+    Rows are scaled to unit norm. 0 when all memories are the same; lower is more spread.
+    """
+    whole = _log_potential(flat(m).unsqueeze(0))
+    return 0.5 * (whole + _log_potential(m.transpose(0, 1)))
+
+
+def _log_potential(rows: Float[Tensor, "groups count width"]) -> Tensor:
+    unit = F.normalize(rows, dim=-1)
+    squared = 2.0 - 2.0 * unit @ unit.transpose(1, 2)
+    pairs = torch.ones_like(squared[0], dtype=torch.bool).triu(1)
+    potential = squared[:, pairs].mul(-2.0)
+    return (potential.logsumexp(1) - torch.log(pairs.sum())).mean()

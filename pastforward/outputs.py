@@ -1,0 +1,80 @@
+"""L1. From a memory to a distribution of y_t, and what can be asked of that distribution.
+
+Tokens are categorical (parameters are logits), vectors diagonal Gaussians (mean, log deviation).
+Losses are in nats per output and per element; whoever calls applies the mask, once.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pastforward.blocks import Mlp
+from pastforward.memory import flat
+from pastforward.types import Kind, MemoryShape, Tokens
+
+
+def parameter_count(kind: Kind) -> int:
+    """How many numbers describe the distribution of one output."""
+    return kind.size if isinstance(kind, Tokens) else 2 * kind.width
+
+
+class Readout(nn.Module):
+    """g: one hidden layer from the whole memory to the parameters of y_t."""
+
+    def __init__(self, memory: MemoryShape, kind: Kind, hidden: int) -> None:
+        super().__init__()
+        self.net = Mlp(memory.size, hidden, parameter_count(kind))
+
+    def forward(self, m: Float[Tensor, "... slots width"]) -> Float[Tensor, "... parameters"]:
+        """Any leading axes."""
+        return self.net(flat(m))
+
+
+def nll(kind: Kind, parameters: Float[Tensor, "... parameters"], y: Tensor) -> Tensor:
+    """-log p(y), `[...]`: categorical, or Gaussian summed over channels."""
+    if isinstance(kind, Tokens):
+        logits = parameters.flatten(0, -2)
+        return F.cross_entropy(logits, y.flatten(), reduction="none").view(y.shape)
+    mean, log_std = _gaussian(parameters)
+    z = (y - mean) * torch.exp(-log_std)
+    return (0.5 * z.square() + log_std + 0.5 * math.log(2 * math.pi)).sum(-1)
+
+
+def kl(kind: Kind, p: Tensor, q: Tensor) -> Tensor:
+    """KL(p || q) between two distributions of the same kind, `[...]`."""
+    if isinstance(kind, Tokens):
+        log_p, log_q = p.log_softmax(-1), q.log_softmax(-1)
+        return (log_p.exp() * (log_p - log_q)).sum(-1)
+    (mean_p, log_p), (mean_q, log_q) = _gaussian(p), _gaussian(q)
+    ratio = torch.exp(2 * (log_p - log_q))
+    shift = ((mean_p - mean_q) * torch.exp(-log_q)).square()
+    return (0.5 * (ratio + shift - 1.0) + log_q - log_p).sum(-1)
+
+
+def most_likely(kind: Kind, parameters: Tensor) -> Tensor:
+    """The mode: a token, or the mean vector."""
+    return parameters.argmax(-1) if isinstance(kind, Tokens) else _gaussian(parameters)[0]
+
+
+def sample(
+    kind: Kind, parameters: Tensor, generator: torch.Generator, temperature: float = 1.0
+) -> Tensor:
+    """Draw y; `temperature` 0 gives the mode."""
+    if temperature == 0.0:
+        return most_likely(kind, parameters)
+    if isinstance(kind, Tokens):
+        probability = (parameters / temperature).softmax(-1).flatten(0, -2)
+        drawn = torch.multinomial(probability, 1, generator=generator)
+        return drawn.view(parameters.shape[:-1])
+    mean, log_std = _gaussian(parameters)
+    noise = torch.randn(mean.shape, generator=generator, device=mean.device)
+    return mean + temperature * log_std.exp() * noise
+
+
+def _gaussian(parameters: Tensor) -> tuple[Tensor, Tensor]:
+    # Bounds keep a lucky channel from a likelihood without limit.
+    mean, log_std = parameters.chunk(2, -1)
+    return mean, log_std.clamp(-5.0, 5.0)

@@ -1,0 +1,19 @@
+"""L2. The only serial loop over time that training uses."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Step = Callable[[Tensor, Tensor], Tensor]
+
+
+def rollout(
+    step: Step, m: Float[Tensor, "batch slots width"], e: Float[Tensor, "batch length inputs"]
+) -> Float[Tensor, "batch steps slots width"]:
+    """m_0..m_T from m_0 and embedded inputs e_1..e_T: T calls of the cell, one after the other."""
+    memories = [m]
+    for e_t in e.unbind(1):
+        memories.append(step(memories[-1], e_t))
+    return torch.stack(memories, 1)

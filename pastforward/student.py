@@ -1,0 +1,36 @@
+"""L2. The student: embedding, cell, readout and empty memory. All that ships."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pastforward.cells import Cell
+from pastforward.inputs import embedding
+from pastforward.memory import rms_norm
+from pastforward.outputs import Readout
+from pastforward.types import MemoryShape, Signature
+
+
+class Student(nn.Module):
+    """A recurrent network: m_t = f(m_{t-1}, embed(x_t)), y_t ~ g(m_t), from a learned m_0."""
+
+    def __init__(self, signature: Signature, cell: Cell, hidden: int) -> None:
+        super().__init__()
+        self.signature = signature
+        self.embed = embedding(signature.inputs, cell.inputs)
+        self.cell = cell
+        self.readout = Readout(cell.memory, signature.outputs, hidden)
+        self.empty = nn.Parameter(torch.randn(cell.memory.slots, cell.memory.width))
+
+    @property
+    def memory(self) -> MemoryShape:
+        """K and D."""
+        return self.cell.memory
+
+    def start(self, *leading: int) -> Float[Tensor, "... slots width"]:
+        """The empty memory m_0, expanded over leading axes."""
+        return rms_norm(self.empty).expand(*leading, -1, -1)
+
+    def step(self, m: Float[Tensor, "... slots width"], x: Tensor) -> Tensor:
+        """f(m_{t-1}, x_t) for tokens `[...]` or vectors `[..., C]`."""
+        return self.cell(m, self.embed(x))
