@@ -36,15 +36,16 @@ class Decoder(nn.Module):
         self.head = nn.Linear(width, parameter_count(signature.outputs))
 
     def forward(
-        self, m: Float[Tensor, "count slots width"], x: Tensor
-    ) -> Float[Tensor, "count future parameters"]:
-        """Parameters of y_t..y_{t+F-1} from m_t and x_{t+1}..x_{t+F-1} `[N, F-1]`."""
-        first = self.readout(m).unsqueeze(1)
-        if x.shape[1] == 0:
+        self, m: Float[Tensor, "batch anchors slots width"], x: Tensor
+    ) -> Float[Tensor, "batch anchors future parameters"]:
+        """Parameters of y_t..y_{t+F-1} from m_t and x_{t+1}..x_{t+F-1} `[B, A, F-1]`."""
+        first = self.readout(m).unsqueeze(2)
+        if x.shape[2] == 0:
             return first
-        prefix = self.project(m.flatten(1).unflatten(1, (self.tokens, -1))) + self.places
-        h = self.tower(torch.cat([prefix, self.embed(x)], 1))
-        return torch.cat([first, self.head(h[:, self.tokens :])], 1)
+        prefix = self.project(m.flatten(2).unflatten(2, (self.tokens, -1))) + self.places
+        h = self.tower(torch.cat([prefix, self.embed(x)], 2).flatten(0, 1))
+        later = self.head(h[:, self.tokens :]).unflatten(0, m.shape[:2])
+        return torch.cat([first, later], 2)
 
 
 def futures(batch: Batch, times: Int[Tensor, "batch anchors"], length: int) -> Batch:

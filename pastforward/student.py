@@ -4,17 +4,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pastforward.cells import Cell
+from pastforward.cells import CELLS, Cell
+from pastforward.config import StudentConfig
 from pastforward.inputs import embedding
 from pastforward.memory import rms_norm
 from pastforward.outputs import Readout
-from pastforward.types import MemoryShape, Signature
+from pastforward.types import MemoryShape, Signature, UsageError, nearest
 
 
 class Student(nn.Module):
     """A recurrent network: m_t = f(m_{t-1}, embed(x_t)), y_t ~ g(m_t), from a learned m_0."""
 
-    def __init__(self, signature: Signature, cell: Cell, hidden: int) -> None:
+    def __init__(self, signature: Signature, cell: Cell, hidden: int = 128) -> None:
         super().__init__()
         self.signature = signature
         self.embed = embedding(signature.inputs, cell.inputs)
@@ -34,3 +35,11 @@ class Student(nn.Module):
     def step(self, m: Float[Tensor, "... slots width"], x: Tensor) -> Tensor:
         """f(m_{t-1}, x_t) for tokens `[...]` or vectors `[..., C]`."""
         return self.cell(m, self.embed(x))
+
+
+def build_student(config: StudentConfig, signature: Signature) -> Student:
+    """A student with a cell of the table; raises `UsageError` for names and sizes that don't fit."""
+    if config.cell not in CELLS:
+        raise UsageError(f"There is no cell '{config.cell}'; {nearest(config.cell, CELLS)}.")
+    memory = MemoryShape(config.slots, config.width)
+    return Student(signature, CELLS[config.cell](memory, config.embed), config.hidden)

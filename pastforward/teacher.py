@@ -3,9 +3,10 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pastforward.config import TeacherConfig
 from pastforward.decoder import Decoder
-from pastforward.encoder import Encoder
-from pastforward.types import MemoryShape, Signature
+from pastforward.encoder import CausalEncoder, Encoder, RegisterPool, StateHead, WindowEncoder
+from pastforward.types import MemoryShape, Signature, UsageError, nearest
 
 
 class Teacher(nn.Module):
@@ -25,3 +26,36 @@ class Teacher(nn.Module):
     def predict(self, x: Tensor) -> Float[Tensor, "batch length parameters"]:
         """Parameters of y_1..y_T read from the labels."""
         return self.decoder.readout(self.labels(x)[:, 1:])
+
+
+def build_teacher(config: TeacherConfig, signature: Signature, memory: MemoryShape) -> Teacher:
+    """Encoder and decoder for memories of the student's shape; raises `UsageError` on misfits."""
+    _require(config.width % (2 * config.heads) == 0,
+             f"the teacher's width {config.width} is no multiple of twice its {config.heads} heads")  # fmt: skip
+    tokens = config.decoder_tokens or (memory.slots if memory.slots > 1 else min(8, memory.width))
+    _require(memory.size % tokens == 0,
+             f"a memory of {memory.size} numbers can't be cut into {tokens} decoder tokens")  # fmt: skip
+    decoder = Decoder(signature, memory, tokens, config.width, config.decoder_depth, config.heads)
+    return Teacher(signature, memory, _build_encoder(config, signature, memory), decoder)
+
+
+def _build_encoder(config: TeacherConfig, signature: Signature, memory: MemoryShape) -> Encoder:
+    width, depth, heads = config.width, config.depth, config.heads
+    if config.encoder == "window":
+        window = config.window or signature.length
+        return WindowEncoder(signature, memory, window, width, depth, heads)
+    pools = {
+        "registers": lambda: RegisterPool(width, heads, memory),
+        "state": lambda: StateHead(width, memory),
+    }
+    if config.encoder not in pools:
+        known = [*pools, "window"]
+        raise UsageError(
+            f"There is no encoder '{config.encoder}'; {nearest(config.encoder, known)}."
+        )
+    return CausalEncoder(signature, width, depth, heads, pools[config.encoder]())
+
+
+def _require(holds: bool, what: str) -> None:
+    if not holds:
+        raise UsageError(f"Sizes don't fit: {what}; change one of them.")

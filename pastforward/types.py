@@ -20,6 +20,8 @@
 So `memories[:, t]` is m_t, `x[:, t - 1]` is x_t and `y[:, t - 1]` is y_t.
 """
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -75,3 +77,10 @@ class MemoryShape:
 
 class UsageError(ValueError):
     """Bad input: one sentence that says what was given, what was expected and what to do."""
+
+
+def nearest(given: str, known: Iterable[str]) -> str:
+    """The end of an error message: the nearest of the known names, or all of them."""
+    known = list(known)
+    close = difflib.get_close_matches(given, known, 1, 0.4)
+    return f"did you mean '{close[0]}'" if close else f"choose one of {', '.join(known)}"

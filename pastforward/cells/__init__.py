@@ -22,6 +22,14 @@ CELLS: dict[str, CellBuilder] = {
 }
 
 __all__ = [
-    "CELLS", "GRU", "LSTM", "Cell", "CellBuilder", "Elman", "ResidualMLP", "TransformerCell",
-    "WrappedCell", "wrap",
+    "CELLS",
+    "GRU",
+    "LSTM",
+    "Cell",
+    "CellBuilder",
+    "Elman",
+    "ResidualMLP",
+    "TransformerCell",
+    "WrappedCell",
+    "wrap",
 ]

@@ -1,4 +1,4 @@
-"""L1. A residual multilayer perceptron as a cell: m' = m + W2 gelu(W1 m + U e + b)."""
+"""L1. A residual multilayer perceptron as a cell: m' = m + W2 silu(W1 m + U e + b)."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -20,5 +20,5 @@ class ResidualMLP(Cell):
 
     def transition(self, m: Tensor, e: Tensor) -> Tensor:
         """See `Cell`."""
-        hidden = F.gelu(self.recurrent(flat(m)) + self.input(e), approximate="tanh")
+        hidden = F.silu(self.recurrent(flat(m)) + self.input(e))
         return m + self.down(hidden).view(m.shape)

@@ -7,6 +7,7 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor, nn
 
+from pastforward.student import Student
 from pastforward.types import Batch
 
 
@@ -18,7 +19,7 @@ class Losses(NamedTuple):
 
 
 class Method(ABC):
-    """One way to get gradients from a batch. `serial_calls` is the longest chain of cell calls."""
+    """One way to get gradients from a batch."""
 
     @abstractmethod
     def parameters(self) -> Iterable[nn.Parameter]:
@@ -44,3 +45,21 @@ class Method(ABC):
         total, terms = self.losses(batch, generator)
         (share * total).backward()
         return {"loss": total.detach()} | terms
+
+
+class RolloutMethod(Method, ABC):
+    """A method that trains the student alone, on memories that it reached itself."""
+
+    def __init__(self, student: Student) -> None:
+        self.student = student
+        self._step = student.cell.forward
+
+    @final
+    def parameters(self) -> Iterable[nn.Parameter]:
+        """See `Method`."""
+        return self.student.parameters()
+
+    @final
+    def compile(self) -> None:
+        """Compile one step of the cell: a graph of the whole unrolled loop takes minutes."""
+        self._step = torch.compile(self.student.cell.forward, dynamic=False)

@@ -7,16 +7,14 @@ windows of k steps that start from memories of the student's own rollout (or fro
 windows in parallel and keeps the gradient inside each: k serial steps with gradient, not T.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from pastforward.encoder import take
-from pastforward.memory import flat, variance
-from pastforward.methods.base import Losses, Method
-from pastforward.objectives import masked_mean, squared_error
+from pastforward.config import DMTConfig
+from pastforward.methods.base import Losses, RolloutMethod
+from pastforward.objectives import masked_mean, unexplained
 from pastforward.outputs import kl, nll
 from pastforward.rollout import rollout
 from pastforward.student import Student
@@ -24,123 +22,95 @@ from pastforward.teacher import Teacher
 from pastforward.types import Batch
 
 
-@dataclass(frozen=True)
-class DMTConfig:
-    """Weights of the losses and the length of a window."""
-
-    window: int = 8
-    """k: steps in a window; at T the whole rollout."""
-    own: float = 1.0
-    """Share of windows that start from the student's own memories; the rest start from labels."""
-    dynamics: float = 1.0
-    readout: float = 1.0
-    """Weight of the outputs' loss."""
-    distil: float = 0.0
-    """Weight of KL from the teacher's prediction at the label to the student's."""
-
-
-class UnrollDMT(Method):
+@final
+class UnrollDMT(RolloutMethod):
     """The whole rollout from m_0 against all labels."""
 
     def __init__(self, student: Student, teacher: Teacher, config: DMTConfig) -> None:
-        self.student, self.teacher, self.config = student, teacher, config
-        self._step = student.cell.forward
-
-    def parameters(self) -> Iterable[nn.Parameter]:
-        """See `Method`."""
-        return self.student.parameters()
+        super().__init__(student)
+        self.teacher, self.config = teacher, config
 
     def serial_calls(self, length: int) -> int:
         """See `Method`."""
         return length
 
-    def compile(self) -> None:
-        """See `Method`."""
-        self._step = torch.compile(self.student.cell.forward, dynamic=False)
-
-    def losses(self, batch: Batch, generator: torch.Generator) -> Losses:  # noqa: ARG002
+    def losses(self, batch: Batch, generator: torch.Generator) -> Losses:
         """See `Method`."""
         with torch.no_grad():
             labels = self.teacher.labels(batch.x)
-        e = self.student.embed(batch.x)
-        own = rollout(self._step, self.student.start(e.shape[0]), e)
-        return _losses(self.student, self.teacher, self.config, own, labels, batch)
+        student = self.student
+        own = rollout(self._step, student.start(len(labels)), student.embed(batch.x))
+        return _losses(student, self.teacher, self.config, own, labels, batch)
 
 
-class WindowDMT(Method):
+@final
+class WindowDMT(RolloutMethod):
     """All k-step windows of a sequence in parallel."""
 
     def __init__(self, student: Student, teacher: Teacher, config: DMTConfig) -> None:
-        self.student, self.teacher, self.config = student, teacher, config
-        self._step = student.cell.forward
-
-    def parameters(self) -> Iterable[nn.Parameter]:
-        """See `Method`."""
-        return self.student.parameters()
+        super().__init__(student)
+        self.teacher, self.config = teacher, config
 
     def serial_calls(self, length: int) -> int:
-        """See `Method`; the gradient-free rollout that finds the starts included."""
-        return length + min(self.config.window, length) if self.config.own else self.config.window
-
-    def compile(self) -> None:
-        """See `Method`."""
-        self._step = torch.compile(self.student.cell.forward, dynamic=False)
+        """See `Method`; the gradient-free rollout that finds the starts is included."""
+        window = min(self.config.window, length)
+        return window + (length if self.config.own else 0)
 
     def losses(self, batch: Batch, generator: torch.Generator) -> Losses:
         """See `Method`."""
-        student, length = self.student, batch.x.shape[1]
+        student, size = self.student, batch.x.shape[0]
         with torch.no_grad():
             labels = self.teacher.labels(batch.x)
             starts = self._starts(batch, labels, generator)
-        first = self._first_steps(length, generator).to(batch.x.device)
-        within = torch.arange(min(self.config.window, length), device=first.device)
-        steps = first[:, None] + within
-        size = (batch.x.shape[0], *steps.shape)
-        times = steps.expand(size).flatten(0, 1)
-
-        def cut(sequence: Tensor) -> Tensor:
-            return sequence[:, steps].flatten(0, 1)
-
-        begin = starts[:, first]
-        if first[0] == 0:
-            begin = torch.cat([student.start(size[0], 1), begin[:, 1:]], 1)
-        own = rollout(self._step, begin.flatten(0, 1), student.embed(cut(batch.x)))
-        targets = torch.cat([labels[:, first].flatten(0, 1)[:, None], cut(labels[:, 1:])], 1)
-        part = Batch(cut(batch.x), cut(batch.y), cut(batch.mask))
-        del times
-        return _losses(student, self.teacher, self.config, own, targets, part)
+        steps = self._steps(batch.mask.shape[1], generator).to(batch.x.device)
+        windows = Batch(*(part[:, steps].flatten(0, 1) for part in batch))
+        begin = self._begin(starts, steps[:, 0]).flatten(0, 1)
+        own = rollout(self._step, begin, student.embed(windows.x))[:, 1:]
+        own = own.unflatten(0, (size, -1)).flatten(1, 2)
+        own = torch.cat([student.start(size, 1), own], 1)
+        steps = steps.flatten()
+        target = torch.cat([labels[:, :1], labels[:, steps + 1]], 1)
+        seen = Batch(*(part[:, steps] for part in batch))
+        return _losses(student, self.teacher, self.config, own, target, seen)
 
     def _starts(self, batch: Batch, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Memories `[B, T+1, K, D]` that windows may start from."""
         if not self.config.own:
             return labels
         e = self.student.embed(batch.x)
-        own = rollout(self._step, self.student.start(e.shape[0]), e)
-        if self.config.own == 1.0:
-            return own
+        own = rollout(self._step, self.student.start(len(e)), e)
         chosen = torch.rand(labels.shape[:2], generator=generator, device=labels.device)
         return torch.where((chosen < self.config.own)[..., None, None], own, labels)
 
-    def _first_steps(self, length: int, generator: torch.Generator) -> Tensor:
-        """t of the memory that each window starts from: a random shift, then every k steps."""
+    def _steps(self, length: int, generator: torch.Generator) -> Tensor:
+        """Positions of the inputs of each window `[W, k]`: a random shift, then every k steps."""
         window = min(self.config.window, length)
-        count = max(1, length // window - 1)
-        shift = torch.randint(0, length - count * window + 1, (1,), generator=generator)
-        return shift.cpu() + window * torch.arange(count)
+        shift = torch.randint(0, window, (1,), generator=generator, device=generator.device)
+        first = shift + window * torch.arange(length // window, device=generator.device)
+        return first.clamp(max=length - window)[:, None] + torch.arange(
+            window, device=generator.device
+        )
+
+    def _begin(self, starts: Tensor, first: Tensor) -> Tensor:
+        """Starting memories `[B, W, K, D]`; at t = 0 it is m_0 itself, which then learns."""
+        own = self.config.own > 0
+        empty = self.student.start(len(starts), len(first))
+        at_zero = (first == 0)[:, None, None]
+        return torch.where(at_zero, empty, starts[:, first]) if own else starts[:, first]
 
 
 def _losses(
     student: Student, teacher: Teacher, config: DMTConfig, own: Tensor, labels: Tensor, batch: Batch
 ) -> Losses:
-    kind = student.signature.outputs
-    dynamics = squared_error(own, labels).mean() / (variance(labels) + 1e-4)
-    read = student.readout(own[:, 1:])
+    """`own` and `labels` hold m_0 first, then one memory for each position of `batch`."""
+    kind, read = student.signature.outputs, student.readout(own[:, 1:])
+    dynamics = unexplained(own, labels).mean()
     readout = masked_mean(nll(kind, read, batch.y), batch.mask)
     total = config.dynamics * dynamics + config.readout * readout
-    terms = {"dynamics": dynamics, "readout": readout}
+    terms = {"dynamics": dynamics.detach(), "readout": readout.detach()}
     if config.distil:
         with torch.no_grad():
             target = teacher.decoder.readout(labels[:, 1:])
-        terms["distil"] = masked_mean(kl(kind, target, read), batch.mask)
-        total = total + config.distil * terms["distil"]
-    return Losses(total, {k: v.detach() for k, v in terms.items()})
+        distil = masked_mean(kl(kind, target, read), batch.mask)
+        total, terms["distil"] = total + config.distil * distil, distil.detach()
+    return Losses(total, terms)

@@ -1,27 +1,30 @@
 """L3. Supervised Memory Training: teacher alone, joint, and from a frozen teacher.
 
-All three draw anchors, from which the decoder predicts F steps, and train on one-step transitions
-(m_t, x_{t+1}) -> m_{t+1}, all in parallel over time; the longest chain of cell calls is 1.
+A step takes memories m_t and m_{t+1} of the encoder, decodes F steps of future from a few of them,
+and fits one step of the cell (m_t, x_{t+1}) -> m_{t+1} on all, in parallel over time: the longest
+chain of cell calls is 1. Who is moved by which loss:
 
                    TeacherTraining     JointSMT                       FrozenSMT
     decoding       E, D                E, D                           -
-    dynamics       -                   f, m_0 and, times `pull`, E    f, m_0
-    consistency    -                   f and, times `pull`, E         f
-    readout        -                   g, f                           g, f
+    prediction     E, D's readout      E, D's readout                 -
     uniformity     E                   E                              -
+    dynamics       -                   f, m_0 and, times `pull`, E    f, m_0
+    readout        -                   g, f and, times `pull`, E      g, f
+    consistency    -                   f and, times `pull`, E         f
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
+from pastforward.config import SMTConfig
 from pastforward.decoder import futures
-from pastforward.encoder import take
-from pastforward.memory import rms_norm, scale_gradient
+from pastforward.encoder import Encoder, take
+from pastforward.memory import scale_gradient
 from pastforward.methods.base import Losses, Method
 from pastforward.objectives import consistency, masked_mean, unexplained, uniformity
 from pastforward.outputs import nll
@@ -30,190 +33,187 @@ from pastforward.teacher import Teacher
 from pastforward.types import Batch
 
 
-@dataclass(frozen=True)
-class SMTConfig:
-    """Weights of the losses, and how much of each sequence a step uses."""
-
-    future: int = 32
-    """F: outputs decoded from each anchor."""
-    anchors: int = 2
-    """Memories per sequence that decode their future."""
-    decoding: float = 1.0
-    prediction: float = 1.0
-    """Weight of y_t read from every label: decoding at F = 1, at all t."""
-    dynamics: float = 1.0
-    """Weight of the fraction of the labels' variance that one step leaves unexplained."""
-    consistency: float = 0.0
-    readout: float = 1.0
-    uniformity: float = 0.001
-    pull: float = 1.0
-    """Share of the student's gradients that reaches the encoder in joint training."""
-    noise: float = 0.0
-    """Deviation of Gaussian noise on memories before the decoder and the cell read them."""
-
-
 class _Drawn(NamedTuple):
-    anchors: Tensor
-    noise: Tensor | None
+    """The random choices of a step, drawn before the compiled part."""
+
+    times: Tensor | None  # [B, n], t of the memory after each transition, in 1..T; None: all
+    anchors: Tensor  # [B, A], transitions whose second memory decodes its future
+    noise: Tensor | None  # [2, B, n, K, D], on the memories before and after
 
 
-def _draw(config: SMTConfig, batch: Batch, size: tuple[int, int], generator) -> _Drawn:
-    """Anchor times t in 1..T `[B, A]`, and noise for all T+1 memories."""
-    count, length = batch.x.shape[:2]
-    shape = (count, min(config.anchors, length))
-    device = batch.x.device
-    anchors = torch.randint(1, length + 1, shape, generator=generator, device=device)
-    if not config.noise:
-        return _Drawn(anchors, None)
-    noise = torch.randn(count, length + 1, *size, generator=generator, device=device)
-    return _Drawn(anchors, config.noise * noise)
+class _Labels(NamedTuple):
+    empty: Tensor  # m_0 [1, 1, K, D]
+    before: Tensor  # m_t [B, n, K, D]
+    after: Tensor  # m_{t+1} [B, n, K, D]
 
 
-class TeacherTraining(Method):
-    """Stage one: encoder and decoder on decoding, prediction and uniformity."""
+class SMT(Method, ABC):
+    """What the three stages share: drawing, labels, compilation."""
 
     def __init__(self, teacher: Teacher, config: SMTConfig) -> None:
         self.teacher, self.config = teacher, config
-        self._losses = self._compute
+        self._compiled = self.compute
+
+    @abstractmethod
+    def compute(self, batch: Batch, drawn: _Drawn) -> tuple[Tensor, dict[str, Tensor]]:
+        """Total loss and terms: a pure function of tensors."""
+
+    @final
+    def compile(self) -> None:
+        """See `Method`: everything between batch and loss is one graph."""
+        self._compiled = torch.compile(self.compute, dynamic=False)
+
+    @final
+    def losses(self, batch: Batch, generator: torch.Generator) -> Losses:
+        """See `Method`."""
+        total, terms = self._compiled(batch, _draw(self.config, batch, self.teacher, generator))
+        return Losses(total, {name: term.detach() for name, term in terms.items()})
+
+
+@final
+class TeacherTraining(SMT):
+    """Stage one: encoder and decoder, no student."""
 
     def parameters(self) -> Iterable[nn.Parameter]:
         """See `Method`."""
         return self.teacher.parameters()
 
-    def serial_calls(self, length: int) -> int:  # noqa: ARG002
+    def serial_calls(self, length: int) -> int:
         """See `Method`."""
         return 0
 
-    def compile(self) -> None:
-        """See `Method`."""
-        self._losses = torch.compile(self._compute, dynamic=False)
-
-    def losses(self, batch: Batch, generator: torch.Generator) -> Losses:
-        """See `Method`."""
-        memory = self.teacher.memory
-        drawn = _draw(self.config, batch, (memory.slots, memory.width), generator)
-        return Losses(*self._losses(batch, drawn))
-
-    def _compute(self, batch: Batch, drawn: _Drawn) -> tuple[Tensor, dict[str, Tensor]]:
-        labels = self.teacher.labels(batch.x)
-        total, terms, _ = teacher_losses(self.teacher, self.config, batch, labels, drawn)
-        return total, terms
+    def compute(self, batch: Batch, drawn: _Drawn) -> tuple[Tensor, dict[str, Tensor]]:
+        """See `SMT`."""
+        labels = _labels(self.teacher.encoder, batch.x, drawn)
+        return _teacher_losses(self.teacher, self.config, batch, labels, drawn)
 
 
-def teacher_losses(
-    teacher: Teacher, config: SMTConfig, batch: Batch, labels: Tensor, drawn: _Drawn
-) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-    """Weighted sum, terms, and the decoder's parameters at the anchors."""
-    kind = teacher.signature.outputs
-    read = labels if drawn.noise is None else labels + drawn.noise
-    future = futures(batch, drawn.anchors, config.future)
-    decoded = teacher.decoder(take(read, drawn.anchors).flatten(0, 1), future.x.flatten(0, 1))
-    decoded = decoded.unflatten(0, drawn.anchors.shape)
-    decoding = masked_mean(nll(kind, decoded, future.y), future.mask)
-    predicted = teacher.decoder.readout(read[:, 1:])
-    prediction = masked_mean(nll(kind, predicted, batch.y), batch.mask)
-    spread = uniformity(take(labels, drawn.anchors[:, :1]).flatten(0, 1))
-    total = (
-        config.decoding * decoding
-        + config.prediction * prediction
-        + config.uniformity * spread
-    )
-    terms = {"decoding": decoding, "prediction": prediction, "uniformity": spread}
-    return total, {k: v.detach() for k, v in terms.items()}, decoded
-
-
-class JointSMT(Method):
+@final
+class JointSMT(SMT):
     """All losses together; the student's also move the labels, by `pull`."""
 
     def __init__(self, student: Student, teacher: Teacher, config: SMTConfig) -> None:
-        self.student, self.teacher, self.config = student, teacher, config
-        self._losses = self._compute
+        super().__init__(teacher, config)
+        self.student = student
 
     def parameters(self) -> Iterable[nn.Parameter]:
         """See `Method`."""
         return chain(self.teacher.parameters(), self.student.parameters())
 
-    def serial_calls(self, length: int) -> int:  # noqa: ARG002
+    def serial_calls(self, length: int) -> int:
         """See `Method`."""
         return 1
 
-    def compile(self) -> None:
-        """See `Method`."""
-        self._losses = torch.compile(self._compute, dynamic=False)
-
-    def losses(self, batch: Batch, generator: torch.Generator) -> Losses:
-        """See `Method`."""
-        memory = self.teacher.memory
-        drawn = _draw(self.config, batch, (memory.slots, memory.width), generator)
-        return Losses(*self._losses(batch, drawn))
-
-    def _compute(self, batch: Batch, drawn: _Drawn) -> tuple[Tensor, dict[str, Tensor]]:
-        labels = self.teacher.labels(batch.x)
-        total, terms, decoded = teacher_losses(
-            self.teacher, self.config, batch, labels, drawn
+    def compute(self, batch: Batch, drawn: _Drawn) -> tuple[Tensor, dict[str, Tensor]]:
+        """See `SMT`."""
+        labels = _labels(self.teacher.encoder, batch.x, drawn)
+        teaching, terms = _teacher_losses(self.teacher, self.config, batch, labels, drawn)
+        pulled = _Labels(*(scale_gradient(part, self.config.pull) for part in labels))
+        learning, more = _student_losses(
+            self.student, self.teacher, self.config, batch, pulled, drawn
         )
-        pulled = scale_gradient(labels, self.config.pull)
-        student, more = student_losses(
-            self.student, self.teacher, self.config, batch, pulled, drawn, decoded
-        )
-        return total + student, terms | more
+        return teaching + learning, terms | more
 
 
-class FrozenSMT(Method):
+@final
+class FrozenSMT(SMT):
     """Stage two: a student on the labels of a teacher that no longer moves."""
 
     def __init__(self, student: Student, teacher: Teacher, config: SMTConfig) -> None:
-        self.student, self.teacher, self.config = student, teacher, config
-        self._losses = self._compute
+        super().__init__(teacher, config)
+        self.student = student
 
     def parameters(self) -> Iterable[nn.Parameter]:
         """See `Method`."""
         return self.student.parameters()
 
-    def serial_calls(self, length: int) -> int:  # noqa: ARG002
+    def serial_calls(self, length: int) -> int:
         """See `Method`."""
         return 1
 
-    def compile(self) -> None:
-        """See `Method`."""
-        self._losses = torch.compile(self._compute, dynamic=False)
-
-    def losses(self, batch: Batch, generator: torch.Generator) -> Losses:
-        """See `Method`."""
-        memory = self.teacher.memory
-        drawn = _draw(self.config, batch, (memory.slots, memory.width), generator)
-        return Losses(*self._losses(batch, drawn))
-
-    def _compute(self, batch: Batch, drawn: _Drawn) -> tuple[Tensor, dict[str, Tensor]]:
+    def compute(self, batch: Batch, drawn: _Drawn) -> tuple[Tensor, dict[str, Tensor]]:
+        """See `SMT`."""
         with torch.no_grad():
-            labels = self.teacher.labels(batch.x)
-        return student_losses(
-            self.student, self.teacher, self.config, batch, labels, drawn, None
-        )
+            labels = _labels(self.teacher.encoder, batch.x, drawn)
+        return _student_losses(self.student, self.teacher, self.config, batch, labels, drawn)
 
 
-def student_losses(
-    student: Student, teacher: Teacher, config: SMTConfig, batch: Batch, labels: Tensor,
-    drawn: _Drawn, decoded: Tensor | None,
+def _draw(config: SMTConfig, batch: Batch, teacher: Teacher, generator: torch.Generator) -> _Drawn:
+    (count, length), device = batch.mask.shape, batch.x.device
+    used = min(config.transitions or length, length)
+
+    def integers(low: int, high: int, number: int) -> Tensor:
+        size = (count, number)
+        return torch.randint(low, high, size, generator=generator, device=device)
+
+    times = None if config.transitions is None else integers(1, length + 1, used)
+    anchors = integers(0, used, min(config.anchors, used))
+    if not config.noise:
+        return _Drawn(times, anchors, None)
+    shape = (2, count, used, teacher.memory.slots, teacher.memory.width)
+    noise = torch.randn(shape, generator=generator, device=device)
+    return _Drawn(times, anchors, config.noise * noise)
+
+
+def _labels(encoder: Encoder, x: Tensor, drawn: _Drawn) -> _Labels:
+    if drawn.times is None:
+        labels = encoder.labels(x)
+        return _Labels(labels[:1, :1], labels[:, :-1], labels[:, 1:])
+    both = encoder.at(x, torch.cat([drawn.times - 1, drawn.times], 1))
+    before, after = both.chunk(2, 1)
+    return _Labels(encoder.at(x[:1], torch.zeros_like(drawn.times[:1, :1])), before, after)
+
+
+def _at_times(batch: Batch, drawn: _Drawn) -> Batch:
+    """x, y and mask of the transitions' second steps, `[B, n]`."""
+    if drawn.times is None:
+        return batch
+    return Batch(*(take(part, drawn.times - 1) for part in batch))
+
+
+def _anchor_futures(config: SMTConfig, batch: Batch, drawn: _Drawn) -> Batch:
+    times = drawn.anchors + 1 if drawn.times is None else drawn.times.gather(1, drawn.anchors)
+    return futures(batch, times, config.future or batch.mask.shape[1])
+
+
+def _teacher_losses(
+    teacher: Teacher, config: SMTConfig, batch: Batch, labels: _Labels, drawn: _Drawn
+) -> tuple[Tensor, dict[str, Tensor]]:
+    kind, decoder = teacher.signature.outputs, teacher.decoder
+    read = labels.after if drawn.noise is None else labels.after + drawn.noise[1]
+    future, seen = _anchor_futures(config, batch, drawn), _at_times(batch, drawn)
+    decoded = decoder(take(read, drawn.anchors), future.x)
+    terms = {
+        "decoding": masked_mean(nll(kind, decoded, future.y), future.mask),
+        "prediction": masked_mean(nll(kind, decoder.readout(read), seen.y), seen.mask),
+        "uniformity": uniformity(take(labels.after, drawn.anchors[:, :1]).flatten(0, 1)),
+    }
+    return _weigh(config, terms), terms
+
+
+def _student_losses(
+    student: Student, teacher: Teacher, config: SMTConfig, batch: Batch, labels: _Labels,
+    drawn: _Drawn,
 ) -> tuple[Tensor, dict[str, Tensor]]:  # fmt: skip
-    """One step of the cell from every label, m_0 included, against the next label."""
-    kind = student.signature.outputs
-    read = labels[:, :-1] if drawn.noise is None else labels[:, :-1] + drawn.noise[:, :-1]
-    stepped = student.step(read, batch.x)
-    start = student.start(labels.shape[0], 1)
-    reached = torch.cat([start, stepped], 1)
-    dynamics = unexplained(reached, labels).mean()
-    readout = masked_mean(nll(kind, student.readout(stepped), batch.y), batch.mask)
-    total = config.dynamics * dynamics + config.readout * readout
-    terms = {"dynamics": dynamics, "readout": readout}
+    kind, seen = student.signature.outputs, _at_times(batch, drawn)
+    read = labels.before if drawn.noise is None else labels.before + drawn.noise[0]
+    stepped = student.step(read, seen.x)
+    size = stepped.shape[0]
+    reached = torch.cat([student.start(size, 1), stepped], 1)
+    target = torch.cat([labels.empty.expand(size, -1, -1, -1), labels.after], 1)
+    terms = {
+        "dynamics": unexplained(reached, target).mean(),
+        "readout": masked_mean(nll(kind, student.readout(stepped), seen.y), seen.mask),
+    }
     if config.consistency:
-        future = futures(batch, drawn.anchors, config.future)
-        inputs = future.x.flatten(0, 1)
-        if decoded is None:
-            decoded = teacher.decoder(take(labels, drawn.anchors).flatten(0, 1), inputs)
-            decoded = decoded.unflatten(0, drawn.anchors.shape)
-        other = teacher.decoder(take(reached, drawn.anchors).flatten(0, 1), inputs)
-        divergence = consistency(kind, decoded, other.unflatten(0, drawn.anchors.shape))
+        future = _anchor_futures(config, batch, drawn)
+        divergence = consistency(
+            teacher.decoder, kind, take(labels.after, drawn.anchors), take(stepped, drawn.anchors),
+            future.x,
+        )  # fmt: skip
         terms["consistency"] = masked_mean(divergence, future.mask)
-        total = total + config.consistency * terms["consistency"]
-    return total, {k: v.detach() for k, v in terms.items()}
+    return _weigh(config, terms), terms
+
+
+def _weigh(config: SMTConfig, terms: dict[str, Tensor]) -> Tensor:
+    return torch.stack([getattr(config, name) * term for name, term in terms.items()]).sum()

@@ -11,5 +11,4 @@ __all__ = ["consistency", "masked_mean", "squared_error", "unexplained", "unifor
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Mean of `values` where `mask` is True; 0 when it is True nowhere."""
-    kept = values.where(mask, 0.0)
-    return kept.sum() / mask.sum().clamp(min=1)
+    return values.where(mask, 0.0).sum() / mask.sum().clamp(min=1)

@@ -1,0 +1,182 @@
+"""L0. Every dial of a run, as frozen dataclasses. Imports no torch, so that --help answers at once.
+
+RunConfig
+  data      DataConfig      what is read
+  student   StudentConfig   what ships
+  teacher   TeacherConfig   what labels, then is discarded
+  smt, dmt  SMTConfig, DMTConfig   weights of the losses
+  fit       FitConfig       batch, optimiser, schedule
+  budget    Budget          how long, shared out over the
+  stages    Stage, ...      methods, in order
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What is read."""
+
+    source: str = "digits"
+    """A name (digits, pydoc, copy:32, retrieval:128, hf:NAME) or a path to a file or folder."""
+    length: int | None = None
+    """T, steps in a sequence; chosen from the data when not given."""
+    unit: str = "auto"
+    """Text as 'bytes' or 'chars'; 'auto' takes chars when there are at most 128 of them."""
+    levels: int = 16
+    """Grey levels that images are quantised to."""
+    pool: int = 1
+    """Factor by which images are averaged down in each direction."""
+    columns: tuple[str, ...] = ()
+    """Columns of a CSV file; all when not given."""
+
+
+@dataclass(frozen=True)
+class StudentConfig:
+    """The recurrent network that ships."""
+
+    cell: str = "mlp"
+    """elman, gru, lstm, mlp or transformer."""
+    slots: int = 1
+    """K, memory slots (an LSTM needs 2, for h and c)."""
+    width: int = 128
+    """D, width of a slot."""
+    embed: int = 64
+    """E, width of an embedded input."""
+    hidden: int = 128
+    """Hidden units of the readout."""
+
+
+@dataclass(frozen=True)
+class TeacherConfig:
+    """Encoder and decoder, discarded after training."""
+
+    encoder: str = "registers"
+    """'registers' (pooled over every prefix), 'state' (head on the causal state) or 'window'."""
+    width: int = 64
+    depth: int = 3
+    heads: int = 4
+    window: int | None = None
+    """Tc, inputs that the window encoder sees; the whole sequence when not given."""
+    decoder_depth: int = 2
+    decoder_tokens: int | None = None
+    """Pieces in which the decoder reads a memory; K, or 8 for a memory of one slot."""
+
+
+@dataclass(frozen=True)
+class SMTConfig:
+    """Weights of the losses, and how much of each sequence a step uses."""
+
+    future: int | None = None
+    """F, outputs decoded from each anchor; the whole sequence when not given."""
+    anchors: int = 2
+    """Memories per sequence that decode their future."""
+    transitions: int | None = None
+    """One-step transitions per sequence; all T when not given."""
+    decoding: float = 1.0
+    prediction: float = 1.0
+    """Weight of y_t read from every label: decoding at F = 1, at all t."""
+    dynamics: float = 1.0
+    """Weight of the fraction of the labels' variance that one step leaves unexplained."""
+    consistency: float = 0.0
+    """Weight of the KL between futures decoded from the label and from the student's memory."""
+    readout: float = 1.0
+    """Weight of the student's own outputs after one step."""
+    uniformity: float = 0.001
+    pull: float = 1.0
+    """Share of the student's gradients that reaches the encoder in joint training."""
+    noise: float = 0.0
+    """Deviation of Gaussian noise on memories before decoder and cell read them."""
+
+
+@dataclass(frozen=True)
+class DMTConfig:
+    """Weights of the losses and the length of a window."""
+
+    window: int = 8
+    """k, steps in a window; at T the whole rollout."""
+    own: float = 1.0
+    """Share of windows that start from the student's own memories; the rest start from labels."""
+    dynamics: float = 1.0
+    readout: float = 1.0
+    distil: float = 0.0
+    """Weight of KL from the teacher's prediction at the label to the student's."""
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """Batch, optimiser and schedule, the same for all methods."""
+
+    batch: int = 64
+    """B, sequences per optimiser step and rank."""
+    accumulate: int = 1
+    """Parts that a batch is cut into to save memory."""
+    weight_decay: float = 0.01
+    warmup: int = 50
+    """Optimiser steps of linear warm-up."""
+    schedule: str = "cosine"
+    """'cosine' (to a twentieth) or 'constant', within each stage."""
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    evaluations: int = 20
+    """Held-out evaluations in a run; the student with the best one is kept."""
+    compile: str = "auto"
+    """'auto' (when a run is long enough to earn it back), 'on' or 'off'."""
+    precision: str = "auto"
+    """'auto' (bfloat16 where the accelerator has it) or 'float32'."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train, in exactly one unit."""
+
+    steps: int | None = None
+    tokens: int | None = None
+    """Sequence positions read."""
+    seconds: float | None = None
+    """Training time; compilation and evaluation do not count."""
+
+    def __post_init__(self) -> None:
+        given = [n for n in (self.steps, self.tokens, self.seconds) if n is not None]
+        if len(given) != 1 or given[0] <= 0:
+            raise ValueError(
+                f"A budget of steps={self.steps}, tokens={self.tokens}, seconds={self.seconds} was "
+                "given; give exactly one of them, above 0."
+            )
+
+    def part(self, share: float) -> "Budget":
+        """A share of this budget, in the same unit."""
+        if self.steps is not None:
+            return Budget(steps=max(1, round(share * self.steps)))
+        if self.tokens is not None:
+            return Budget(tokens=max(1, round(share * self.tokens)))
+        return Budget(seconds=share * (self.seconds or 0.0))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One method for a share of the budget."""
+
+    method: str
+    """teacher, smt, smt-frozen, dmt, dmt-unroll, bptt or tbptt."""
+    share: float
+    lr: float
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A whole run: `recipes` are functions that return one."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    student: StudentConfig = field(default_factory=StudentConfig)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    smt: SMTConfig = field(default_factory=SMTConfig)
+    dmt: DMTConfig = field(default_factory=DMTConfig)
+    fit: FitConfig = field(default_factory=FitConfig)
+    budget: Budget = field(default_factory=lambda: Budget(seconds=120.0))
+    stages: tuple[Stage, ...] = (
+        Stage("teacher", 0.25, 2e-3),
+        Stage("smt", 0.4, 2e-3),
+        Stage("dmt", 0.35, 1e-3),
+    )
+    seed: int = 0
