@@ -1,7 +1,7 @@
 """L3. The contract of a method: how credit flows. The loop owns everything else."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, final
 
 import torch
@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from pastforward.student import Student
 from pastforward.types import Batch
+
+Transform = Callable[[Callable], Callable]
 
 
 class Losses(NamedTuple):
@@ -34,8 +36,8 @@ class Method(ABC):
         """Losses of one batch; `generator` is the only source of randomness."""
 
     @abstractmethod
-    def compile(self) -> None:
-        """Compile the hot parts in place."""
+    def compile(self, transform: Transform) -> None:
+        """Put the hot parts through `transform`: torch.compile, or identity to go back to eager."""
 
     @final
     def accumulate_gradients(
@@ -60,6 +62,6 @@ class RolloutMethod(Method, ABC):
         return self.student.parameters()
 
     @final
-    def compile(self) -> None:
-        """Compile one step of the cell: a graph of the whole unrolled loop takes minutes."""
-        self._step = torch.compile(self.student.cell.forward, dynamic=False)
+    def compile(self, transform: Transform) -> None:
+        """One step of the cell: compiling a graph of the whole unrolled loop takes minutes."""
+        self._step = transform(self.student.cell.forward)

@@ -25,7 +25,7 @@ from pastforward.config import SMTConfig
 from pastforward.decoder import futures
 from pastforward.encoder import Encoder, take
 from pastforward.memory import scale_gradient
-from pastforward.methods.base import Losses, Method
+from pastforward.methods.base import Losses, Method, Transform
 from pastforward.objectives import consistency, masked_mean, unexplained, uniformity
 from pastforward.outputs import nll
 from pastforward.student import Student
@@ -59,9 +59,9 @@ class SMT(Method, ABC):
         """Total loss and terms: a pure function of tensors."""
 
     @final
-    def compile(self) -> None:
+    def compile(self, transform: Transform) -> None:
         """See `Method`: everything between batch and loss is one graph."""
-        self._compiled = torch.compile(self.compute, dynamic=False)
+        self._compiled = transform(self.compute)
 
     @final
     def losses(self, batch: Batch, generator: torch.Generator) -> Losses:

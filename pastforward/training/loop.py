@@ -1,0 +1,151 @@
+"""L4. One loop for all methods: gradients, ranks, clipping, schedule, budget."""
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from pastforward.config import Budget, FitConfig
+from pastforward.methods import Method
+from pastforward.training.optimiser import make_optimiser, rate
+from pastforward.training.ranks import agree, average_gradients, rank, share_parameters, world
+from pastforward.types import Batch, Signature
+
+COMPILE_PAYS_AFTER = 1200.0
+"""Seconds of CPU training from which compiling (about a minute) earns its time back."""
+
+
+class Batches(Protocol):
+    """What the loop needs of data."""
+
+    signature: Signature
+
+    def batch(self, seed: int, index: int, size: int) -> Batch:
+        """Batch `index`: a pure function of its arguments."""
+        ...
+
+
+class NonFiniteLoss(RuntimeError):
+    """A loss or gradient became infinite or NaN; weights are those before the step."""
+
+
+@dataclass
+class Progress:
+    """What a stage has spent so far."""
+
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+
+    def share(self, budget: Budget) -> float:
+        """Spent part of the budget; 1 and above is the end."""
+        if budget.steps is not None:
+            return self.step / budget.steps
+        if budget.tokens is not None:
+            return self.tokens / budget.tokens
+        return self.seconds / (budget.seconds or 1.0)
+
+
+@dataclass
+class Fit:
+    """One stage: a method on data for a budget. Holds all that a resumed stage needs."""
+
+    method: Method
+    source: Batches
+    lr: float
+    budget: Budget
+    config: FitConfig = field(default_factory=FitConfig)
+    seed: int = 0
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    def __post_init__(self) -> None:
+        unique = dict.fromkeys(p for p in self.method.parameters() if p.requires_grad)
+        self.parameters: Sequence[nn.Parameter] = list(unique)
+        share_parameters(self.parameters)
+        self.optimiser = make_optimiser(self.parameters, self.config)
+        self.generator = torch.Generator(self.device).manual_seed(1000 * self.seed + rank())
+        self.progress = Progress()
+
+    def share(self) -> float:
+        """Spent part of the budget, the same on all ranks."""
+        return agree(self.progress.share(self.budget))
+
+    def prepare(self) -> None:
+        """Compile where that pays; where it fails, say so and go on eagerly."""
+        if not _compiles(self.config.compile, self.budget, self.device):
+            return
+        try:
+            self.method.compile(lambda part: torch.compile(part, dynamic=False))
+            self.method.losses(self._parts(0)[0], torch.Generator(self.device))
+        except Exception as error:  # any compiler can fail in any way; eager is always right
+            self.method.compile(lambda part: part)
+            first = str(error).strip().splitlines()[0]
+            warnings.warn(f"torch.compile failed ({first}); training eagerly.", stacklevel=2)
+
+    def step(self) -> dict[str, float]:
+        """One optimiser step; returns the terms. Raises `NonFiniteLoss` before a bad step."""
+        begin = time.perf_counter()
+        share = self.share()
+        factor = rate(self.config, self.progress.step, share)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.lr * factor
+        self.optimiser.zero_grad(set_to_none=True)
+        parts = self._parts(self.progress.step)
+        terms = [self._accumulate(part, 1.0 / len(parts)) for part in parts]
+        average_gradients(self.parameters)
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
+        mean = {k: torch.stack([t[k] for t in terms]).mean() for k in terms[0]} | {"gradient": norm}
+        values = _finite(mean, self.progress.step)
+        self.optimiser.step()
+        self.progress.step += 1
+        self.progress.tokens += world() * self.config.batch * self.source.signature.length
+        self.progress.seconds += time.perf_counter() - begin
+        return values
+
+    def _parts(self, index: int) -> list[Batch]:
+        """The batch of a step, on the device, cut for accumulation; ranks read different ones."""
+        batch = self.source.batch(self.seed, index * world() + rank(), self.config.batch)
+        moved = [part.to(self.device, non_blocking=True) for part in batch]
+        cut = [part.chunk(self.config.accumulate) for part in moved]
+        return [Batch(*parts) for parts in zip(*cut, strict=True)]
+
+    def _accumulate(self, part: Batch, share: float) -> dict[str, Tensor]:
+        lower = self.config.precision == "auto" and self.device.type == "cuda"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
+            return self.method.accumulate_gradients(part, self.generator, share)
+
+
+def fit(
+    method: Method, source: Batches, lr: float, budget: Budget,
+    config: FitConfig = FitConfig(),  # noqa: B008 (frozen)
+    after: Callable[[Fit, dict[str, float]], None] = lambda stage, terms: None,
+) -> Fit:  # fmt: skip
+    """Train `method` on `source` for `budget`; `after(stage, terms)` is called after every step."""
+    stage = Fit(method, source, lr, budget, config)
+    stage.prepare()
+    while stage.share() < 1.0:
+        after(stage, stage.step())
+    return stage
+
+
+def _compiles(choice: str, budget: Budget, device: torch.device) -> bool:
+    if choice == "auto":
+        return device.type != "cpu" or (budget.seconds or 0.0) >= COMPILE_PAYS_AFTER
+    return choice == "on"
+
+
+def _finite(terms: dict[str, Tensor], step: int) -> dict[str, float]:
+    """The terms as numbers, in one transfer."""
+    values = dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))
+    bad = [name for name, value in values.items() if not abs(value) < float("inf")]
+    if bad:
+        named = next((name for name in bad if name not in ("loss", "gradient")), bad[0])
+        raise NonFiniteLoss(
+            f"'{named}' is {values[named]} at step {step}; the step was not taken. "
+            "Lower the learning rate or look at the data of this batch."
+        )
+    return values
