@@ -1,0 +1,153 @@
+"""L1. Codecs: how symbols are shown to people. They ship inside the student's file as JSON."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from pastforward.types import UsageError
+
+
+@dataclass(frozen=True)
+class TextCodec:
+    """Text as characters, or as UTF-8 bytes (256 symbols) when `characters` is None."""
+
+    characters: str | None = None
+
+    @property
+    def size(self) -> int:
+        """How many symbols there are."""
+        return 256 if self.characters is None else len(self.characters)
+
+    def encode(self, text: str) -> list[int]:
+        """Text to symbols; UsageError names the characters that have no symbol."""
+        if self.characters is None:
+            return list(_utf8(text))
+        unknown = sorted(set(text) - self._index.keys())
+        if unknown:
+            raise UsageError(
+                f"The text holds characters that the training text did not: {unknown[:8]}; "
+                f"use only these {self.size}: {self.characters[:128]!r}."
+            )
+        return [self._index[c] for c in text]
+
+    def decode(self, symbols: Sequence[int]) -> str:
+        """Symbols to text; bytes that are no UTF-8 become U+FFFD."""
+        if self.characters is None:
+            return bytes(symbols).decode("utf-8", errors="replace")
+        return "".join(self.characters[s] for s in symbols)
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {c: i for i, c in enumerate(self.characters or "")}
+
+
+@dataclass(frozen=True)
+class PixelCodec:
+    """Images read row by row, as grey levels 0 (black) to `levels` - 1 (white)."""
+
+    height: int
+    width: int
+    levels: int
+
+    @property
+    def size(self) -> int:
+        """How many symbols there are."""
+        return self.levels
+
+    def encode(self, image: np.ndarray) -> list[int]:
+        """An image `[H, W]` of greys in [0, 1] to H * W symbols; UsageError for another shape."""
+        if image.shape != (self.height, self.width):
+            raise UsageError(
+                f"An image of shape {image.shape} was given; give one of shape "
+                f"({self.height}, {self.width}), like those of training."
+            )
+        return quantise(image, self.levels).ravel().tolist()
+
+    def decode(self, symbols: Sequence[int]) -> np.ndarray:
+        """H * W symbols to an image `[H, W]` of greys in [0, 1]; UsageError for another count."""
+        if len(symbols) != self.height * self.width:
+            raise UsageError(
+                f"{len(symbols)} pixels were given; an image of {self.height} x {self.width} "
+                f"needs {self.height * self.width}."
+            )
+        grey = np.asarray(symbols, dtype=np.float64) / (self.levels - 1)
+        return grey.reshape(self.height, self.width)
+
+
+@dataclass(frozen=True)
+class SymbolCodec:
+    """Symbols of the synthetic tasks, written as numbers with spaces between."""
+
+    size: int
+
+    def encode(self, text: str) -> list[int]:
+        """Numbers to symbols; UsageError for anything but numbers 0..size-1."""
+        words = text.split()
+        wrong = [w for w in words if not w.isdecimal() or int(w) >= self.size]
+        if wrong:
+            raise UsageError(
+                f"'{wrong[0]}' is no symbol; give numbers from 0 to {self.size - 1} with spaces "
+                "between."
+            )
+        return [int(w) for w in words]
+
+    def decode(self, symbols: Sequence[int]) -> str:
+        """Symbols to numbers with spaces between."""
+        return " ".join(str(int(s)) for s in symbols)
+
+
+@dataclass(frozen=True)
+class SeriesCodec:
+    """Columns of numbers, standardised by their training part."""
+
+    columns: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """Values in the file's units `[..., C]` to what the network reads, alike."""
+        return (values - np.array(self.mean)) / np.array(self.std)
+
+    def decode(self, vectors: np.ndarray) -> np.ndarray:
+        """What the network writes `[..., C]` to the file's units, alike."""
+        return vectors * np.array(self.std) + np.array(self.mean)
+
+
+Codec = TextCodec | PixelCodec | SymbolCodec | SeriesCodec
+
+_KINDS = {"text": TextCodec, "pixels": PixelCodec, "symbols": SymbolCodec, "series": SeriesCodec}
+
+
+def quantise(grey: np.ndarray, levels: int) -> np.ndarray:
+    """Greys in [0, 1] to levels 0..levels-1 by bins of equal width."""
+    return np.minimum(np.floor(grey * levels), levels - 1).astype(np.uint8)
+
+
+def codec_to_json(codec: Codec) -> dict[str, Any]:
+    """A codec as a JSON object; `codec_from_json` reads it."""
+    kind = next(name for name, cls in _KINDS.items() if type(codec) is cls)
+    return {"kind": kind, **asdict(codec)}
+
+
+def codec_from_json(data: dict[str, Any]) -> Codec:
+    """The codec that `codec_to_json` wrote; UsageError when it is none."""
+    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k != "kind"}
+    try:
+        return _KINDS[data["kind"]](**fields)
+    except (KeyError, TypeError) as error:
+        raise UsageError(
+            f"{str(data)[:80]} is no codec of pastforward; give what a run folder holds."
+        ) from error
+
+
+def _utf8(text: str) -> bytes:
+    # A shell hands over bytes that are no UTF-8 as surrogates: give the bytes back.
+    try:
+        return text.encode("utf-8", errors="surrogateescape")
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"The text holds {text[error.start]!r}, which UTF-8 cannot express; leave it out."
+        ) from error

@@ -1,0 +1,49 @@
+"""L1. Which examples a batch takes: pure functions, so that any batch can be drawn at any time."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+
+from pastforward.data.source import Splits
+
+TRAIN, VALID, TEST = range(3)
+
+
+def generator(seed: int, stream: int, index: int) -> np.random.Generator:
+    """The random numbers of one batch; no other (seed, stream, index) shares them."""
+    # Entropy must not be negative: fold the sign in.
+    entropy = 2 * seed if seed >= 0 else -2 * seed - 1
+    return np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(stream, index)))
+
+
+def epoch_examples(count: int, seed: int, index: int, size: int) -> np.ndarray:
+    """Examples `[size]` of training batch `index`: epoch after epoch, each in its own order."""
+    k = np.arange(index * size, (index + 1) * size)
+    epochs = range(k[0] // count, k[-1] // count + 1)
+    return np.concatenate([_order(count, seed, e)[k[k // count == e] % count] for e in epochs])
+
+
+@lru_cache(maxsize=2)
+def _order(count: int, seed: int, epoch: int) -> np.ndarray:
+    # Batches ask for the same epoch many times in a row.
+    return generator(seed, TRAIN, epoch).permutation(count)
+
+
+def portions(count: int, size: int, limit: int) -> Iterator[slice]:
+    """The first min(count, limit) examples, `size` at a time."""
+    end = min(count, limit)
+    return (slice(i, min(i + size, end)) for i in range(0, end, size))
+
+
+def shuffled(examples: np.ndarray, train: int, valid: int) -> Splits:
+    """Split examples by one fixed order; what `train` and `valid` leave is the test split."""
+    examples = examples[generator(0, TRAIN, 0).permutation(len(examples))]
+    return Splits(*np.split(examples, [train, train + valid]))
+
+
+def contiguous(values: np.ndarray) -> Splits:
+    """Split a stretch of time: 90% train, then 5% valid, then 5% test."""
+    n = len(values)
+    held = n // 20
+    return Splits(*np.split(values, [n - 2 * held, n - held]))
