@@ -1,0 +1,143 @@
+"""L4. The one metric: the student alone, from its empty memory, on held-out data.
+
+The teacher, when one is given, is measured on the same sequences and labels the drift; the student
+never sees it.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pastforward.data import Source
+from pastforward.evaluation.collapse import Collapse, CollapseMeter
+from pastforward.evaluation.drift import Drift, DriftMeter
+from pastforward.evaluation.score import Score, Tally
+from pastforward.rollout import rollout
+from pastforward.student import Student
+from pastforward.teacher import Teacher
+from pastforward.types import Batch, UsageError
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Held-out figures of a student and, where a teacher was given, of both together."""
+
+    split: str
+    sequences: int
+    outputs: int
+    """Outputs counted: where the mask is True."""
+    student: Score
+    teacher: Score | None
+    floors: dict[str, float]
+    """Nats per output of trivial models, by name."""
+    drift: Drift | None
+    collapse: dict[str, Collapse]
+    """By whose memories: 'student' and, with a teacher, 'labels'."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dicts, lists and numbers; None for what is not finite, as JSON has no word for it."""
+        return _finite(asdict(self))
+
+
+def evaluate(
+    student: Student,
+    teacher: Teacher | None,
+    source: Source,
+    split: str = "test",
+    limit: int = 512,
+    size: int = 64,
+) -> Evaluation:
+    """Measure on the first `limit` sequences of a held-out split, `size` at a time.
+
+    Both networks are left in the mode in which they came. Raises `UsageError` when the split holds
+    no output to predict.
+    """
+    meters = _Meters(student, teacher)
+    with _frozen(student, teacher):
+        for batch in source.held_out(split, size, limit):
+            meters.add(Batch(*(part.to(student.empty.device) for part in batch)))
+    if not meters.student.outputs.any():
+        raise UsageError(f"The split '{split}' holds no output to predict; give another one.")
+    return meters.read(split, dict(source.floors()))
+
+
+def quick_loss(student: Student, batches: Iterable[Batch]) -> float:
+    """The student's own nats per output from m_0: what the training loop watches."""
+    tally = Tally(student.signature.outputs, student.signature.length)
+    with _frozen(student, None):
+        for batch in batches:
+            x, y, mask = (part.to(student.empty.device) for part in batch)
+            tally.add(student.readout(_own(student, x)[:, 1:]), y, mask)
+    return tally.read().nats
+
+
+class _Meters:
+    """All meters of an evaluation, fed from one rollout and one labelling of each batch."""
+
+    def __init__(self, student: Student, teacher: Teacher | None) -> None:
+        signature, size = student.signature, student.memory.size
+        self.networks = student, teacher
+        self.student = Tally(signature.outputs, signature.length)
+        self.teacher = Tally(signature.outputs, signature.length)
+        self.drift = DriftMeter(signature.length, size)
+        self.own, self.labels = CollapseMeter(size), CollapseMeter(size)
+
+    def add(self, batch: Batch) -> None:
+        student, teacher = self.networks
+        own = _own(student, batch.x)
+        self.student.add(student.readout(own[:, 1:]), batch.y, batch.mask)
+        self.own.add(own[:, 1:])
+        if teacher is not None:
+            labels = teacher.labels(batch.x)
+            self.teacher.add(teacher.decoder.readout(labels[:, 1:]), batch.y, batch.mask)
+            self.labels.add(labels[:, 1:])
+            self.drift.add(own, labels, student.step(labels[:, :-1], batch.x))
+
+    def read(self, split: str, floors: dict[str, float]) -> Evaluation:
+        labelled = self.networks[1] is not None
+        collapse = {"student": self.own.read()}
+        if labelled:
+            collapse["labels"] = self.labels.read()
+        return Evaluation(
+            split=split,
+            sequences=sum(map(len, self.student.sequences)),
+            outputs=int(self.student.outputs.sum()),
+            student=self.student.read(),
+            teacher=self.teacher.read() if labelled else None,
+            floors=floors,
+            drift=self.drift.read() if labelled else None,
+            collapse=collapse,
+        )
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _own(student: Student, x: Tensor) -> Tensor:
+    return rollout(student.cell, student.start(len(x)), student.embed(x))
+
+
+@contextmanager
+def _frozen(*networks: nn.Module | None) -> Iterator[None]:
+    """No gradients and evaluation mode inside; every module's mode is put back."""
+    modules = [m for network in networks if network is not None for m in network.modules()]
+    modes = [module.training for module in modules]
+    for network in networks:
+        if network is not None:
+            network.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode
