@@ -8,12 +8,14 @@ State is a value: `m` goes in and comes out, so a caller may keep, copy or branc
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple, final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from pastforward.data.codec import PixelCodec, TextCodec
 from pastforward.outputs import nll, sample
 from pastforward.rollout import rollout
 from pastforward.student import Student
@@ -29,6 +31,27 @@ class Generated(NamedTuple):
     y: Tensor
     m: Float[Tensor, "batch slots width"]
     parameters: Float[Tensor, "batch parameters"]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How outputs are drawn from their distribution."""
+
+    temperature: float = 1.0
+    """0 takes the most likely output, 1 draws from the distribution as it is."""
+    top_k: int | None = None
+    """Draw from this many most likely tokens only; from all when not given."""
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0 or (self.top_k is not None and self.top_k < 1):
+            raise UsageError(
+                f"Temperature {self.temperature} and top_k {self.top_k} were given; give a "
+                "temperature of 0 or more and a top_k of 1 or more."
+            )
+
+
+PLAIN = Sampling()
+"""Draw from the distribution as it is."""
 
 
 @final
@@ -75,21 +98,19 @@ class Stream:
         parameters: Float[Tensor, "batch parameters"],
         count: int,
         generator: torch.Generator,
-        temperature: float = 1.0,
-        top_k: int | None = None,
+        sampling: Sampling = PLAIN,
     ) -> Generated:
         """Draw `count` outputs, each fed back as the next input.
 
         Starts from a memory and the parameters of the first output, as `step` and `feed` return
-        them. At `temperature` 0 the most likely output is taken; `top_k` draws from the k most
-        likely tokens only. Raises `UsageError` when outputs are not of the kind that is read.
+        them. Raises `UsageError` when the student does not read what it writes.
         """
-        self._require_feedback(count, temperature, top_k)
+        self._require_feedback(count, sampling)
         kind, drawn = self.student.signature.outputs, []
         for _ in range(count):
-            y = sample(kind, _keep_top(parameters, top_k), generator, temperature)
-            m, parameters = self.step(m, y)
-            drawn.append(y)
+            kept = _keep_top(parameters, sampling.top_k)
+            drawn.append(sample(kind, kept, generator, sampling.temperature))
+            m, parameters = self.step(m, drawn[-1])
         return Generated(torch.stack(drawn, 1), m, parameters)
 
     def _memories(self, m: Tensor, x: Tensor) -> Iterator[Tensor]:
@@ -99,21 +120,70 @@ class Stream:
             yield memories[:, 1:]
             m = memories[:, -1]
 
-    def _require_feedback(self, count: int, temperature: float, top_k: int | None) -> None:
-        read, given = self.student.signature.inputs, self.student.signature.outputs
-        both = isinstance(read, Tokens), isinstance(given, Tokens)
-        # An input vocabulary may be larger: images are read with a start symbol of their own.
-        fits = read.size >= given.size if all(both) else read == given  # type: ignore[union-attr]
+    def _require_feedback(self, count: int, sampling: Sampling) -> None:
+        read, written = self.student.signature.inputs, self.student.signature.outputs
+        if isinstance(read, Tokens) and isinstance(written, Tokens):
+            # An input vocabulary may be larger: images are read with a start symbol of their own.
+            fits = read.size >= written.size
+        else:
+            fits = read == written and sampling.top_k is None
         if not fits:
             raise UsageError(
-                f"This student reads {read} and gives {given}, so its outputs can't be fed back; "
-                "score or step it instead."
+                f"This student reads {read} and writes {written}, so with {sampling} its outputs "
+                "can't be fed back; score or step it instead, and use top_k for tokens only."
             )
-        if count < 1 or temperature < 0 or (top_k is not None and (top_k < 1 or not all(both))):
-            raise UsageError(
-                f"{count} outputs at temperature {temperature} with top_k {top_k} were asked for; "
-                "give a count of 1 or more, a temperature of 0 or more, and top_k for tokens only."
-            )
+        if count < 1:
+            raise UsageError(f"{count} outputs were asked for; ask for 1 or more.")
+
+
+def continue_text(
+    stream: Stream,
+    codec: TextCodec,
+    prompt: str,
+    count: int,
+    generator: torch.Generator,
+    sampling: Sampling = PLAIN,
+) -> str:
+    """`count` symbols after `prompt`, as text without it; raises `UsageError` for an empty prompt."""
+    if not prompt:
+        raise UsageError("An empty prompt was given; give at least one character to go on from.")
+    m = stream.start(1)
+    x = torch.tensor([codec.encode(prompt)], device=m.device)
+    y = stream.generate(*stream.feed(m, x), count, generator, sampling).y
+    return codec.decode(y[0].tolist())
+
+
+def complete_images(
+    stream: Stream,
+    codec: PixelCodec,
+    given: Int[Tensor, "batch given"],
+    generator: torch.Generator,
+    sampling: Sampling = PLAIN,
+) -> Int[Tensor, "batch pixels"]:
+    """Draw what follows the first pixels `given`: levels `[B, H * W]`, the given ones included.
+
+    Raises `UsageError` when no pixel is left to draw.
+    """
+    left = codec.height * codec.width - given.shape[1]
+    if left < 1:
+        raise UsageError(f"{given.shape[1]} pixels were given and none is left; give fewer.")
+    m = stream.start(len(given))
+    start = torch.full((len(given), 1), codec.levels, device=m.device)
+    x = torch.cat([start, given.to(m.device)], 1)
+    y = stream.generate(*stream.feed(m, x), left, generator, sampling).y
+    return torch.cat([x[:, 1:], y], 1)
+
+
+def draw_images(
+    stream: Stream,
+    codec: PixelCodec,
+    count: int,
+    generator: torch.Generator,
+    sampling: Sampling = PLAIN,
+) -> Int[Tensor, "batch pixels"]:
+    """`count` new images, levels `[count, H * W]`."""
+    nothing = torch.zeros(count, 0, dtype=torch.long)
+    return complete_images(stream, codec, nothing, generator, sampling)
 
 
 def _keep_top(parameters: Tensor, top_k: int | None) -> Tensor:

@@ -21,7 +21,8 @@ class Student(nn.Module):
         self.embed = embedding(signature.inputs, cell.inputs)
         self.cell = cell
         self.readout = Readout(cell.memory, signature.outputs, hidden)
-        self.empty = nn.Parameter(torch.randn(cell.memory.slots, cell.memory.width))
+        # Small, because the norm takes out its scale: the smaller it is, the faster it can turn.
+        self.empty = nn.Parameter(0.05 * torch.randn(cell.memory.slots, cell.memory.width))
 
     @property
     def memory(self) -> MemoryShape:
@@ -38,7 +39,7 @@ class Student(nn.Module):
 
 
 def build_student(config: StudentConfig, signature: Signature) -> Student:
-    """A student with a cell of the table; raises `UsageError` for names and sizes that don't fit."""
+    """A student with a cell of the table; raises `UsageError` for what doesn't fit."""
     if config.cell not in CELLS:
         raise UsageError(f"There is no cell '{config.cell}'; {nearest(config.cell, CELLS)}.")
     memory = MemoryShape(config.slots, config.width)

@@ -30,11 +30,12 @@ class Teacher(nn.Module):
 
 def build_teacher(config: TeacherConfig, signature: Signature, memory: MemoryShape) -> Teacher:
     """Encoder and decoder for memories of the student's shape; raises `UsageError` on misfits."""
-    _require(config.width % (2 * config.heads) == 0,
-             f"the teacher's width {config.width} is no multiple of twice its {config.heads} heads")  # fmt: skip
+    width, heads = config.width, config.heads
     tokens = config.decoder_tokens or (memory.slots if memory.slots > 1 else min(8, memory.width))
-    _require(memory.size % tokens == 0,
-             f"a memory of {memory.size} numbers can't be cut into {tokens} decoder tokens")  # fmt: skip
+    if width % (2 * heads):
+        raise _misfit(f"the teacher's width {width} is no multiple of twice its {heads} heads")
+    if memory.size % tokens:
+        raise _misfit(f"a memory of {memory.size} can't be cut into {tokens} decoder tokens")
     decoder = Decoder(signature, memory, tokens, config.width, config.decoder_depth, config.heads)
     return Teacher(signature, memory, _build_encoder(config, signature, memory), decoder)
 
@@ -56,6 +57,5 @@ def _build_encoder(config: TeacherConfig, signature: Signature, memory: MemorySh
     return CausalEncoder(signature, width, depth, heads, pools[config.encoder]())
 
 
-def _require(holds: bool, what: str) -> None:
-    if not holds:
-        raise UsageError(f"Sizes don't fit: {what}; change one of them.")
+def _misfit(what: str) -> UsageError:
+    return UsageError(f"Sizes don't fit: {what}; change one of them.")

@@ -1,0 +1,130 @@
+"""L4. The run folder: config, metrics, student, teacher, checkpoint, report.
+
+runs/NAME/config.json  metrics.jsonl  student.safetensors  teacher.safetensors
+          checkpoints/last.safetensors  evaluation.json  report.html
+"""
+
+import dataclasses
+import json
+import shutil
+import types
+import typing
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from pastforward.config import RunConfig
+from pastforward.student_file import write_atomically
+from pastforward.types import UsageError
+
+
+class Existing(Enum):
+    """What to do when the run is already there."""
+
+    REFUSE = "refuse"
+    RESUME = "resume"
+    OVERWRITE = "overwrite"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run's files lie."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The run's config, JSON."""
+        return self.path / "config.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object a line: terms of steps and held-out losses."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def student(self) -> Path:
+        """The best student."""
+        return self.path / "student.safetensors"
+
+    @property
+    def teacher(self) -> Path:
+        """The last teacher."""
+        return self.path / "teacher.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        """All that resuming needs."""
+        return self.path / "checkpoints" / "last.safetensors"
+
+    def prepare(self, config: RunConfig, existing: Existing) -> None:
+        """Make the folder, or raise `UsageError` by what is there and what the user said."""
+        found = self.config.exists()
+        if existing is Existing.RESUME:
+            self._require_same(config)
+        elif found and existing is Existing.REFUSE:
+            raise UsageError(
+                f"{self.path} already holds a run; add --resume to go on with it, --overwrite to "
+                "replace it, or choose another --name."
+            )
+        elif self.path.exists() and not found and any(self.path.iterdir()):
+            raise UsageError(f"{self.path} is a folder that no run made; choose another --name.")
+        else:
+            self._create(config)
+
+    def read_config(self) -> RunConfig:
+        """The config as it was written; raises `UsageError` if it isn't one."""
+        try:
+            return from_json(RunConfig, json.loads(self.config.read_text()))
+        except FileNotFoundError as error:
+            raise UsageError(
+                f"{self.path} holds no run (no config.json); give a folder that `train` made."
+            ) from error
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise UsageError(
+                f"{self.config} can't be read as a run's config ({error}); it was made by another "
+                "version or edited, so train again or restore it."
+            ) from error
+
+    def _create(self, config: RunConfig) -> None:
+        try:
+            if self.path.exists():
+                shutil.rmtree(self.path)
+            self.checkpoint.parent.mkdir(parents=True)
+            write_json(self.config, dataclasses.asdict(config))
+        except OSError as error:
+            raise UsageError(
+                f"Can't write {self.path} ({error}); choose a place you may write to with --name."
+            ) from error
+
+    def _require_same(self, config: RunConfig) -> None:
+        there = dataclasses.asdict(self.read_config())
+        asked = dataclasses.asdict(config)
+        differing = [k for k in asked if k != "budget" and asked[k] != there[k]]
+        if differing:
+            raise UsageError(
+                f"{self.path} was trained with another {', '.join(differing)} than asked for now; "
+                "resume with the options it was started with, or use another --name."
+            )
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON as a whole or not at all."""
+    write_atomically(path, json.dumps(content, indent=1).encode())
+
+
+def from_json(kind: Any, value: Any) -> Any:
+    """Rebuild (nested) dataclasses and tuples from what `dataclasses.asdict` gave."""
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        hints = typing.get_type_hints(kind)
+        unknown = set(value) - set(hints)
+        if unknown:
+            raise ValueError(f"unknown entries {sorted(unknown)}")
+        return kind(**{name: from_json(hints[name], item) for name, item in value.items()})
+    if typing.get_origin(kind) is tuple:
+        return tuple(from_json(typing.get_args(kind)[0], item) for item in value)
+    if typing.get_origin(kind) in (types.UnionType, typing.Union) and value is not None:
+        options = [k for k in typing.get_args(kind) if k is not type(None)]
+        return from_json(options[0], value)
+    return value

@@ -1,0 +1,250 @@
+"""L4. A run: the stages of a config, one after the other, in a run folder that can be resumed."""
+
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from pastforward.config import RunConfig, Stage
+from pastforward.data import Source, open_data
+from pastforward.evaluation import quick_loss
+from pastforward.methods import METHODS
+from pastforward.student import Student, build_student
+from pastforward.student_file import save_student
+from pastforward.teacher import Teacher, build_teacher
+from pastforward.training.checkpoint import load_tensors, part, prefixed, save_tensors
+from pastforward.training.folder import RunFolder
+from pastforward.training.loop import Fit, Progress
+from pastforward.training.optimiser import optimiser_tensors, restore_optimiser
+from pastforward.training.ranks import connect, rank
+from pastforward.types import UsageError, nearest
+
+CHECKPOINT_EVERY = 60.0
+"""Seconds of training between checkpoints."""
+LOG_EVERY = 10
+"""Optimiser steps between rows of metrics.jsonl."""
+VALID_SEQUENCES = 256
+
+
+class Interrupted(Exception):
+    """The user or the system asked to stop; everything is saved."""
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes."""
+
+    def stage(self, name: str, number: int, of: int) -> None:
+        """A stage begins."""
+        ...
+
+    def step(self, stage: Fit, terms: dict[str, float], valid: float | None) -> None:
+        """A step was taken; `valid` is the last held-out loss."""
+        ...
+
+
+class Run:
+    """Student, teacher and data of a config, trained stage by stage."""
+
+    def __init__(self, config: RunConfig, folder: RunFolder) -> None:
+        self.config, self.folder = config, folder
+        self.device = connect()
+        self.source = open_data(config.data)
+        self.student, self.teacher = build_networks(config, self.source)
+        self.student.to(self.device)
+        self.teacher.to(self.device)
+        self.number, self.valid, self.best_valid = 0, None, float("inf")
+        self.spent, self.evaluated = Progress(), 0
+        self.best: dict[str, Tensor] = {}
+        self._checkpointed = 0.0
+        self.fit = self._make_fit()
+
+    def train(self, watcher: Watcher, stopping: Callable[[], bool]) -> None:
+        """All remaining stages; raises `Interrupted`, with all saved, once `stopping()` is True."""
+        while self.number < len(self.config.stages):
+            watcher.stage(self.stage.method, self.number, len(self.config.stages))
+            self.fit.prepare()
+            while self.fit.share() < 1.0:
+                terms = self._step()
+                watcher.step(self.fit, terms, self.valid)
+                if stopping():
+                    self.checkpoint()
+                    raise Interrupted
+            self._finish_stage()
+        self._finish()
+
+    @property
+    def stage(self) -> Stage:
+        """The stage under way."""
+        return self.config.stages[self.number]
+
+    def _make_fit(self) -> Fit:
+        known = METHODS
+        if self.stage.method not in known:
+            raise UsageError(f"There is no method '{self.stage.method}'; "
+                             f"{nearest(self.stage.method, known)}.")  # fmt: skip
+        method = known[self.stage.method](self.student, self.teacher, self.config)
+        budget = self.config.budget.part(self.stage.share)
+        seed = self.config.seed + 7919 * self.number
+        return Fit(method, self.source, self.stage.lr, budget, self.config.fit, seed, self.device)
+
+    def _step(self) -> dict[str, float]:
+        terms = self.fit.step()
+        if self.fit.progress.step % LOG_EVERY == 0:
+            self._log(terms)
+        # Evaluations lie at fixed shares of the whole budget, so methods are looked at equally.
+        due = int(self.config.fit.evaluations * self._share())
+        if due > self.evaluated:
+            self.evaluated = due
+            self._evaluate()
+        if self.fit.progress.seconds - self._checkpointed > CHECKPOINT_EVERY:
+            self.checkpoint()
+        return terms
+
+    def _share(self) -> float:
+        """Spent part of the whole budget."""
+        done = sum(stage.share for stage in self.config.stages[: self.number])
+        return done + self.stage.share * min(1.0, self.fit.share())
+
+    def _evaluate(self) -> None:
+        """Held-out loss of the student alone; the best student so far is kept."""
+        if self.stage.method == "teacher":
+            return
+        batches = self.source.held_out("valid", 64, VALID_SEQUENCES)
+        self.valid = quick_loss(self.student, batches)
+        if self.valid < self.best_valid:
+            self.best_valid = self.valid
+            state = self.student.state_dict()
+            self.best = {name: tensor.detach().clone() for name, tensor in state.items()}
+        self._log({"valid": self.valid})
+
+    def _log(self, terms: dict[str, float]) -> None:
+        if rank() != 0:
+            return
+        progress = self.fit.progress
+        row = {
+            "stage": self.stage.method,
+            "number": self.number,
+            "step": self.spent.step + progress.step,
+            "tokens": self.spent.tokens + progress.tokens,
+            "seconds": round(self.spent.seconds + progress.seconds, 3),
+        } | terms
+        try:
+            with self.folder.metrics.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            raise UsageError(
+                f"Can't write {self.folder.metrics} ({error}); free space, then add --resume."
+            ) from error
+
+    def _finish_stage(self) -> None:
+        progress = self.fit.progress
+        self.spent.step += progress.step
+        self.spent.tokens += progress.tokens
+        self.spent.seconds += progress.seconds
+        self.number += 1
+        self._checkpointed = 0.0
+        if self.number < len(self.config.stages):
+            self.fit = self._make_fit()
+            self.checkpoint()
+
+    def _finish(self) -> None:
+        """Put the best student and the teacher where readers look for them."""
+        if self.best:
+            self.student.load_state_dict(self.best)
+        if rank() != 0:
+            return
+        save_student(
+            self.folder.student, self.student.cpu(), self.config.student, self.source.codec
+        )
+        if any(METHOD_HAS_TEACHER[stage.method] for stage in self.config.stages):
+            save_tensors(self.folder.teacher, self.teacher.cpu().state_dict(), {})
+        self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Save everything that resuming needs, atomically."""
+        self._checkpointed = self.fit.progress.seconds
+        if rank() != 0:
+            return
+        tensors = {
+            **prefixed("student", self.student.state_dict()),
+            **prefixed("teacher", self.teacher.state_dict()),
+            **prefixed("best", self.best),
+            **prefixed("optimiser", optimiser_tensors(self.fit.optimiser)),
+            "generator": self.fit.generator.get_state(),
+        }
+        facts: dict[str, Any] = {
+            "number": self.number,
+            "progress": asdict(self.fit.progress),
+            "spent": asdict(self.spent),
+            "evaluated": self.evaluated,
+            "valid": self.valid,
+            "best_valid": self.best_valid,
+        }
+        save_tensors(self.folder.checkpoint, tensors, facts)
+
+    def restore(self) -> None:
+        """Go back to the last checkpoint; raises `UsageError` when it can't be used."""
+        tensors, facts = load_tensors(self.folder.checkpoint)
+        try:
+            self.number = facts["number"]
+            self.student.load_state_dict(part("student", tensors))
+            self.teacher.load_state_dict(part("teacher", tensors))
+            self.best = part("best", tensors)
+            self.spent = Progress(**facts["spent"])
+            self.evaluated, self.valid = facts["evaluated"], facts["valid"]
+            self.best_valid = facts["best_valid"]
+            if self.number < len(self.config.stages):
+                self.fit = self._make_fit()
+                restore_optimiser(self.fit.optimiser, part("optimiser", tensors))
+                self.fit.generator.set_state(tensors["generator"])
+                self.fit.progress = Progress(**facts["progress"])
+        except (KeyError, RuntimeError, TypeError) as error:
+            raise UsageError(
+                f"{self.folder.checkpoint} doesn't fit this run ({error}); resume with the options "
+                "it was started with, or start again with --overwrite."
+            ) from error
+        self._forget_later_rows()
+
+    def _forget_later_rows(self) -> None:
+        """Drop metrics of steps taken after the checkpoint: they are taken again."""
+        last = self.spent.step + self.fit.progress.step
+        if not self.folder.metrics.exists():
+            return
+        rows = self.folder.metrics.read_text().splitlines(keepends=True)
+        kept = [row for row in rows if row.endswith("\n") and json.loads(row)["step"] <= last]
+        self.folder.metrics.write_text("".join(kept))
+
+
+METHOD_HAS_TEACHER = {name: name not in ("bptt", "tbptt") for name in METHODS}
+
+
+def build_networks(config: RunConfig, source: Source) -> tuple[Student, Teacher]:
+    """Student and teacher with weights drawn from the run's seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        student = build_student(config.student, source.signature)
+        return student, build_teacher(config.teacher, source.signature, student.memory)
+
+
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and SIGTERM set a flag instead of cutting a step in half; a second one is obeyed."""
+    asked = threading.Event()
+
+    def ask(number: int, frame: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
