@@ -1,0 +1,28 @@
+# make run    train the same network three ways on embedded data and show the table
+# make test   lint, types, tests
+# make setup  what both need; a second call does nothing
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test setup clean
+
+run: setup
+	$(BIN)/pastforward compare digits --ways bptt smt smt+dmt --seconds 95 --name digits --overwrite
+
+test: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	OMP_NUM_THREADS=1 $(BIN)/pytest
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "pastforward needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv runs
