@@ -144,7 +144,7 @@ def continue_text(
     generator: torch.Generator,
     sampling: Sampling = PLAIN,
 ) -> str:
-    """`count` symbols after `prompt`, as text without it; raises `UsageError` for an empty prompt."""
+    """`count` symbols after `prompt`, as text; raises `UsageError` for an empty prompt."""
     if not prompt:
         raise UsageError("An empty prompt was given; give at least one character to go on from.")
     m = stream.start(1)

@@ -40,7 +40,7 @@ class Evaluation:
     """By whose memories: 'student' and, with a teacher, 'labels'."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dicts, lists and numbers; None for what is not finite, as JSON has no word for it."""
+        """Plain dicts, lists and numbers; None for what is not finite."""
         return _finite(asdict(self))
 
 

@@ -1,0 +1,226 @@
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from pastforward import student_file
+from pastforward.cells import CELLS, wrap
+from pastforward.config import StudentConfig
+from pastforward.data.codec import PixelCodec, SeriesCodec, SymbolCodec, TextCodec
+from pastforward.stream import Stream
+from pastforward.student import Student, build_student
+from pastforward.student_file import load_student, save_student, write_atomically
+from pastforward.types import MemoryShape, Signature, Tokens, UsageError, Vectors
+
+TEXT = TextCodec("abcde")
+
+
+def config_of(cell: str) -> StudentConfig:
+    return StudentConfig(cell=cell, slots=2, width=8, embed=4, hidden=8)
+
+
+def small(config: StudentConfig, kind: Tokens | Vectors = Tokens(5)) -> Student:  # noqa: B008
+    torch.manual_seed(0)
+    return build_student(config, Signature(kind, kind, 12))
+
+
+@pytest.fixture
+def saved(tmp_path):
+    config = config_of("mlp")
+    student = small(config)
+    path = tmp_path / "student.safetensors"
+    save_student(path, student, config, TEXT)
+    return path, student, config
+
+
+def scored(student: Student) -> torch.Tensor:
+    x = torch.arange(24).view(2, 12) % 5
+    return Stream(student).score(x, (x + 1) % 5)
+
+
+@pytest.mark.parametrize("cell", sorted(CELLS))
+def test_round_trip_of_every_cell(tmp_path, cell):
+    config = config_of(cell)
+    student = small(config)
+    save_student(tmp_path / "s", student, config, TEXT)
+    loaded, codec = load_student(tmp_path / "s")
+    assert codec == TEXT
+    assert loaded.signature == student.signature
+    assert not loaded.training
+    assert torch.equal(scored(loaded), scored(student))
+
+
+@pytest.mark.parametrize(
+    ("kind", "codec"),
+    [
+        (Tokens(5), PixelCodec(3, 4, 5)),
+        (Tokens(256), TextCodec(None)),
+        (Tokens(5), SymbolCodec(5)),
+        (Vectors(2), SeriesCodec(("a", "b"), (0.5, 1.5), (2.0, 3.0))),
+    ],
+)
+def test_codec_and_signature_come_back(tmp_path, kind, codec):
+    student = small(config_of("gru"), kind)
+    save_student(tmp_path / "s", student, config_of("gru"), codec)
+    loaded, found = load_student(tmp_path / "s")
+    assert found == codec
+    assert loaded.signature == student.signature
+
+
+def test_precision_is_kept(tmp_path):
+    student = small(config_of("gru")).double()
+    save_student(tmp_path / "s", student, config_of("gru"), TEXT)
+    loaded, _ = load_student(tmp_path / "s")
+    assert loaded.empty.dtype == torch.float64
+    assert torch.equal(scored(loaded), scored(student))
+
+
+def test_loaded_student_can_learn(saved):
+    loaded, _ = load_student(saved[0])
+    loaded.readout(loaded.step(loaded.start(2), torch.tensor([1, 2]))).sum().backward()
+    assert all(parameter.grad is not None for parameter in loaded.parameters())
+
+
+def test_loading_leaves_random_numbers_alone(saved):
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    load_student(saved[0])
+    assert torch.equal(torch.rand(3), expected)
+
+
+class Tied(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.input = nn.Linear(8, 8), nn.Linear(4, 8)
+        self.second = self.first
+
+    def forward(self, e, m):
+        return torch.tanh(self.second(torch.relu(self.first(m) + self.input(e))))
+
+
+def test_wrapped_cell(tmp_path):
+    config = StudentConfig(cell="tied", slots=1, width=8, embed=4, hidden=8)
+    cell = wrap(Tied())(MemoryShape(1, 8), 4)
+    student = Student(Signature(Tokens(5), Tokens(5), 12), cell, 8)
+    save_student(tmp_path / "s", student, config, TEXT)
+    with pytest.raises(UsageError, match="cell of its own, 'tied'"):
+        load_student(tmp_path / "s")
+    loaded, _ = load_student(tmp_path / "s", cell=wrap(Tied()))
+    assert torch.equal(scored(loaded), scored(student))
+    with pytest.raises(UsageError, match="weights don't fit"):
+        load_student(tmp_path / "s", cell=CELLS["gru"])
+
+
+def test_runs_without_teacher_or_training(saved):
+    path, student, _ = saved
+    script = textwrap.dedent(
+        """
+        import json, sys
+        for name in ("teacher", "encoder", "decoder", "methods", "training", "objectives"):
+            sys.modules["pastforward." + name] = None
+        import torch
+        from pastforward.stream import Stream, continue_text
+        from pastforward.student_file import load_student
+        student, codec = load_student(sys.argv[1])
+        stream = Stream(student)
+        x = torch.arange(24).view(2, 12) % 5
+        text = continue_text(stream, codec, "ab", 5, torch.Generator().manual_seed(0))
+        try:
+            import pastforward.teacher
+        except ImportError:
+            print(json.dumps([stream.score(x, (x + 1) % 5).tolist(), text]))
+        """
+    )
+    command = [sys.executable, "-c", script, str(path)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    nats, text = json.loads(done.stdout)
+    assert torch.allclose(torch.tensor(nats), scored(student), atol=1e-6)
+    assert len(text) == 5
+
+
+@pytest.mark.parametrize("kept", [0, 1, 7, 8, 100, -1])
+def test_truncated_file(saved, kept):
+    path = saved[0]
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(UsageError, match="no student file"):
+        load_student(path)
+
+
+def test_missing_file_and_folder(tmp_path):
+    for path in (tmp_path / "nothing", tmp_path):
+        with pytest.raises(UsageError, match="There is no student file"):
+            load_student(path)
+
+
+def test_foreign_files(tmp_path, saved):
+    path = tmp_path / "foreign"
+    path.write_bytes(b"\x89PNG, or any other kind of file" * 50)
+    with pytest.raises(UsageError, match="another kind"):
+        load_student(path)
+    save_file({"w": torch.zeros(3)}, path)
+    with pytest.raises(UsageError, match="no description"):
+        load_student(path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"format": 99}, "format 99"),
+        ({"config": {"cell": "mlp", "wheels": 4}}, "wheels"),
+        ({"signature": {}}, "can't be read"),
+        ({"signature": None}, "can't be read"),
+        ({"codec": {"kind": "song"}}, "can't be read"),
+        ({"config": {"cell": "mlp", "slots": 2, "width": 16}}, "weights don't fit"),
+    ],
+)
+def test_description_that_does_not_fit(saved, changed, message):
+    path, student, _ = saved
+    facts, _ = student_file._read(path)
+    save_file(student.state_dict(), path, {"pastforward.student": json.dumps(facts | changed)})
+    with pytest.raises(UsageError, match=message):
+        load_student(path)
+
+
+def test_unwritable_place(tmp_path, saved):
+    _, student, config = saved
+    place = tmp_path / "absent" / "s"
+    with pytest.raises(UsageError, match=r"absent/s' could not be written \(No such file"):
+        save_student(place, student, config, TEXT)
+
+
+@pytest.mark.parametrize("failing", ["fsync", "replace"])
+def test_failed_write_keeps_the_previous_file(saved, monkeypatch, failing):
+    path, student, config = saved
+    before, names = path.read_bytes(), sorted(path.parent.iterdir())
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(student_file.os, failing, full)
+    with pytest.raises(UsageError, match="No space left"):
+        save_student(path, student, config, TEXT)
+    assert path.read_bytes() == before
+    assert sorted(path.parent.iterdir()) == names
+
+
+def test_interrupted_write_keeps_the_previous_file(tmp_path, monkeypatch):
+    path = tmp_path / "s"
+    write_atomically(path, b"before")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(student_file.os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, b"after")
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path]
