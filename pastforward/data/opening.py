@@ -1,0 +1,117 @@
+"""L1. From a name or a path to a source: what lies there is found by looking."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+from pastforward.config import DataConfig
+from pastforward.data.arrays import idx_images, is_idx, read_arrays
+from pastforward.data.csv_files import open_csv
+from pastforward.data.embedded import digits, pydoc
+from pastforward.data.files import first_bytes
+from pastforward.data.huggingface import open_huggingface
+from pastforward.data.images import image_source
+from pastforward.data.source import Source
+from pastforward.data.tasks import TASKS, TaskSource
+from pastforward.data.text_files import open_text
+from pastforward.types import UsageError, nearest
+
+
+def open_source(name_or_path: str, length: int | None = None) -> Source:
+    """A source by name or path, with T = `length` or one chosen from the data.
+
+    Raises UsageError when there is no such data, or it cannot be read.
+    """
+    return open_data(DataConfig(source=name_or_path, length=length))
+
+
+def open_data(config: DataConfig) -> Source:
+    """The source that `config` describes; UsageError when there is none."""
+    name, _, suffix = config.source.partition(":")
+    if name in NAMES:
+        _only(config, "length")
+        length = _length(config, suffix)
+        return _fixed_length(NAMES[name](length), length)
+    if name == "hf":
+        return _open_hub(config, suffix)
+    return _open_path(config, Path(config.source).expanduser())
+
+
+def _open_path(config: DataConfig, path: Path) -> Source:
+    if not path.exists():
+        looks_like_path = "/" in config.source or path.suffix
+        way_out = (
+            "check the path" if looks_like_path else nearest(config.source, [*NAMES, "hf:NAME"])
+        )
+        raise UsageError(f"There is no data '{config.source}', by path or by name; {way_out}.")
+    if _holds_images(path):
+        _only(config, "length", "levels", "pool")
+        source = image_source(str(path), read_arrays(path), config.levels, config.pool)
+        return _fixed_length(source, config.length)
+    if path.is_file() and path.name.removesuffix(".gz").endswith(".csv"):
+        _only(config, "length", "columns")
+        return open_csv(path, config.columns, config.length)
+    _only(config, "length", "unit")
+    return open_text(path, config.unit, config.length)
+
+
+def _open_hub(config: DataConfig, name: str) -> Source:
+    _only(config, "length", "unit", "columns")
+    if not name or len(config.columns) > 1:
+        raise UsageError(
+            f"'{config.source}' was given with columns {config.columns}; give 'hf:NAME' and at "
+            "most one column."
+        )
+    return open_huggingface(name, next(iter(config.columns), None), config.unit, config.length)
+
+
+def _holds_images(path: Path) -> bool:
+    if path.is_dir():
+        return bool(idx_images(path))
+    numpy = path.suffix in (".npy", ".npz") or first_bytes(path, 6) == b"\x93NUMPY"
+    return numpy or is_idx(path)
+
+
+def _only(config: DataConfig, *used: str) -> None:
+    """Refuse options that this kind of data would ignore."""
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if field.name not in ("source", *used) and value != field.default:
+            raise UsageError(
+                f"{field.name}={value!r} was given for '{config.source}', which has no use for "
+                "it; leave it out."
+            )
+
+
+def _length(config: DataConfig, suffix: str) -> int | None:
+    if not suffix:
+        return config.length
+    if not suffix.isdecimal() or config.length not in (None, int(suffix)):
+        raise UsageError(
+            f"Data '{config.source}' was given with length {config.length}; give one length, a "
+            "number, as in 'copy:32'."
+        )
+    return int(suffix)
+
+
+def _fixed_length(source: Source, length: int | None) -> Source:
+    """Images cannot be cut: refuse a length that is not theirs."""
+    if length not in (None, source.signature.length):
+        raise UsageError(
+            f"Length {length} was given for '{source.name}', whose sequences have "
+            f"{source.signature.length} steps; leave it out."
+        )
+    return source
+
+
+def _task(name: str) -> Callable[[int | None], Source]:
+    build, usual = TASKS[name]
+    return lambda length: TaskSource(build(usual if length is None else length))
+
+
+NAMES: dict[str, Callable[[int | None], Source]] = {
+    "digits": lambda length: digits(),
+    "pydoc": pydoc,
+    **{name: _task(name) for name in TASKS},
+}
+"""Data that needs no file: how each is opened at a length, or at its usual one."""

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+
+from pastforward.config import DataConfig
+from pastforward.data import open_data, open_source
+from pastforward.types import UsageError, Vectors
+
+VALUES = np.random.default_rng(0).normal([5.0, -2.0, 100.0], [1.0, 3.0, 20.0], (800, 3))
+
+
+def write(path, rows=VALUES, header="a,b, c"):
+    lines = [",".join(map(repr, r)) for r in rows.tolist()]
+    path.write_text("\n".join([header, *lines] if header else lines) + "\n")
+    return str(path)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "s.csv"
+
+
+def test_rows_by_brute_force(path):
+    source = open_source(write(path), 10)
+    assert source.signature.inputs == source.signature.outputs == Vectors(3)
+    x, y, mask = source.batch(0, 0, 50)
+    assert mask.all()
+    assert mask.shape == (50, 10)
+    for past, future in zip(x.numpy(), y.numpy(), strict=True):
+        rows = source.codec.decode(np.concatenate([past[:1], future]))
+        start = int(np.abs(VALUES - rows[0]).sum(1).argmin())
+        assert start + 10 < 720
+        np.testing.assert_allclose(past[1:], future[:-1])
+        np.testing.assert_allclose(rows, VALUES[start : start + 11], rtol=1e-4, atol=1e-4)
+
+
+def test_standardised_by_the_training_rows_alone(path):
+    codec = open_source(write(path)).codec
+    assert codec.columns == ("a", "b", "c")
+    np.testing.assert_allclose(codec.mean, VALUES[:720].mean(0))
+    np.testing.assert_allclose(codec.std, VALUES[:720].std(0))
+    np.testing.assert_allclose(codec.decode(codec.encode(VALUES)), VALUES)
+
+
+def test_gaussian_floor_by_brute_force(path):
+    source = open_source(write(path), 13)
+    train, test = VALUES[:720], VALUES[760 + 1 : 760 + 40]
+    mean, std = train.mean(0), train.std(0)
+    density = np.exp(-0.5 * ((test - mean) / std) ** 2) / np.sqrt(2 * np.pi)
+    assert source.floors() == {"gaussian": pytest.approx(-np.log(density).sum(1).mean())}
+
+
+def test_columns_are_chosen_by_name_and_order(path):
+    source = open_data(DataConfig(write(path), columns=("c", "a")))
+    assert source.codec.columns == ("c", "a")
+    np.testing.assert_allclose(source.codec.mean, VALUES[:720, [2, 0]].mean(0))
+    with pytest.raises(UsageError, match="no column 'd'; choose one of a, b, c"):
+        open_data(DataConfig(str(path), columns=("d",)))
+
+
+def test_without_a_header_columns_are_numbered(path):
+    source = open_source(write(path, header=""))
+    assert source.codec.columns == ("1", "2", "3")
+    assert sum(source.describe()["rows"].values()) == 800
+
+
+def test_words_in_columns_not_read_do_no_harm(path):
+    rows = "\n".join(f"day{i},{i % 7}" for i in range(400))
+    path.write_text("date,value\n" + rows)
+    assert open_data(DataConfig(str(path), columns=("value",))).signature.inputs == Vectors(1)
+    with pytest.raises(UsageError, match="holds 'day0' in row 2, column 'date'"):
+        open_source(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a,b\n1,2\n3,x\n", "holds 'x' in row 3, column 'b', where a number belongs"),
+        ("a,b\n1,2\n3\n", "holds '' in row 3, column 'b'"),
+        ("a,b\n1,nan\n", "holds 'nan' in row 2"),
+        ("1,2\n3,4\n", "2 rows long and its shortest split 0, too short for one sequence"),
+        ("a,b\n", "0 rows long"),
+        ("\n\n", "holds no rows"),
+        ("", "is empty"),
+        ("a\n" + "1\n" * 400, "Column 'a' of .* never changes"),
+    ],
+)
+def test_bad_csv(path, text, said):
+    path.write_text(text)
+    with pytest.raises(UsageError, match=said):
+        open_source(str(path))
+
+
+def test_csv_in_another_encoding(path):
+    path.write_bytes("a,é\n1,2\n".encode("utf-16"))
+    with pytest.raises(UsageError, match="no CSV file in UTF-8"):
+        open_source(str(path))
