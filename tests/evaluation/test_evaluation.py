@@ -1,0 +1,292 @@
+import json
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from pastforward.config import StudentConfig, TeacherConfig
+from pastforward.data import Source
+from pastforward.data.codec import SymbolCodec
+from pastforward.evaluation import effective_rank, evaluate, quick_loss
+from pastforward.evaluation.collapse import CollapseMeter
+from pastforward.evaluation.drift import DriftMeter
+from pastforward.rollout import rollout
+from pastforward.student import Student, build_student
+from pastforward.teacher import build_teacher
+from pastforward.types import Batch, Signature, Tokens, UsageError, Vectors
+
+LENGTH, COUNT = 6, 7
+
+
+class Fixed(Source):
+    def __init__(self, signature: Signature, whole: Batch) -> None:
+        super().__init__("fixed", signature, SymbolCodec(4))
+        self.whole = whole
+
+    def batch(self, seed, index, size):
+        return Batch(*(part[:size] for part in self.whole))
+
+    def held_out(self, split, size, limit):
+        for i in range(0, min(limit, len(self.whole.x)), size):
+            yield Batch(*(part[i : min(i + size, limit)] for part in self.whole))
+
+    def floors(self):
+        return {"uniform": math.log(4)}
+
+    def describe(self):
+        return {}
+
+
+def drawn(kind: Tokens | Vectors) -> Batch:
+    generator = torch.Generator().manual_seed(1)
+    # Uneven masks: no target at t = 2, and a sequence without any.
+    mask = torch.rand(COUNT, LENGTH, generator=generator) < 0.6
+    mask[:, 1], mask[3] = False, False
+    if isinstance(kind, Tokens):
+        x, y = torch.randint(0, kind.size, (2, COUNT, LENGTH), generator=generator)
+    else:
+        x, y = torch.randn(2, COUNT, LENGTH, kind.width, generator=generator)
+    return Batch(x, y, mask)
+
+
+@pytest.fixture(params=[Tokens(4), Vectors(2)], ids=["tokens", "vectors"])
+def setting(request):
+    torch.manual_seed(0)
+    signature = Signature(request.param, request.param, LENGTH)
+    student = build_student(StudentConfig(cell="gru", slots=2, width=4, embed=3), signature)
+    config = TeacherConfig(width=8, depth=1, heads=2, decoder_depth=1)
+    teacher = build_teacher(config, signature, student.memory)
+    return student, teacher, Fixed(signature, drawn(request.param))
+
+
+def loops(read, batch: Batch, kind) -> dict:
+    """Everything about losses, one output at a time; `read(b, t)` gives parameters of y_t."""
+    rows = []
+    for b in range(COUNT):
+        for t in range(LENGTH):
+            if not batch.mask[b, t]:
+                continue
+            p = read(b, t)
+            if isinstance(kind, Tokens):
+                target = int(batch.y[b, t])
+                rows.append((b, t, -float(p.log_softmax(0)[target]), int(p.argmax()) == target))
+            else:
+                mean, log_std = p.chunk(2)
+                normal = torch.distributions.Normal(mean, log_std.exp())
+                rows.append((b, t, -float(normal.log_prob(batch.y[b, t]).sum()), False))
+    mean = sum(r[2] for r in rows) / len(rows)
+    at = [[r[2] for r in rows if r[1] == t] for t in range(LENGTH)]
+    residuals = [sum(r[2] - mean for r in rows if r[0] == b) for b in range(COUNT)]
+    error = math.sqrt(sum(r * r for r in residuals) * COUNT / (COUNT - 1)) / len(rows)
+    return {
+        "nats": mean, "error": error, "outputs": len(rows),
+        "accuracy": sum(r[3] for r in rows) / len(rows),
+        "by_position": [sum(v) / len(v) if v else None for v in at],
+    }  # fmt: skip
+
+
+def check(score, expected, kind) -> None:
+    assert score.nats == pytest.approx(expected["nats"], rel=1e-5)
+    assert score.bits == pytest.approx(expected["nats"] / math.log(2), rel=1e-5)
+    assert score.error == pytest.approx(expected["error"], rel=1e-4)
+    assert score.by_position[1] is None
+    for found, value in zip(score.by_position, expected["by_position"], strict=True):
+        assert found == (None if value is None else pytest.approx(value, rel=1e-5))
+    assert score.accuracy == (expected["accuracy"] if isinstance(kind, Tokens) else None)
+
+
+@pytest.mark.parametrize("size", [1, 3, 64])
+@torch.no_grad()
+def test_losses_by_brute_force(setting, size):
+    student, teacher, source = setting
+    kind, batch = source.signature.outputs, source.whole
+
+    def alone(b, t):
+        m = student.start()
+        for s in range(t + 1):
+            m = student.step(m, batch.x[b, s])
+        return student.readout(m)
+
+    def taught(b, t):
+        return teacher.predict(batch.x[b : b + 1])[0, t]
+
+    found = evaluate(student, teacher, source, size=size)
+    expected = loops(alone, batch, kind)
+    check(found.student, expected, kind)
+    assert found.teacher is not None
+    check(found.teacher, loops(taught, batch, kind), kind)
+    assert found.outputs == expected["outputs"]
+    assert found.sequences == COUNT
+    assert found.floors == {"uniform": math.log(4)}
+    batches = source.held_out("valid", size, COUNT)
+    assert quick_loss(student, batches) == pytest.approx(expected["nats"], rel=1e-5)
+
+
+@torch.no_grad()
+def test_drift_and_one_step_by_brute_force(setting):
+    student, teacher, source = setting
+    x = source.whole.x
+    labels = teacher.labels(x)
+    rows = labels.flatten(2).reshape(-1, 8).double()
+    scale = float((rows - rows.mean(0)).square().mean()) + 1e-4
+    expected, one_step = [0.0] * (LENGTH + 1), 0.0
+    for b in range(COUNT):
+        m = student.start()
+        for t in range(LENGTH + 1):
+            expected[t] += float((m - labels[b, t]).square().mean()) / COUNT
+            if t < LENGTH:
+                m = student.step(m, x[b, t])
+                stepped = student.step(labels[b, t], x[b, t])
+                error = float((stepped - labels[b, t + 1]).square().mean())
+                one_step += error / (COUNT * LENGTH)
+    found = evaluate(student, teacher, source, size=3).drift
+    assert found is not None
+    assert found.mse == pytest.approx(expected, rel=1e-4)
+    assert found.relative == pytest.approx([v / scale for v in expected], rel=1e-4)
+    assert found.one_step == pytest.approx(one_step / scale, rel=1e-4)
+    assert found.variance == pytest.approx(scale - 1e-4, rel=1e-4)
+
+
+class Follower(nn.Module):
+    """A teacher whose labels are the student's own rollout."""
+
+    def __init__(self, student: Student) -> None:
+        super().__init__()
+        self.student = student
+        self.decoder = nn.Module()
+        self.decoder.readout = student.readout
+
+    def labels(self, x):
+        student = self.student
+        return rollout(student.cell, student.start(len(x)), student.embed(x))
+
+
+def test_no_drift_from_ones_own_rollout(setting):
+    student, _, source = setting
+    found = evaluate(student, Follower(student), source)  # type: ignore[arg-type]
+    assert found.drift is not None
+    assert found.drift.mse == [0.0] * (LENGTH + 1)
+    assert found.drift.one_step == pytest.approx(0.0, abs=1e-9)
+    assert found.teacher == found.student
+    assert found.collapse["labels"] == found.collapse["student"]
+
+
+def test_drift_of_mean_memories_is_one():
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randn(4000, 5, 2, 3, generator=generator)
+    meter = DriftMeter(4, 6)
+    meter.add(torch.zeros_like(labels), labels, torch.zeros_like(labels[:, 1:]))
+    assert meter.read().relative == pytest.approx([1.0] * 5, abs=0.05)
+    assert meter.read().one_step == pytest.approx(1.0, abs=0.02)
+
+
+def test_alone_means_no_teacher(setting):
+    student, _, source = setting
+    found = evaluate(student, None, source)
+    assert found.teacher is None
+    assert found.drift is None
+    assert list(found.collapse) == ["student"]
+
+
+def test_limit_takes_the_first_sequences(setting):
+    student, _, source = setting
+    first = Fixed(source.signature, Batch(*(part[:5] for part in source.whole)))
+    found, expected = evaluate(student, None, source, limit=5), evaluate(student, None, first)
+    assert found == expected
+    assert found.sequences == 5
+
+
+def test_networks_are_left_as_they_came(setting):
+    student, teacher, source = setting
+    student.train()
+    student.readout.eval()
+    teacher.eval()
+    evaluate(student, teacher, source)
+    quick_loss(student, source.held_out("valid", 3, 7))
+    assert student.training
+    assert student.cell.training
+    assert not student.readout.training
+    assert not teacher.training
+    loss = student.readout(student.step(student.start(2), source.whole.x[:2, 0])).sum()
+    loss.backward()
+    assert student.empty.grad is not None
+
+
+def test_modes_come_back_after_an_error(setting):
+    student, _, _ = setting
+    student.train()
+
+    def broken():
+        raise RuntimeError("no data")
+        yield
+
+    with pytest.raises(RuntimeError, match="no data"):
+        quick_loss(student, broken())
+    assert student.training
+
+
+def test_nothing_to_predict(setting):
+    student, _, source = setting
+    empty = source.whole._replace(mask=torch.zeros_like(source.whole.mask))
+    with pytest.raises(UsageError, match="holds no output"):
+        evaluate(student, None, Fixed(source.signature, empty))
+
+
+def test_one_sequence_has_no_error(setting):
+    student, _, source = setting
+    assert evaluate(student, None, source, limit=1).student.error is None
+
+
+def test_json_is_plain_even_for_a_student_that_diverged(setting):
+    student, teacher, source = setting
+    facts = evaluate(student, teacher, source).to_json()
+    assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+    with torch.no_grad():
+        next(student.readout.parameters()).fill_(math.nan)
+    facts = evaluate(student, None, source).to_json()
+    json.dumps(facts, allow_nan=False)
+    assert facts["student"]["nats"] is None
+
+
+@pytest.mark.parametrize(
+    ("values", "rank"),
+    [
+        ([1.0, 1.0, 1.0, 1.0], 4.0),
+        ([5.0, 0.0, 0.0, 0.0], 1.0),
+        ([0.0, 0.0, 0.0, 0.0], 1.0),
+        ([2.0, 2.0, 0.0, 0.0], 2.0),
+        ([0.5, 0.25, 0.25, 0.0], 2**1.5),
+        ([1e-5, 1e-5, 0.0, 0.0], 2.0),
+    ],
+)
+def test_effective_rank_of_known_covariances(values, rank):
+    turn, _ = torch.linalg.qr(torch.randn(4, 4, generator=torch.Generator().manual_seed(0)))
+    turn = turn.double()
+    covariance = turn @ torch.diag(torch.tensor(values, dtype=torch.float64)) @ turn.T
+    assert effective_rank(covariance) == pytest.approx(rank, rel=1e-4)
+
+
+def test_collapse_meter_by_brute_force():
+    m = torch.randn(3, 5, 2, 2, generator=torch.Generator().manual_seed(0))
+    meter = CollapseMeter(4)
+    meter.add(m[:1])
+    meter.add(m[1:])
+    rows = m.reshape(15, 4).double()
+    cosines = [
+        float(torch.cosine_similarity(rows[i], rows[j], 0))
+        for i in range(15)
+        for j in range(15)
+        if i != j
+    ]
+    found = meter.read()
+    assert found.similarity == pytest.approx(sum(cosines) / len(cosines), abs=1e-6)
+    assert found.rank == pytest.approx(effective_rank(torch.cov(rows.T, correction=0)), rel=1e-6)
+
+
+def test_collapse_meter_sees_collapse():
+    meter = CollapseMeter(4)
+    meter.add(torch.ones(8, 100, 1, 4))
+    assert meter.read().similarity == pytest.approx(1.0)
+    assert meter.read().rank == pytest.approx(1.0)
+    assert meter.count == 8 * 32
