@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pastforward.blocks import Mlp, Tower
+from pastforward.blocks import Mlp, Rotary, Tower, rotate
 from pastforward.inputs import embedding
 from pastforward.memory import rms_norm
 from pastforward.types import MemoryShape, Signature
@@ -53,9 +53,10 @@ class RegisterPool(nn.Module):
     the same keys and values causally, so no mask of size [T * K, T] is made.
     """
 
-    def __init__(self, width: int, heads: int, memory: MemoryShape) -> None:
+    def __init__(self, width: int, heads: int, length: int, memory: MemoryShape) -> None:
         super().__init__()
         self.heads, self.slots = heads, memory.slots
+        self.rotary = Rotary(length, width // heads)
         self.registers = nn.Parameter(torch.randn(memory.slots, width))
         self.query, self.out = nn.Linear(width, width), nn.Linear(width, width)
         self.key_value = nn.Linear(width, 2 * width, bias=False)
@@ -68,6 +69,9 @@ class RegisterPool(nn.Module):
         slots = h.unsqueeze(2) + self.registers
         q = self.query(slots).unflatten(-1, (self.heads, -1)).permute(0, 2, 3, 1, 4).flatten(1, 2)
         k, v = self.key_value(h).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        # Rotary positions let a register ask for "so many steps ago": a delay line, if that serves.
+        table = self.rotary(h.shape[1])
+        q, k = rotate(q, table), rotate(k, table)
         k, v = k.repeat(1, self.slots, 1, 1), v.repeat(1, self.slots, 1, 1)
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         mixed = mixed.unflatten(1, (self.slots, self.heads)).permute(0, 3, 1, 2, 4).flatten(-2)

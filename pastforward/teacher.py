@@ -46,7 +46,7 @@ def _build_encoder(config: TeacherConfig, signature: Signature, memory: MemorySh
         window = config.window or signature.length
         return WindowEncoder(signature, memory, window, width, depth, heads)
     pools = {
-        "registers": lambda: RegisterPool(width, heads, memory),
+        "registers": lambda: RegisterPool(width, heads, signature.length + 1, memory),
         "state": lambda: StateHead(width, memory),
     }
     if config.encoder not in pools:

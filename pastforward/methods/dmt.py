@@ -7,14 +7,16 @@ windows of k steps that start from memories of the student's own rollout (or fro
 windows in parallel and keeps the gradient inside each: k serial steps with gradient, not T.
 """
 
-from typing import final
+from abc import ABC
+from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from pastforward.config import DMTConfig
 from pastforward.methods.base import Losses, RolloutMethod
-from pastforward.objectives import masked_mean, unexplained
+from pastforward.objectives import emphasis, masked_mean, unexplained
 from pastforward.outputs import kl, nll
 from pastforward.rollout import rollout
 from pastforward.student import Student
@@ -22,13 +24,41 @@ from pastforward.teacher import Teacher
 from pastforward.types import Batch
 
 
-@final
-class UnrollDMT(RolloutMethod):
-    """The whole rollout from m_0 against all labels."""
+class _Labels(NamedTuple):
+    empty: Tensor  # m_0 [B, 1, K, D]
+    before: Tensor  # the label each step starts at [B, n, K, D]
+    after: Tensor  # the label it should reach [B, n, K, D]
+
+
+class DMT(RolloutMethod, ABC):
+    """What both share: a student, a frozen teacher and the losses along a path."""
 
     def __init__(self, student: Student, teacher: Teacher, config: DMTConfig) -> None:
         super().__init__(student)
         self.teacher, self.config = teacher, config
+
+    @final
+    def _path_losses(self, own: Tensor, labels: _Labels, batch: Batch) -> Losses:
+        """`own` holds m_0 and then the memory that the student reached at each step of `batch`."""
+        config, kind = self.config, self.student.signature.outputs
+        target = torch.cat([labels.empty, labels.after], 1)
+        weight = F.pad(emphasis(labels.before, labels.after), (1, 0), value=1.0)
+        read = self.student.readout(own[:, 1:])
+        terms = {
+            "dynamics": (weight * unexplained(own, target)).mean(),
+            "readout": masked_mean(nll(kind, read, batch.y), batch.mask),
+        }
+        if config.distil:
+            with torch.no_grad():
+                wanted = self.teacher.decoder.readout(labels.after)
+            terms["distil"] = masked_mean(kl(kind, wanted, read), batch.mask)
+        total = torch.stack([getattr(config, name) * term for name, term in terms.items()]).sum()
+        return Losses(total, {name: term.detach() for name, term in terms.items()})
+
+
+@final
+class UnrollDMT(DMT):
+    """The whole rollout from m_0 against all labels."""
 
     def serial_calls(self, length: int) -> int:
         """See `Method`."""
@@ -40,16 +70,13 @@ class UnrollDMT(RolloutMethod):
             labels = self.teacher.labels(batch.x)
         student = self.student
         own = rollout(self._step, student.start(len(labels)), student.embed(batch.x))
-        return _losses(student, self.teacher, self.config, own, labels, batch)
+        parts = _Labels(labels[:, :1], labels[:, :-1], labels[:, 1:])
+        return self._path_losses(own, parts, batch)
 
 
 @final
-class WindowDMT(RolloutMethod):
+class WindowDMT(DMT):
     """All k-step windows of a sequence in parallel."""
-
-    def __init__(self, student: Student, teacher: Teacher, config: DMTConfig) -> None:
-        super().__init__(student)
-        self.teacher, self.config = teacher, config
 
     def serial_calls(self, length: int) -> int:
         """See `Method`; the gradient-free rollout that finds the starts is included."""
@@ -69,9 +96,8 @@ class WindowDMT(RolloutMethod):
         own = own.unflatten(0, (size, -1)).flatten(1, 2)
         own = torch.cat([student.start(size, 1), own], 1)
         steps = steps.flatten()
-        target = torch.cat([labels[:, :1], labels[:, steps + 1]], 1)
-        seen = Batch(*(part[:, steps] for part in batch))
-        return _losses(student, self.teacher, self.config, own, target, seen)
+        parts = _Labels(labels[:, :1], labels[:, steps], labels[:, steps + 1])
+        return self._path_losses(own, parts, Batch(*(part[:, steps] for part in batch)))
 
     def _starts(self, batch: Batch, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Memories `[B, T+1, K, D]` that windows may start from."""
@@ -86,10 +112,8 @@ class WindowDMT(RolloutMethod):
         """Positions of the inputs of each window `[W, k]`: a random shift, then every k steps."""
         window = min(self.config.window, length)
         shift = torch.randint(0, window, (1,), generator=generator, device=generator.device)
-        first = shift + window * torch.arange(length // window, device=generator.device)
-        return first.clamp(max=length - window)[:, None] + torch.arange(
-            window, device=generator.device
-        )
+        first = shift.cpu() + window * torch.arange(length // window)
+        return first.clamp(max=length - window)[:, None] + torch.arange(window)
 
     def _begin(self, starts: Tensor, first: Tensor) -> Tensor:
         """Starting memories `[B, W, K, D]`; at t = 0 it is m_0 itself, which then learns."""
@@ -97,20 +121,3 @@ class WindowDMT(RolloutMethod):
         empty = self.student.start(len(starts), len(first))
         at_zero = (first == 0)[:, None, None]
         return torch.where(at_zero, empty, starts[:, first]) if own else starts[:, first]
-
-
-def _losses(
-    student: Student, teacher: Teacher, config: DMTConfig, own: Tensor, labels: Tensor, batch: Batch
-) -> Losses:
-    """`own` and `labels` hold m_0 first, then one memory for each position of `batch`."""
-    kind, read = student.signature.outputs, student.readout(own[:, 1:])
-    dynamics = unexplained(own, labels).mean()
-    readout = masked_mean(nll(kind, read, batch.y), batch.mask)
-    total = config.dynamics * dynamics + config.readout * readout
-    terms = {"dynamics": dynamics.detach(), "readout": readout.detach()}
-    if config.distil:
-        with torch.no_grad():
-            target = teacher.decoder.readout(labels[:, 1:])
-        distil = masked_mean(kl(kind, target, read), batch.mask)
-        total, terms["distil"] = total + config.distil * distil, distil.detach()
-    return Losses(total, terms)

@@ -20,13 +20,14 @@ from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from pastforward.config import SMTConfig
 from pastforward.decoder import futures
 from pastforward.encoder import Encoder, take
 from pastforward.memory import scale_gradient
 from pastforward.methods.base import Losses, Method, Transform
-from pastforward.objectives import consistency, masked_mean, unexplained, uniformity
+from pastforward.objectives import consistency, emphasis, masked_mean, unexplained, uniformity
 from pastforward.outputs import nll
 from pastforward.student import Student
 from pastforward.teacher import Teacher
@@ -201,8 +202,9 @@ def _student_losses(
     size = stepped.shape[0]
     reached = torch.cat([student.start(size, 1), stepped], 1)
     target = torch.cat([labels.empty.expand(size, -1, -1, -1), labels.after], 1)
+    weight = F.pad(emphasis(labels.before, labels.after), (1, 0), value=1.0)
     terms = {
-        "dynamics": unexplained(reached, target).mean(),
+        "dynamics": (weight * unexplained(reached, target)).mean(),
         "readout": masked_mean(nll(kind, student.readout(stepped), seen.y), seen.mask),
     }
     if config.consistency:

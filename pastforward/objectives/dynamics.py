@@ -21,3 +21,15 @@ def unexplained(
     Moving all labels closer together does not lower it, so it does not reward collapse.
     """
     return squared_error(predicted, label) / (variance(label) + 1e-4)
+
+
+def emphasis(
+    before: Float[Tensor, "... slots width"], after: Float[Tensor, "... slots width"]
+) -> Float[Tensor, "..."]:
+    """Weights of transitions, with mean 1: one half shared evenly, one half by how far labels move.
+
+    Where memory mostly holds still (one event to keep in a hundred steps), a plain mean is almost
+    all about holding, and a student that never writes has an error near zero.
+    """
+    change = squared_error(before, after).detach()
+    return 0.5 + 0.5 * change / (change.mean() + 1e-6)
