@@ -58,6 +58,26 @@ class RunFolder:
         """All that resuming needs."""
         return self.path / "checkpoints" / "last.safetensors"
 
+    @property
+    def evaluation(self) -> Path:
+        """Held-out figures and facts, JSON; there once a run is finished."""
+        return self.path / "evaluation.json"
+
+    @property
+    def report(self) -> Path:
+        """The page about the run."""
+        return self.path / "report.html"
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """The rows of `metrics`; raises `UsageError` when they can't be read."""
+        try:
+            lines = self.metrics.read_text().splitlines() if self.metrics.exists() else []
+            return [json.loads(line) for line in lines]
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"{self.metrics} can't be read ({error}); remove the damaged line."
+            ) from error
+
     def prepare(self, config: RunConfig, existing: Existing) -> None:
         """Make the folder, or raise `UsageError` by what is there and what the user said."""
         found = self.config.exists()
@@ -68,8 +88,8 @@ class RunFolder:
                 f"{self.path} already holds a run; add --resume to go on with it, --overwrite to "
                 "replace it, or choose another --name."
             )
-        elif self.path.exists() and not found and any(self.path.iterdir()):
-            raise UsageError(f"{self.path} is a folder that no run made; choose another --name.")
+        elif not found and self._holds_other_things():
+            raise UsageError(f"{self.path} was made by no run; choose another --name.")
         else:
             self._create(config)
 
@@ -86,6 +106,9 @@ class RunFolder:
                 f"{self.config} can't be read as a run's config ({error}); it was made by another "
                 "version or edited, so train again or restore it."
             ) from error
+
+    def _holds_other_things(self) -> bool:
+        return self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir()))
 
     def _create(self, config: RunConfig) -> None:
         try:

@@ -56,3 +56,9 @@ def agree(value: float) -> float:
         message = message.float().cuda()
     dist.broadcast(message, 0)
     return message.item()
+
+
+def disconnect() -> None:
+    """Leave the group, if there is one."""
+    if dist.is_initialized():
+        dist.destroy_process_group()

@@ -1,10 +1,7 @@
 """L4. A run: the stages of a config, one after the other, in a run folder that can be resumed."""
 
 import json
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -18,12 +15,13 @@ from pastforward.methods import METHODS
 from pastforward.student import Student, build_student
 from pastforward.student_file import save_student
 from pastforward.teacher import Teacher, build_teacher
+from pastforward.training.check import check
 from pastforward.training.checkpoint import load_tensors, part, prefixed, save_tensors
 from pastforward.training.folder import RunFolder
 from pastforward.training.loop import Fit, Progress
 from pastforward.training.optimiser import optimiser_tensors, restore_optimiser
-from pastforward.training.ranks import connect, rank
-from pastforward.types import UsageError, nearest
+from pastforward.training.ranks import agree, connect, rank
+from pastforward.types import UsageError
 
 CHECKPOINT_EVERY = 60.0
 """Seconds of training between checkpoints."""
@@ -52,9 +50,12 @@ class Run:
     """Student, teacher and data of a config, trained stage by stage."""
 
     def __init__(self, config: RunConfig, folder: RunFolder) -> None:
+        """Writes nothing yet; raises `UsageError` for sizes or data that can't work."""
+        check(config)
         self.config, self.folder = config, folder
         self.device = connect()
         self.source = open_data(config.data)
+        check(config, self.source)
         self.student, self.teacher = build_networks(config, self.source)
         self.student.to(self.device)
         self.teacher.to(self.device)
@@ -72,7 +73,8 @@ class Run:
             while self.fit.share() < 1.0:
                 terms = self._step()
                 watcher.step(self.fit, terms, self.valid)
-                if stopping():
+                # Rank 0 decides: a signal reaches the ranks at different steps.
+                if agree(float(stopping())):
                     self.checkpoint()
                     raise Interrupted
             self._finish_stage()
@@ -83,12 +85,17 @@ class Run:
         """The stage under way."""
         return self.config.stages[self.number]
 
+    def serial_calls(self) -> dict[str, int]:
+        """Cell calls one after the other in an optimiser step, by stage."""
+        length = self.source.signature.length
+        build = {stage.method: METHODS[stage.method] for stage in self.config.stages}
+        return {
+            name: make(self.student, self.teacher, self.config).serial_calls(length)
+            for name, make in build.items()
+        }
+
     def _make_fit(self) -> Fit:
-        known = METHODS
-        if self.stage.method not in known:
-            raise UsageError(f"There is no method '{self.stage.method}'; "
-                             f"{nearest(self.stage.method, known)}.")  # fmt: skip
-        method = known[self.stage.method](self.student, self.teacher, self.config)
+        method = METHODS[self.stage.method](self.student, self.teacher, self.config)
         budget = self.config.budget.part(self.stage.share)
         seed = self.config.seed + 7919 * self.number
         return Fit(method, self.source, self.stage.lr, budget, self.config.fit, seed, self.device)
@@ -98,7 +105,8 @@ class Run:
         if self.fit.progress.step % LOG_EVERY == 0:
             self._log(terms)
         # Evaluations lie at fixed shares of the whole budget, so methods are looked at equally.
-        due = int(self.config.fit.evaluations * self._share())
+        # The sum of shares may end a rounding error below 1.
+        due = int(self.config.fit.evaluations * self._share() + 1e-6)
         if due > self.evaluated:
             self.evaluated = due
             self._evaluate()
@@ -189,7 +197,13 @@ class Run:
         save_tensors(self.folder.checkpoint, tensors, facts)
 
     def restore(self) -> None:
-        """Go back to the last checkpoint; raises `UsageError` when it can't be used."""
+        """Go back to the last checkpoint; raises `UsageError` when it can't be used.
+
+        A run that was stopped before its first one starts again.
+        """
+        if not self.folder.checkpoint.exists():
+            self._forget_later_rows()
+            return
         tensors, facts = load_tensors(self.folder.checkpoint)
         try:
             self.number = facts["number"]
@@ -230,21 +244,3 @@ def build_networks(config: RunConfig, source: Source) -> tuple[Student, Teacher]
         torch.manual_seed(config.seed)
         student = build_student(config.student, source.signature)
         return student, build_teacher(config.teacher, source.signature, student.memory)
-
-
-@contextmanager
-def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and SIGTERM set a flag instead of cutting a step in half; a second one is obeyed."""
-    asked = threading.Event()
-
-    def ask(number: int, frame: object) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

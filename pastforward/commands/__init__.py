@@ -1,0 +1,32 @@
+"""L6. Commands: one file each, imported only when asked for. Imports no torch.
+
+A command module has `main(argv)`: it prints its result, and as its last line where that lies.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A command: its module in this package and what it does."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "train": Entry("train", "train a network on a recipe's data or on your own"),
+    "compare": Entry("compare", "train the same network several ways, side by side"),
+    "eval": Entry("evaluate", "measure a run on held-out data, with its teacher and the floors"),
+    "generate": Entry("generate", "draw text or images from a trained network"),
+    "report": Entry("report", "write one page about one or more runs"),
+    "list": Entry("catalogue", "show recipes, ways, cells, encoders and runs"),
+}
+
+
+class Stopped(Exception):
+    """The user or the system stopped a run, and all of it is saved."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code

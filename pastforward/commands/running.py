@@ -1,0 +1,129 @@
+"""L6. One run from config to report, for the commands that train."""
+
+import dataclasses
+import os
+import platform
+import shlex
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from pastforward.commands import Stopped
+from pastforward.commands.runs import load_summary, write_summary
+from pastforward.config import RunConfig
+from pastforward.evaluation import RunSummary, draw_samples, evaluate
+from pastforward.training import (
+    Existing,
+    Interrupted,
+    Run,
+    RunFolder,
+    make_watcher,
+    stop_signals,
+)
+from pastforward.training.ranks import agree, rank, world
+from pastforward.training.run import METHOD_HAS_TEACHER
+from pastforward.types import UsageError
+
+
+def consoles() -> tuple[Console, Console]:
+    """For results and for news on the way; other ranks than 0 say nothing."""
+    quiet = os.environ.get("RANK", "0") != "0"
+    return Console(quiet=quiet), Console(stderr=True, quiet=quiet)
+
+
+def existing(resume: bool, overwrite: bool) -> Existing:
+    """What the user said about a run that is already there."""
+    if resume and overwrite:
+        raise UsageError("Both --resume and --overwrite were given; give one of them.")
+    if resume:
+        return Existing.RESUME
+    return Existing.OVERWRITE if overwrite else Existing.REFUSE
+
+
+def train_run(
+    config: RunConfig, folder: RunFolder, there: Existing, news: Console, again: str
+) -> RunSummary:
+    """Train, evaluate and save; `again` is the command that goes on after a stop.
+
+    A finished run that is resumed is only read. Nothing is written before all sizes were checked.
+    Raises `UsageError`, `Stopped` and `NonFiniteLoss`.
+    """
+    run = Run(config, folder)
+    if there is Existing.RESUME and _finished(config, folder):
+        news.print(f"{folder.path} is finished.", highlight=False)
+        return load_summary(folder)
+    if rank() == 0:
+        folder.prepare(config, there)
+    agree(0.0)  # the others wait until the folder is there
+    if there is Existing.RESUME:
+        run.restore()
+    _train(run, news, again)
+    summary = _summarise(run)
+    if rank() == 0:
+        write_summary(folder, summary)
+    return summary
+
+
+def again(command: str, argv: list[str]) -> str:
+    """The command line that goes on with what `command` began."""
+    kept = [word for word in argv if word not in ("--resume", "--overwrite")]
+    return shlex.join(["pastforward", command, *kept, "--resume"])
+
+
+def _finished(config: RunConfig, folder: RunFolder) -> bool:
+    folder.prepare(config, Existing.RESUME)
+    if not folder.evaluation.exists():
+        return False
+    budget = folder.read_config().budget
+    if budget != config.budget:
+        raise UsageError(
+            f"{folder.path} is finished, with {budget}; train longer with --overwrite or under "
+            "another --name."
+        )
+    return True
+
+
+def _train(run: Run, news: Console, again: str) -> None:
+    with stop_signals() as asked, make_watcher(run.config, news) as watcher:
+        try:
+            run.train(watcher, asked)
+        except Interrupted:
+            message = f"stopped and saved; go on with: {again}"
+            raise Stopped(message, 128 + (asked.signal or 15)) from None
+
+
+def _summarise(run: Run) -> RunSummary:
+    if rank() != 0:
+        return RunSummary(run.folder.path.name, {})
+    taught = any(METHOD_HAS_TEACHER[stage.method] for stage in run.config.stages)
+    found = evaluate(run.student, run.teacher if taught else None, run.source)
+    few = next(iter(run.source.held_out("test", 10, 10)))
+    return RunSummary(
+        name=run.folder.path.name,
+        evaluation=found.to_json(),
+        metrics=run.folder.read_metrics(),
+        facts=_facts(run),
+        samples=draw_samples(run.student, run.source.codec, few),
+    )
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    return {
+        "parameters": sum(p.numel() for p in run.student.parameters()),
+        "seconds": round(run.spent.seconds, 2),
+        "steps": run.spent.step,
+        "tokens": run.spent.tokens,
+        "serial_calls": run.serial_calls(),
+        "hardware": _hardware(run.device),
+        "data": run.source.describe(),
+        "config": dataclasses.asdict(run.config),
+    }
+
+
+def _hardware(device: torch.device) -> str:
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    else:
+        name = f"{platform.machine()} {device.type}, {torch.get_num_threads()} threads"
+    return f"{world()} x {name}" if world() > 1 else name

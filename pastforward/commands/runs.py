@@ -1,0 +1,132 @@
+"""L6. Run folders as the commands read them: by name or path, whole or part."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pastforward.commands.options import RUNS
+from pastforward.config import RunConfig
+from pastforward.data import Source, open_data
+from pastforward.evaluation import RunSummary, draw_samples
+from pastforward.student import Student
+from pastforward.student_file import load_student
+from pastforward.teacher import Teacher, build_teacher
+from pastforward.training import RunFolder
+from pastforward.training.checkpoint import load_tensors
+from pastforward.training.folder import write_json
+from pastforward.types import UsageError, nearest
+
+
+class OpenRun(NamedTuple):
+    """A finished run with its networks and data."""
+
+    folder: RunFolder
+    config: RunConfig
+    source: Source
+    student: Student
+    teacher: Teacher | None
+
+
+def all_runs() -> list[RunFolder]:
+    """Every run below `RUNS`, those inside a comparison too."""
+    return [RunFolder(path.parent) for path in sorted(RUNS.rglob("config.json"))]
+
+
+def find_runs(name: str) -> list[RunFolder]:
+    """The run of that name or path, or all runs of a comparison; raises `UsageError` if none."""
+    for path in (RUNS / name, Path(name)):
+        if (path / "config.json").exists():
+            return [RunFolder(path)]
+        inside = sorted(path.glob("*/config.json")) if path.is_dir() else []
+        if inside:
+            # In the order in which they were trained.
+            inside.sort(key=lambda config: config.stat().st_mtime)
+            return [RunFolder(config.parent) for config in inside]
+    names = [str(run.path.relative_to(RUNS)) for run in all_runs()]
+    way_out = nearest(name, names) if names else "train one first: pastforward train digits"
+    raise UsageError(f"There is no run '{name}' here or below {RUNS}/; {way_out}.")
+
+
+def find_run(name: str) -> RunFolder:
+    """The one run of that name or path; raises `UsageError` for a comparison of several."""
+    found = find_runs(name)
+    if len(found) > 1:
+        names = ", ".join(f"{name}/{run.path.name}" for run in found)
+        raise UsageError(f"'{name}' holds several runs; choose one of {names}.")
+    return found[0]
+
+
+def open_run(folder: RunFolder) -> OpenRun:
+    """Networks and data; raises `UsageError` for a run that is not finished or was tampered with."""
+    config, student = folder.read_config(), load_run_student(folder)
+    source = open_data(config.data)
+    if source.signature != student.signature:
+        raise UsageError(
+            f"The data '{config.data.source}' reads as {source.signature}, but {folder.student} was "
+            f"trained on {student.signature}; put back the data that it was trained on."
+        )
+    return OpenRun(folder, config, source, student, _teacher(folder, config, student))
+
+
+def load_run_student(folder: RunFolder) -> Student:
+    """The student alone; raises `UsageError` when the run is not finished."""
+    require_finished(folder)
+    return load_student(folder.student)[0]
+
+
+def require_finished(folder: RunFolder) -> None:
+    """Raise `UsageError` when there is no student yet."""
+    if not folder.student.exists():
+        raise UsageError(
+            f"{folder.path} has no trained student yet; finish it with --resume, in the command "
+            "that began it."
+        )
+
+
+def write_summary(folder: RunFolder, summary: RunSummary) -> None:
+    """Save figures and facts; `load_summary` reads them."""
+    content = {"evaluation": summary.evaluation, "facts": summary.facts}
+    write_json(folder.evaluation, content)
+
+
+def load_summary(folder: RunFolder, name: str | None = None) -> RunSummary:
+    """What `write_summary` saved, the metrics, and samples drawn anew."""
+    saved = _read_json(folder.evaluation)
+    run = open_run(folder)
+    few = next(iter(run.source.held_out("test", 10, 10)))
+    return RunSummary(
+        name=name or folder.path.name,
+        evaluation=saved["evaluation"],
+        metrics=folder.read_metrics(),
+        facts=saved["facts"],
+        samples=draw_samples(run.student, run.source.codec, few),
+    )
+
+
+def _teacher(folder: RunFolder, config: RunConfig, student: Student) -> Teacher | None:
+    if not folder.teacher.exists():
+        return None
+    teacher = build_teacher(config.teacher, student.signature, student.memory)
+    tensors, _ = load_tensors(folder.teacher)
+    try:
+        teacher.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise UsageError(
+            f"{folder.teacher} does not fit {folder.config} ({error}); one of them is of another "
+            "run, so put it back or train again."
+        ) from error
+    return teacher.eval()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+        return {"evaluation": content["evaluation"], "facts": content["facts"]}
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"{path.parent} was not evaluated; do it with: pastforward eval {path.parent}"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path} can't be read ({error}); make it anew with: pastforward eval {path.parent}"
+        ) from error

@@ -1,0 +1,32 @@
+"""L6. Results on the console and as a page."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from pastforward.evaluation import ImageSamples, RunSummary
+from pastforward.evaluation.pictures import save_images
+from pastforward.evaluation.report import write_report
+from pastforward.evaluation.table import results_table
+from pastforward.training import RunFolder
+
+
+def show(runs: Sequence[tuple[RunFolder, RunSummary]], out: Console) -> None:
+    """The table, then what each student writes: text as it is, images as the path of a picture."""
+    out.print(results_table([summary for _, summary in runs]))
+    for folder, summary in runs:
+        samples = summary.samples
+        if isinstance(samples, ImageSamples):
+            path = folder.path / "samples.png"
+            save_images(path, samples)
+            out.print(f"Samples of {summary.name}: {path}", highlight=False, soft_wrap=True)
+        elif samples is not None:
+            out.rule(f"{summary.name} writes", align="left")
+            out.print(samples, markup=False, highlight=False, soft_wrap=True)
+            out.print()
+
+
+def write_page(runs: Sequence[RunSummary], path: Path) -> Path:
+    """The report about the runs; returns its path."""
+    return write_report(runs, path)

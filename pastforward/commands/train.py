@@ -1,0 +1,48 @@
+"""L6. `pastforward train`."""
+
+import sys
+from pathlib import Path
+
+from pastforward.commands.options import RUNS, TrainOptions, read_train
+
+DESCRIPTION = """\
+Train a network on a recipe's data or on your own.
+
+Examples:
+  pastforward train digits
+  pastforward train copy32 --way bptt --student.cell gru --seconds 300
+  pastforward train my-notes.txt --name notes --smt.future 32
+  pastforward train images.npy --data.pool 2 --steps 2000
+  torchrun --nproc-per-node 8 -m pastforward.cli train digits --tokens 1e8
+
+Defaults shown are those of the recipe named (digits when none is). SIGTERM and Ctrl-C save;
+--resume goes on.
+"""
+
+
+def main(argv: list[str]) -> None:
+    """Train, evaluate, and write runs/NAME/."""
+    options, config = read_train(argv, DESCRIPTION)
+
+    from pastforward.commands.running import again, consoles, existing, train_run
+    from pastforward.commands.showing import show, write_page
+    from pastforward.training import RunFolder
+
+    folder = RunFolder(RUNS / (options.name or usual_name(options)))
+    there = existing(options.resume, options.overwrite)
+    out, news = consoles()
+    summary = train_run(config, folder, there, news, again("train", argv))
+    if summary.evaluation:
+        show([(folder, summary)], out)
+        print(f"Report: {write_page([summary], folder.report)}", file=sys.stdout)
+
+
+def usual_name(options: TrainOptions) -> str:
+    """Recipe or file name, and the way."""
+    return f"{stem(options.recipe)}-{options.way}"
+
+
+def stem(recipe: str) -> str:
+    """A folder's name from a recipe, a data name or a path."""
+    name = Path(recipe).name.split(".")[0] or "data"
+    return name.replace(":", "")

@@ -1,0 +1,75 @@
+"""L5. A recipe for data that has none: sizes chosen by looking at it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pastforward.config import (
+    Budget,
+    DataConfig,
+    DMTConfig,
+    FitConfig,
+    RunConfig,
+    SMTConfig,
+    StudentConfig,
+)
+from pastforward.recipes.ways import USUAL_WAY, stages
+
+if TYPE_CHECKING:
+    from pastforward.data import Source
+
+RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 1e-3, "bptt": 1e-3}
+
+LONGEST = 256
+"""Pixels above which images are averaged down, where the user didn't say how far."""
+_FUTURE, _WINDOW, _POSITIONS = 64, 16, 4096
+
+
+def for_path(data: str | DataConfig, way: str = USUAL_WAY) -> RunConfig:
+    """A config for a path or a name of data, or for data described further.
+
+    Raises `UsageError` when there is no such data or it can't be read.
+    """
+    from pastforward.data import open_data
+
+    data = DataConfig(data) if isinstance(data, str) else data
+    source = open_data(data)
+    pool = _pool(source, data)
+    if pool != data.pool:
+        data = replace(data, pool=pool)
+        source = open_data(data)
+    length = source.signature.length
+    return RunConfig(
+        data=data,
+        student=StudentConfig("mlp", slots=4, width=_width(source)),
+        smt=SMTConfig(future=min(length, _FUTURE)),
+        dmt=DMTConfig(window=min(length, _WINDOW)),
+        fit=FitConfig(batch=max(8, min(64, _POSITIONS // length))),
+        budget=Budget(seconds=180.0),
+        stages=stages(way, RATES),
+    )
+
+
+def _pool(source: Source, data: DataConfig) -> int:
+    """The least factor that brings images to `LONGEST` pixels, among those that divide them."""
+    from pastforward.data import PixelCodec
+
+    codec = source.codec
+    if not isinstance(codec, PixelCodec) or data.pool != 1 or data.length is not None:
+        return data.pool
+    fitting = [
+        pool
+        for pool in range(1, min(codec.height, codec.width) + 1)
+        if codec.height % pool == 0 and codec.width % pool == 0
+    ]
+    enough = (p for p in fitting if codec.height * codec.width <= LONGEST * p * p)
+    return next(enough, 1)
+
+
+def _width(source: Source) -> int:
+    """D: 32 holds a few classes of symbols; large vocabularies and many channels get 64."""
+    from pastforward.types import Tokens
+
+    kind = source.signature.outputs
+    return 64 if (kind.size if isinstance(kind, Tokens) else kind.width) > 64 else 32

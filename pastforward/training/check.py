@@ -1,0 +1,113 @@
+"""L4. Do the sizes of a run fit each other and the data? Asked once, before anything is written."""
+
+import math
+from collections.abc import Iterator
+
+from pastforward.config import RunConfig
+from pastforward.data import Source
+from pastforward.methods import METHODS
+from pastforward.types import UsageError, nearest
+
+_CHOICES = {
+    "fit.schedule": ("cosine", "constant"),
+    "fit.compile": ("auto", "on", "off"),
+    "fit.precision": ("auto", "float32"),
+}
+_AT_LEAST_ONE = (
+    "student.slots", "student.width", "student.embed", "student.hidden", "teacher.width",
+    "teacher.depth", "teacher.heads", "teacher.window", "teacher.decoder_depth",
+    "teacher.decoder_tokens", "smt.future", "smt.anchors", "smt.transitions", "dmt.window",
+    "fit.batch", "fit.accumulate",
+)  # fmt: skip
+_NOT_NEGATIVE = (
+    "smt.decoding", "smt.prediction", "smt.dynamics", "smt.consistency", "smt.readout",
+    "smt.uniformity", "smt.pull", "smt.noise", "dmt.own", "dmt.dynamics", "dmt.readout",
+    "dmt.distil", "fit.weight_decay", "fit.warmup", "fit.evaluations",
+)  # fmt: skip
+_SHARES_ERROR = 1e-6
+
+
+def check(config: RunConfig, source: Source | None = None) -> None:
+    """Raise `UsageError` for the first number or name that can't work, on `source` if given."""
+    for problem in _problems(config, source):
+        raise UsageError(problem)
+
+
+def _problems(config: RunConfig, source: Source | None) -> Iterator[str]:
+    yield from _numbers(config)
+    yield from _names(config)
+    yield from _stages(config)
+    yield from _networks(config)
+    if source is not None:
+        yield from _lengths(config, source.signature.length)
+
+
+def _numbers(config: RunConfig) -> Iterator[str]:
+    for least, names in ((1, _AT_LEAST_ONE), (0, _NOT_NEGATIVE)):
+        for name in names:
+            value = _dial(config, name)
+            if value is not None and not value >= least:
+                yield f"{_option(name)} is {value}; give {least} or more."
+    if not config.fit.clip > 0:
+        yield f"--fit.clip is {config.fit.clip}; give a norm above 0, inf for no clipping."
+    if config.dmt.own > 1:
+        yield f"--dmt.own is {config.dmt.own}; it is a share of windows, so give 0 to 1."
+    if config.fit.batch % config.fit.accumulate:
+        yield (
+            f"A batch of {config.fit.batch} can't be cut into {config.fit.accumulate} equal parts; "
+            "let --fit.accumulate divide --fit.batch."
+        )
+
+
+def _names(config: RunConfig) -> Iterator[str]:
+    for name, known in _CHOICES.items():
+        value = _dial(config, name)
+        if value not in known:
+            yield f"{_option(name)} is '{value}'; {nearest(str(value), known)}."
+
+
+def _stages(config: RunConfig) -> Iterator[str]:
+    if not config.stages:
+        yield "A run without stages was asked for; give at least one."
+    for stage in config.stages:
+        if stage.method not in METHODS:
+            yield f"There is no method '{stage.method}'; {nearest(stage.method, METHODS)}."
+        if not (stage.share > 0 and 0 < stage.lr < math.inf):
+            yield f"Stage '{stage.method}' has share {stage.share} and lr {stage.lr}; give both > 0."
+    whole = sum(stage.share for stage in config.stages)
+    if abs(whole - 1.0) > _SHARES_ERROR:
+        yield f"The stages' shares of the budget add up to {whole:g}; let them add up to 1."
+
+
+def _networks(config: RunConfig) -> Iterator[str]:
+    student = config.student
+    if student.cell == "transformer" and student.width % 4:
+        yield (
+            f"The transformer cell has 4 heads, which can't share a width of {student.width}; "
+            "give a --student.width that 4 divides."
+        )
+
+
+def _lengths(config: RunConfig, length: int) -> Iterator[str]:
+    for name, what in (
+        ("smt.future", "The future F"),
+        ("smt.transitions", "The number of transitions"),
+        ("smt.anchors", "The number of anchors"),
+        ("dmt.window", "The window k"),
+        ("teacher.window", "The window Tc"),
+    ):
+        value = _dial(config, name)
+        if value is not None and value > length:
+            yield (
+                f"{what} is {value}, more than the data's sequences of T = {length} steps; "
+                f"give {_option(name)} {length} or less."
+            )
+
+
+def _dial(config: RunConfig, name: str) -> float | int | str | None:
+    part, field = name.split(".")
+    return getattr(getattr(config, part), field)
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
