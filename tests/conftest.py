@@ -1,0 +1,16 @@
+"""Shapes in signatures are checked while tests run: the hook must come before the package."""
+
+from jaxtyping import install_import_hook
+
+SHAPED = [
+    "memory", "blocks", "inputs", "outputs", "cells", "encoder", "decoder", "objectives",
+    "student", "teacher", "rollout", "methods", "stream", "evaluation.collapse",
+    "evaluation.score",
+]  # fmt: skip
+"""Modules whose signatures name shapes. Others are left alone: their tests pass stand-ins."""
+
+install_import_hook([f"pastforward.{name}" for name in SHAPED], "checking.check")
+
+import torch  # noqa: E402
+
+torch.set_num_threads(1)
