@@ -1,0 +1,172 @@
+"""One battery over every row of the table, and over a module of the user's own."""
+
+import pytest
+import torch
+from tiny import batch, descend, gradients, seeded, signature, still, teacher
+from torch import nn
+
+from pastforward.cells import CELLS, LSTM, Cell, wrap
+from pastforward.config import DMTConfig, RunConfig, SMTConfig, StudentConfig
+from pastforward.memory import rms_norm
+from pastforward.methods import METHODS
+from pastforward.rollout import rollout
+from pastforward.student import Student, build_student
+from pastforward.types import MemoryShape, UsageError
+
+INPUTS = 3
+SHAPES = {"elman": (1, 4), "gru": (3, 4), "lstm": (2, 4), "mlp": (1, 8), "transformer": (3, 8)}
+NAMES = [*CELLS, "wrapped"]
+
+
+def build(name: str) -> Cell:
+    torch.manual_seed(0)
+    memory = MemoryShape(*SHAPES.get(name, (2, 4)))
+    if name == "wrapped":
+        return wrap(nn.GRUCell(INPUTS, memory.size))(memory, INPUTS).double()
+    return CELLS[name](memory, INPUTS).double()
+
+
+def arguments(cell: Cell, *leading: int) -> tuple[torch.Tensor, torch.Tensor]:
+    shape = (*leading, cell.memory.slots, cell.memory.width)
+    m = torch.randn(shape, generator=seeded(), dtype=torch.float64)
+    e = torch.randn((*leading, INPUTS), generator=seeded(1), dtype=torch.float64)
+    return rms_norm(m), e
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("leading", [(), (1,), (4,), (2, 3), (2, 1, 3)])
+def test_any_leading_axes_are_that_many_single_steps(name, leading):
+    cell = build(name)
+    m, e = arguments(cell, *leading)
+    found = cell(m, e)
+    assert found.shape == m.shape
+    rows, inputs = m.reshape(-1, *m.shape[-2:]), e.reshape(-1, INPUTS)
+    single = torch.stack([cell(*row) for row in zip(rows, inputs, strict=True)])
+    torch.testing.assert_close(found.reshape_as(single), single, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("length", [1, 2, 7])
+def test_all_times_at_once_is_the_loop(name, length):
+    cell = build(name)
+    m, e = arguments(cell, 2, length)
+    memories = rollout(cell, m[:, 0], e)
+    assert memories.shape == (2, length + 1, *m.shape[-2:])
+    torch.testing.assert_close(cell(memories[:, :-1], e), memories[:, 1:], rtol=0, atol=1e-12)
+    assert torch.equal(memories[:, 0], m[:, 0])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_slots_have_unit_norm(name):
+    cell = build(name)
+    m, e = arguments(cell, 5)
+    norm = cell(m, 10 * e).square().mean(-1)
+    torch.testing.assert_close(norm, torch.ones_like(norm), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_is_pure(name):
+    cell = build(name)
+    m, e = arguments(cell, 3)
+    kept = m.clone(), e.clone()
+    assert torch.equal(cell(m, e), cell(m, e))
+    assert torch.equal(cell.eval()(m, e), cell.train()(m, e))
+    assert torch.equal(m, kept[0])
+    assert torch.equal(e, kept[1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_reach_memory_input_and_every_parameter(name):
+    cell = build(name)
+    m, e = (a.requires_grad_() for a in arguments(cell, 4))
+    target = torch.randn(m.shape, generator=seeded(5), dtype=torch.float64)
+    (cell(m, e) * target).sum().backward()
+    for tensor in (m, e, *cell.parameters()):
+        assert tensor.grad is not None
+        assert tensor.grad.any()
+    assert m.grad.flatten(1).any(1).all()
+    assert m.grad.flatten(0, 1).any(0).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_slot_may_read_every_slot_and_the_input_in_two_steps(name):
+    cell = build(name)
+    m, e = arguments(cell)
+
+    def twice(m, e):
+        return cell(cell(m, e), torch.zeros_like(e))
+
+    by_memory, by_input = torch.autograd.functional.jacobian(twice, (m, e))
+    assert by_memory.abs().sum((1, 3)).all()
+    assert by_input.abs().sum((1, 2)).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", NAMES)
+def test_one_step_of_every_method(name, method):
+    what = signature(length=5)
+    own = Student(what, build(name), hidden=5).double()
+    guide = teacher(what, own)
+    run = RunConfig(
+        smt=SMTConfig(future=3, consistency=0.5, noise=0.1), dmt=DMTConfig(window=2, distil=0.5)
+    )
+    built = METHODS[method](own, guide, run)
+    trained = list(built.parameters())
+    before = [p.detach().clone() for p in trained]
+    optimiser = torch.optim.AdamW(trained, 1e-3)
+    losses = descend(built, batch(what))
+    assert losses.total.isfinite()
+    assert losses.terms
+    for label, term in losses.terms.items():
+        assert term.isfinite(), label
+        assert not term.requires_grad
+    assert all(g.isfinite().all() for g in gradients(trained))
+    assert not still(trained)
+    optimiser.step()
+    assert any((a != b).any() for a, b in zip(before, trained, strict=True))
+    after = built.losses(batch(what), seeded()).total
+    assert after < losses.total
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_an_lstm_needs_two_slots(slots):
+    with pytest.raises(UsageError, match=f"K = {slots} .*set slots to 2"):
+        LSTM(MemoryShape(slots, 4), INPUTS)
+
+
+def test_a_wrapped_cell_is_the_module_and_the_norm():
+    cell = build("wrapped")
+    m, e = arguments(cell, 3)
+    expected = rms_norm(cell.module(e, m.flatten(1)).view(m.shape))
+    assert torch.equal(cell(m, e), expected)
+
+
+class Returns(nn.Module):
+    def __init__(self, make) -> None:
+        super().__init__()
+        self.make = make
+
+    def forward(self, e, state):
+        return self.make(e, state)
+
+
+@pytest.mark.parametrize(
+    ("module", "says"),
+    [
+        (nn.GRUCell(INPUTS + 1, 8), "GRUCell can't be called"),
+        (nn.GRUCell(INPUTS, 9), "GRUCell can't be called"),
+        (nn.Linear(INPUTS, 8), "Linear can't be called"),
+        (nn.LSTMCell(INPUTS, 8), "LSTMCell"),
+        (Returns(lambda e, m: (m, m)), "returned tuple"),
+        (Returns(lambda e, m: m[:, :5]), r"returned \[2, 5\]"),
+        (Returns(lambda e, m: m[0]), r"returned \[8\]"),
+    ],
+)
+def test_a_module_that_does_not_fit_is_told(module, says):
+    with pytest.raises(UsageError, match=says):
+        wrap(module)(MemoryShape(2, 4), INPUTS)
+
+
+def test_an_unknown_cell_is_told_the_nearest():
+    with pytest.raises(UsageError, match="did you mean 'lstm'"):
+        build_student(StudentConfig(cell="lsmt"), signature())
