@@ -147,7 +147,9 @@ def _draw(config: SMTConfig, batch: Batch, teacher: Teacher, generator: torch.Ge
         size = (count, number)
         return torch.randint(low, high, size, generator=generator, device=device)
 
-    times = None if config.transitions is None else integers(1, length + 1, used)
+    # All sequences share their times: variances and distances compare them at the same step.
+    times = None if config.transitions is None else integers(1, length + 1, used)[:1]
+    times = None if times is None else times.expand(count, -1)
     anchors = integers(0, used, min(config.anchors, used))
     if not config.noise:
         return _Drawn(times, anchors, None)
@@ -182,13 +184,15 @@ def _teacher_losses(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     kind, decoder = teacher.signature.outputs, teacher.decoder
     read = labels.after if drawn.noise is None else labels.after + drawn.noise[1]
-    future, seen = _anchor_futures(config, batch, drawn), _at_times(batch, drawn)
-    decoded = decoder(take(read, drawn.anchors), future.x)
+    seen = _at_times(batch, drawn)
     terms = {
-        "decoding": masked_mean(nll(kind, decoded, future.y), future.mask),
         "prediction": masked_mean(nll(kind, decoder.readout(read), seen.y), seen.mask),
-        "uniformity": uniformity(take(labels.after, drawn.anchors[:, :1]).flatten(0, 1)),
+        "uniformity": uniformity(labels.after[:, drawn.anchors[0]].transpose(0, 1)),
     }
+    if config.decoding:
+        future = _anchor_futures(config, batch, drawn)
+        decoded = decoder(take(read, drawn.anchors), future.x)
+        terms["decoding"] = masked_mean(nll(kind, decoded, future.y), future.mask)
     return _weigh(config, terms), terms
 
 

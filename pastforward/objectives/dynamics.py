@@ -3,7 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from pastforward.memory import variance
+FLOOR = 0.01
+"""Least variance that an error is measured against: memories start out nearly the same."""
 
 
 def squared_error(
@@ -14,13 +15,16 @@ def squared_error(
 
 
 def unexplained(
-    predicted: Float[Tensor, "... slots width"], label: Float[Tensor, "... slots width"]
-) -> Float[Tensor, "..."]:
-    """Squared error over the variance of the labels: the fraction of variance unexplained.
+    predicted: Float[Tensor, "batch steps slots width"],
+    label: Float[Tensor, "batch steps slots width"],
+) -> Float[Tensor, "batch steps"]:
+    """Squared error over the variance of the labels at the same step, across sequences.
 
-    Moving all labels closer together does not lower it, so it does not reward collapse.
+    The fraction of what tells sequences apart that is missed. Moving labels closer together does
+    not lower it, so it does not reward collapse; a clock that all sequences share does not lower
+    it either, however much of a memory it fills.
     """
-    return squared_error(predicted, label) / (variance(label) + 1e-4)
+    return squared_error(predicted, label) / (label.var(0, correction=0).mean() + FLOOR)
 
 
 def emphasis(

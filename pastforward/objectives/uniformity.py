@@ -8,13 +8,15 @@ from torch.nn import functional as F
 from pastforward.memory import flat
 
 
-def uniformity(m: Float[Tensor, "count slots width"]) -> Float[Tensor, ""]:
-    """log E exp(-2 |u - v|^2) over pairs of N memories, of whole memories and of each slot, averaged.
+def uniformity(m: Float[Tensor, "steps count slots width"]) -> Float[Tensor, ""]:
+    """log E exp(-2 |u - v|^2) over pairs of the N memories of a step, averaged over steps.
 
-    Rows are scaled to unit norm. 0 when all memories are the same; lower is more spread.
+    Pairs are of sequences at the same step, or a clock would do. Half the loss is on whole
+    memories, half on each slot; rows are scaled to unit norm. 0 when all memories of a step are
+    the same; lower is more spread.
     """
-    whole = _log_potential(flat(m).unsqueeze(0))
-    return 0.5 * (whole + _log_potential(m.transpose(0, 1)))
+    whole = _log_potential(flat(m))
+    return 0.5 * (whole + _log_potential(m.movedim(2, 1).flatten(0, 1)))
 
 
 def _log_potential(rows: Float[Tensor, "groups count width"]) -> Tensor:
