@@ -1,0 +1,116 @@
+"""Slow, obvious twins of what the package does fast: explicit loops, no shared code."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from pastforward.encoder import RegisterPool
+from pastforward.methods.dmt import WindowDMT
+from pastforward.student import Student
+from pastforward.types import Batch, Tokens
+
+
+def turn(q: Tensor, position: int) -> Tensor:
+    """Rotary positions for one vector, pair by pair."""
+    half, out = len(q) // 2, [None] * len(q)
+    for i in range(half):
+        angle = position * 1000.0 ** (-2 * i / len(q))
+        out[i] = q[i] * math.cos(angle) - q[i + half] * math.sin(angle)
+        out[i + half] = q[i + half] * math.cos(angle) + q[i] * math.sin(angle)
+    return torch.stack(out)
+
+
+def pooled(pool: RegisterPool, h: Tensor) -> Tensor:
+    """What a register pool reads from states h `[T, width]`: `[T, K, D]`, one query at a time."""
+    keys, values = (pool.key_value.weight @ h.T).T.chunk(2, -1)
+    rows = [[_query(pool, h[t], r, keys, values, t) for r in pool.registers] for t in range(len(h))]
+    return torch.stack([torch.stack(row) for row in rows])
+
+
+def _query(
+    pool: RegisterPool, state: Tensor, register: Tensor, keys: Tensor, values: Tensor, t: int
+) -> Tensor:
+    slot = state + register
+    mixed = []
+    for q, k, v in zip(
+        pool.query(slot).chunk(pool.heads),
+        keys.chunk(pool.heads, -1),
+        values.chunk(pool.heads, -1),
+        strict=True,
+    ):
+        scores = [turn(q, t) @ turn(k[s], s) / math.sqrt(len(q)) for s in range(t + 1)]
+        mixed.append(torch.stack(scores).softmax(0) @ v[: t + 1])
+    slot = slot + pool.out(torch.cat(mixed))
+    return pool.project(slot + pool.mlp(pool.norm(slot)))
+
+
+def surprise(student: Student, m: Tensor, y: Tensor) -> Tensor:
+    """-log p(y | m) of one memory and one output."""
+    kind, parameters = student.signature.outputs, student.readout(m)
+    if isinstance(kind, Tokens):
+        return parameters.exp().sum().log() - parameters[y]
+    mean, log_std = parameters[: kind.width], parameters[kind.width :]
+    density = torch.distributions.Normal(mean, log_std.exp())
+    return -density.log_prob(y).sum()
+
+
+def through_time(student: Student, batch: Batch, cut: int) -> Tensor:
+    """The loss of truncated BPTT, one step of one sequence at a time."""
+    losses = []
+    for x, y, mask in zip(*batch, strict=True):
+        m = student.start()
+        for t in range(len(x)):
+            if t and t % cut == 0:
+                m = m.detach()
+            m = student.step(m, x[t])
+            if mask[t]:
+                losses.append(surprise(student, m, y[t]))
+    return torch.stack(losses).mean()
+
+
+def windows(method: WindowDMT, batch: Batch, shift: int) -> Tensor:
+    """The loss of DMT in windows on the student's own memories, with the first window at `shift`.
+
+    A window starts from a memory that carries no gradient, or from m_0, which learns.
+    """
+    student, k = method.student, method.config.window
+    labels = method.teacher.labels(batch.x).detach()
+    count, length = batch.mask.shape
+    errors, moves, losses = [], [], []
+    for b in range(count):
+        own = [student.start()]
+        for x in batch.x[b]:
+            own.append(student.step(own[-1], x).detach())
+        for w in range(length // k):
+            begin = min(shift + k * w, length - k)
+            m = own[begin]
+            for t in range(begin, begin + k):
+                m = student.step(m, batch.x[b, t])
+                errors.append((m - labels[b, t + 1]).square().mean())
+                moves.append((labels[b, t] - labels[b, t + 1]).square().mean())
+                if batch.mask[b, t]:
+                    losses.append(surprise(student, m, batch.y[b, t]))
+    return method.config.dynamics * _relative(method, batch, labels, errors, moves, shift) + (
+        method.config.readout * torch.stack(losses).mean()
+    )
+
+
+def _relative(
+    method: WindowDMT, batch: Batch, labels: Tensor, errors: list, moves: list, shift: int
+) -> Tensor:
+    """Errors over the variance of the labels aimed at, heavier where labels move; m_0 counts 1."""
+    k, (count, length) = method.config.window, batch.mask.shape
+    begins = [min(shift + k * w, length - k) for w in range(length // k)]
+    times = [0] + [t + 1 for begin in begins for t in range(begin, begin + k)]
+    target = torch.stack([torch.stack([_empty(labels, b, t) for t in times]) for b in range(count)])
+    spread = target.flatten(0, 1).flatten(1).var(0, correction=0).mean() + 1e-4
+    moves = torch.stack(moves)
+    weight = 0.5 + 0.5 * moves / (moves.mean() + 1e-6)
+    empty = (method.student.start() - labels[0, 0]).square().mean()
+    total = (weight * torch.stack(errors)).sum() + count * empty
+    return total / spread / (len(errors) + count)
+
+
+def _empty(labels: Tensor, b: int, t: int) -> Tensor:
+    return labels[b, t]

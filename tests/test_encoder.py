@@ -1,0 +1,191 @@
+"""Labels of all prefixes are causal, and those of every prefix on its own."""
+
+import pytest
+import torch
+from oracles import pooled
+from tiny import ENCODERS, SIZES, assert_same, gradients, sequence, signature, student, teacher
+
+from pastforward.blocks import rotary_table
+from pastforward.config import TeacherConfig
+from pastforward.encoder import Encoder, RegisterPool, take
+from pastforward.memory import rms_norm
+from pastforward.teacher import build_teacher
+from pastforward.types import MemoryShape, UsageError
+
+KINDS = ("tokens", "vectors")
+EXACT = {"rtol": 0, "atol": 1e-12}
+
+
+def build(name: str, kind: str = "tokens", length: int = 7, slots: int = 3, **changes) -> Encoder:
+    what = signature(kind, length)
+    return teacher(what, student(what, slots=slots), name, **{"depth": 2} | changes).encoder
+
+
+def inputs(kind: str, count: int, length: int, seed: int = 3) -> torch.Tensor:
+    return sequence(signature(kind).inputs, count, length, seed)
+
+
+def changed(x: torch.Tensor) -> torch.Tensor:
+    return x + 0.5 if x.is_floating_point() else (x + 1) % 5
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("length", "slots"), SIZES)
+def test_shape_and_norm(name, kind, length, slots):
+    encoder = build(name, kind, length, slots)
+    labels = encoder.labels(inputs(kind, 1, length))
+    assert labels.shape == (1, length + 1, slots, 4)
+    norm = labels.square().mean(-1)
+    torch.testing.assert_close(norm, torch.ones_like(norm), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("length", "slots"), SIZES)
+def test_causal(name, kind, length, slots):
+    encoder, x = build(name, kind, length, slots), inputs(kind, 2, length)
+    labels = encoder.labels(x)
+    for t in range(1, length + 1):
+        other = x.clone()
+        other[:, t - 1 :] = changed(other[:, t - 1 :])
+        moved = (encoder.labels(other) - labels).abs().flatten(2).amax((0, 2))
+        assert (moved[:t] <= 1e-12).all(), f"x_{t} moves an earlier memory"
+        assert (moved[t:] > 1e-6).all()
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_one_input_moves_all_later_memories(name):
+    encoder, x = build(name), inputs("tokens", 1, 7)
+    labels = encoder.labels(x)
+    for t in range(1, 8):
+        other = x.clone()
+        other[:, t - 1] = changed(other[:, t - 1])
+        moved = (encoder.labels(other) - labels).abs().flatten(2).amax((0, 2))
+        assert (moved[t:] > 1e-6).all()
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_at_once_is_every_prefix_on_its_own(name, kind):
+    encoder, x = build(name, kind), inputs(kind, 2, 7)
+    labels = encoder.labels(x)
+    for t in range(1, 8):
+        alone = encoder.labels(x[:, :t])
+        torch.testing.assert_close(labels[:, t], alone[:, -1], **EXACT)
+    torch.testing.assert_close(labels[:, 0], labels[:1, 0].expand(2, -1, -1), **EXACT)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_sequences_of_a_batch_do_not_meet(name):
+    encoder, x = build(name), inputs("tokens", 3, 7)
+    alone = torch.cat([encoder.labels(row[None]) for row in x])
+    torch.testing.assert_close(encoder.labels(x), alone, **EXACT)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("times", [[[0], [7]], [[7, 0, 3, 3], [1, 2, 7, 6]]])
+def test_at_gathers_labels_and_their_gradients(name, times):
+    encoder, x, times = build(name), inputs("tokens", 2, 7), torch.tensor(times)
+    found = encoder.at(x, times)
+    labels = encoder.labels(x)
+    expected = torch.stack([labels[b, row] for b, row in enumerate(times)])
+    torch.testing.assert_close(found, expected, **EXACT)
+    target = torch.linspace(-1, 1, found.numel()).double().view(found.shape)
+    sides = []
+    for side in (found, expected):
+        encoder.zero_grad()
+        (side * target).sum().backward()
+        sides.append(gradients(encoder))
+    assert_same(*sides)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_longer_than_built_for(name):
+    changes = {"window": 20} if name == "window" else {}
+    short, long = build(name, length=3, **changes), build(name, length=12, **changes)
+    long.load_state_dict(short.state_dict())
+    x = inputs("tokens", 2, 12)
+    torch.testing.assert_close(short.labels(x), long.labels(x), **EXACT)
+    torch.testing.assert_close(short.labels(x)[:, :4], short.labels(x[:, :3]), **EXACT)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("length", [1, 2, 7])
+def test_window_padding_is_absence(kind, length):
+    wide = build("window", kind, window=9)
+    exact = build("window", kind, window=length)
+    exact.load_state_dict(wide.state_dict())
+    x = inputs(kind, 2, length)
+    torch.testing.assert_close(wide.labels(x)[:, -1], exact.labels(x)[:, -1], rtol=0, atol=1e-6)
+
+
+def test_window_sees_the_last_inputs_alone():
+    encoder, x = build("window", window=3), inputs("tokens", 2, 7)
+    labels = encoder.labels(x)
+    for t in range(3, 8):
+        torch.testing.assert_close(labels[:, t], encoder.labels(x[:, t - 3 : t])[:, -1], **EXACT)
+    other = x.clone()
+    other[:, 3] = changed(other[:, 3])
+    moved = (encoder.labels(other) - labels).abs().flatten(2).amax((0, 2)) > 1e-6
+    assert moved.tolist() == [False] * 4 + [True] * 3 + [False]
+
+
+@pytest.mark.parametrize(("length", "slots"), SIZES)
+def test_register_pool_by_brute_force(length, slots):
+    torch.manual_seed(0)
+    pool = RegisterPool(8, 2, length, MemoryShape(slots, 4)).double()
+    # The tables hold single precision; the twin turns by exact angles.
+    h = torch.randn(2, length, 8, dtype=torch.float64, requires_grad=True)
+    sides = []
+    for read in (pool, lambda h: torch.stack([pooled(pool, row) for row in h])):
+        pool.zero_grad()
+        out = read(h)
+        (slope,) = torch.autograd.grad(out.square().sum(), h, retain_graph=True)
+        out.square().sum().backward()
+        sides.append([out.detach(), slope, *gradients(pool)])
+    assert_same(*sides, tolerance=2e-5)
+
+
+def test_registers_see_where_and_are_told_apart():
+    pool = build("registers").pool
+    h = torch.ones(1, 6, 8, dtype=torch.float64)
+    h[0, 0], h[0, 2] = -1.0, 2.0
+    memories = rms_norm(pool(h))
+    assert (memories[0, 4] - memories[0, 5]).abs().max() > 1e-6
+    assert (memories[:, :, 0] - memories[:, :, 1]).abs().amax(-1).min() > 1e-6
+
+
+def test_rotary_tables_of_two_lengths_agree():
+    assert torch.equal(rotary_table(5, 6), rotary_table(9, 6)[:, :5])
+
+
+def test_take_by_brute_force():
+    values = torch.arange(24).view(2, 4, 3)
+    times = torch.tensor([[[3, 0]], [[1, 1]]])
+    assert take(values, times).tolist() == [
+        [[values[b, t].tolist() for t in row] for row in times[b].tolist()] for b in range(2)
+    ]
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_every_parameter_shapes_the_labels(name):
+    encoder = build(name)
+    labels = encoder.labels(inputs("tokens", 3, 7))
+    (labels * torch.linspace(-1, 1, labels.numel()).double().view(labels.shape)).sum().backward()
+    for label, p in encoder.named_parameters():
+        assert p.grad is not None, label
+        assert p.grad.any(), label
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        (TeacherConfig(encoder="register"), "did you mean 'registers'"),
+        (TeacherConfig(width=12, heads=4), "no multiple of twice its 4 heads"),
+        (TeacherConfig(width=8, heads=2, decoder_tokens=5), "cut into 5 decoder tokens"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_told(config, says):
+    with pytest.raises(UsageError, match=says):
+        build_teacher(config, signature(), MemoryShape(2, 4))
