@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pastforward.encoder import RegisterPool
 from pastforward.methods.dmt import WindowDMT
+from pastforward.objectives.dynamics import FLOOR
 from pastforward.student import Student
 from pastforward.types import Batch, Tokens
 
@@ -99,18 +100,14 @@ def windows(method: WindowDMT, batch: Batch, shift: int) -> Tensor:
 def _relative(
     method: WindowDMT, batch: Batch, labels: Tensor, errors: list, moves: list, shift: int
 ) -> Tensor:
-    """Errors over the variance of the labels aimed at, heavier where labels move; m_0 counts 1."""
+    """Errors over variance across sequences, heavier where labels move; m_0 counts 1."""
     k, (count, length) = method.config.window, batch.mask.shape
     begins = [min(shift + k * w, length - k) for w in range(length // k)]
     times = [0] + [t + 1 for begin in begins for t in range(begin, begin + k)]
-    target = torch.stack([torch.stack([_empty(labels, b, t) for t in times]) for b in range(count)])
-    spread = target.flatten(0, 1).flatten(1).var(0, correction=0).mean() + 1e-4
+    variances = [(labels[:, t] - labels[:, t].mean(0)).square().mean() for t in times]
+    spread = torch.stack(variances).mean() + FLOOR
     moves = torch.stack(moves)
     weight = 0.5 + 0.5 * moves / (moves.mean() + 1e-6)
     empty = (method.student.start() - labels[0, 0]).square().mean()
     total = (weight * torch.stack(errors)).sum() + count * empty
     return total / spread / (len(errors) + count)
-
-
-def _empty(labels: Tensor, b: int, t: int) -> Tensor:
-    return labels[b, t]

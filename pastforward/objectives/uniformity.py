@@ -13,8 +13,10 @@ def uniformity(m: Float[Tensor, "steps count slots width"]) -> Float[Tensor, ""]
 
     Pairs are of sequences at the same step, or a clock would do. Half the loss is on whole
     memories, half on each slot; rows are scaled to unit norm. 0 when all memories of a step are
-    the same; lower is more spread.
+    the same, or there is but one; lower is more spread.
     """
+    if m.shape[1] < 2:
+        return m.new_zeros(())
     whole = _log_potential(flat(m))
     return 0.5 * (whole + _log_potential(m.movedim(2, 1).flatten(0, 1)))
 

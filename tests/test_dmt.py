@@ -1,0 +1,197 @@
+"""Training on the student's own memories: its two forms, and where they meet SMT and each other."""
+
+import pytest
+import torch
+from oracles import windows
+from tiny import assert_same, batch, descend, gradients, pair, seeded, signature, still, student
+
+from pastforward.config import DMTConfig, SMTConfig
+from pastforward.encoder import Encoder
+from pastforward.methods import FrozenSMT, UnrollDMT, WindowDMT
+from pastforward.objectives import emphasis
+from pastforward.objectives.dynamics import FLOOR
+from pastforward.rollout import rollout
+
+KINDS = ("tokens", "vectors")
+
+
+def outcome(method, data, seed=0):
+    losses = descend(method, data, seed)
+    return losses.total.detach(), losses.terms, gradients(method.student)
+
+
+def assert_agree(found, expected):
+    torch.testing.assert_close(found[0], expected[0])
+    for name, term in expected[1].items():
+        if name in found[1]:
+            torch.testing.assert_close(found[1][name], term)
+    assert {"dynamics", "readout"} <= found[1].keys() & expected[1].keys()
+    assert_same(found[2], expected[2])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("encoder", ["registers", "window"])
+@pytest.mark.parametrize("length", [1, 2, 7])
+@pytest.mark.parametrize("weights", [(1.0, 1.0), (0.5, 2.0)])
+def test_windows_of_1_from_labels_are_smt_with_frozen_labels(kind, encoder, length, weights):
+    own, guide, data = pair(kind, length, encoder=encoder)
+    dynamics, readout = weights
+    dmt = DMTConfig(window=1, own=0.0, dynamics=dynamics, readout=readout)
+    smt = SMTConfig(dynamics=dynamics, readout=readout)
+    expected = outcome(FrozenSMT(own, guide, smt), data)
+    assert_agree(outcome(WindowDMT(own, guide, dmt), data), expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("length", [1, 2, 7])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("distil", [0.0, 0.5])
+def test_one_window_of_the_whole_length_is_the_unroll(kind, length, seed, distil):
+    own, guide, data = pair(kind, length)
+    config = DMTConfig(window=length + 2 * (seed == 2), own=1.0, distil=distil)
+    expected = outcome(UnrollDMT(own, guide, config), data)
+    assert_agree(outcome(WindowDMT(own, guide, config), data, seed), expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("window", [1, 2, 3, 5])
+def test_windows_by_brute_force_with_no_gradient_across(kind, window):
+    own, guide, data = pair(kind)
+    method = WindowDMT(own, guide, DMTConfig(window=window, dynamics=0.7))
+    expected = []
+    for shift in range(window):
+        own.zero_grad(set_to_none=True)
+        loss = windows(method, data, shift)
+        loss.backward()
+        expected.append((loss.detach(), gradients(own)))
+    shifts = set()
+    for seed in range(4 * window):
+        total, _, found = outcome(method, data, seed)
+        nearest = min(range(window), key=lambda n, total=total: abs(total - expected[n][0]))
+        torch.testing.assert_close(total, expected[nearest][0])
+        assert_same(found, expected[nearest][1])
+        shifts.add(nearest)
+    assert len(shifts) > (window > 1)
+
+
+def test_starts_mix_own_memories_and_labels_by_share():
+    own, guide, data = pair()
+    labels = guide.labels(data.x)
+    reached = rollout(own.cell, own.start(3), own.embed(data.x))
+    counts = []
+    for seed in range(40):
+        method = WindowDMT(own, guide, DMTConfig(own=0.25))
+        starts = method._starts(data, labels, seeded(seed))
+        from_own = (starts == reached).flatten(2).all(-1)
+        from_label = (starts == labels).flatten(2).all(-1)
+        assert (from_own | from_label).all()
+        counts.append(from_own.double().mean())
+    assert float(torch.stack(counts).mean()) == pytest.approx(0.25, abs=0.05)
+
+
+@pytest.mark.parametrize("build", [WindowDMT, UnrollDMT])
+def test_only_the_student_moves_and_all_of_it(build):
+    own, guide, data = pair()
+    method = build(own, guide, DMTConfig(window=3, distil=0.5))
+    descend(method, data)
+    assert still(guide)
+    assert all(p.grad is None for p in guide.parameters())
+    assert all(g.any() for g in gradients(own))
+    assert {id(p) for p in method.parameters()} == {id(p) for p in own.parameters()}
+
+
+@pytest.mark.parametrize("build", [WindowDMT, UnrollDMT])
+@pytest.mark.parametrize(
+    ("term", "moved"),
+    [
+        ("dynamics", {"embed": True, "cell": True, "readout": False}),
+        ("readout", {"embed": True, "cell": True, "readout": True}),
+        ("distil", {"embed": True, "cell": True, "readout": True}),
+    ],
+)
+def test_which_loss_moves_what(build, term, moved):
+    own, guide, data = pair()
+    weights = {"dynamics": 0.0, "readout": 0.0, "distil": 0.0} | {term: 1.0}
+    descend(build(own, guide, DMTConfig(window=3, **weights)), data)
+    assert {name: not still(getattr(own, name)) for name in moved} == moved
+
+
+@pytest.mark.parametrize("build", [WindowDMT, UnrollDMT])
+def test_outputs_that_do_not_count_move_nothing(build):
+    own, guide, data = pair()
+    other = data._replace(y=torch.where(data.mask, data.y, (data.y + 1) % 4))
+    method = build(own, guide, DMTConfig(window=3, distil=0.5))
+    expected, found = outcome(method, data), outcome(method, other)
+    assert torch.equal(found[0], expected[0])
+    assert_same(found[2], expected[2], tolerance=0)
+
+
+@pytest.mark.parametrize("own", [0.0, 0.5, 1.0])
+def test_the_same_generator_gives_the_same_step(own):
+    net, guide, data = pair()
+    method = WindowDMT(net, guide, DMTConfig(window=3, own=own))
+    first, again = outcome(method, data, 5), outcome(method, data, 5)
+    assert torch.equal(first[0], again[0])
+    assert_same(first[2], again[2], tolerance=0)
+    assert len({float(outcome(method, data, seed)[0]) for seed in range(8)}) > 1
+
+
+class Own(Encoder):
+    """Labels that are the memories of a student."""
+
+    def __init__(self, net) -> None:
+        super().__init__()
+        self.net = [net]
+
+    def labels(self, x):
+        net = self.net[0]
+        return rollout(net.cell, net.start(len(x)), net.embed(x)).detach()
+
+    def at(self, x, times):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("build", [WindowDMT, UnrollDMT])
+def test_nothing_to_learn_from_ones_own_memories(build):
+    net, guide, data = pair()
+    guide.encoder = Own(net)
+    method = build(net, guide, DMTConfig(window=3, readout=0.0))
+    assert float(descend(method, data).terms["dynamics"]) < 1e-24
+    assert all(g.abs().max() < 1e-12 for g in gradients(net))
+    guide.encoder = Own(student(signature(), cell="elman"))
+    assert float(descend(method, data).terms["dynamics"]) > 0.1
+
+
+def test_dynamics_of_the_unroll_by_hand():
+    net, guide, data = pair()
+    terms = descend(UnrollDMT(net, guide, DMTConfig()), data).terms
+    labels = guide.labels(data.x)
+    reached = rollout(net.cell, net.start(3), net.embed(data.x))
+    error = (reached - labels).square().mean((-2, -1))
+    weight = torch.cat([torch.ones(3, 1), emphasis(labels[:, :-1], labels[:, 1:])], 1)
+    spread = (labels - labels.mean(0)).square().mean()
+    expected = (weight * error).mean() / (spread + FLOOR)
+    torch.testing.assert_close(terms["dynamics"], expected.detach())
+
+
+@pytest.mark.parametrize(
+    ("config", "calls"),
+    [(DMTConfig(window=8), 72), (DMTConfig(window=8, own=0.0), 8), (DMTConfig(window=99), 128)],
+)
+def test_serial_calls_count_the_rollout_that_finds_the_starts(config, calls):
+    net, guide, _ = pair()
+    assert WindowDMT(net, guide, config).serial_calls(64) == calls
+    assert UnrollDMT(net, guide, config).serial_calls(64) == 64
+
+
+def test_the_cell_is_called_as_often_as_stated():
+    net, guide, data = pair()
+    calls = []
+    for build in (WindowDMT, UnrollDMT):
+        method, seen = build(net, guide, DMTConfig(window=3)), []
+        method.compile(lambda step, seen=seen: lambda m, e: (seen.append(1), step(m, e))[1])
+        descend(method, batch(signature()))
+        calls.append(len(seen))
+        assert len(seen) == method.serial_calls(7)
+    assert calls == [10, 7]
+    assert data.mask.any()
