@@ -114,12 +114,12 @@ def test_uniformity_by_brute_force(steps, count):
     whole = [potential(at.flatten(1)) for at in m]
     slots = [potential(at[:, k]) for at in m for k in range(2)]
     expected = 0.5 * sum(whole) / len(whole) + 0.5 * sum(slots) / len(slots)
-    assert float(uniformity(m)) == pytest.approx(expected, abs=1e-6)
+    assert float(uniformity(m)) == pytest.approx(expected, abs=1e-12)
 
 
 def test_uniformity_is_0_for_equal_memories_and_lower_for_others():
     same = memories(4, 1).expand(-1, 5, -1, -1)
-    assert float(uniformity(same)) == pytest.approx(0.0, abs=1e-6)
+    assert float(uniformity(same)) == pytest.approx(0.0, abs=1e-12)
     one_slot = same.clone()
     one_slot[:, :, 0] = memories(4, 5)[:, :, 0]
     assert float(uniformity(memories(4, 5))) < float(uniformity(one_slot)) < -0.1

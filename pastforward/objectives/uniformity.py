@@ -1,5 +1,7 @@
 """L2. Uniformity: keeps memories apart on the sphere (Wang & Isola 2020)."""
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -24,6 +26,7 @@ def uniformity(m: Float[Tensor, "steps count slots width"]) -> Float[Tensor, ""]
 def _log_potential(rows: Float[Tensor, "groups count width"]) -> Tensor:
     unit = F.normalize(rows, dim=-1)
     squared = 2.0 - 2.0 * unit @ unit.transpose(1, 2)
-    pairs = torch.ones_like(squared[0], dtype=torch.bool).triu(1)
-    potential = squared[:, pairs].mul(-2.0)
-    return (potential.logsumexp(1) - torch.log(pairs.sum())).mean()
+    # Indices, not a mask: a mask's count of pairs is unknown to the compiler and cuts its graph.
+    i, j = torch.triu_indices(rows.shape[1], rows.shape[1], 1, device=rows.device)
+    potential = squared[:, i, j].mul(-2.0)
+    return (potential.logsumexp(1) - math.log(len(i))).mean()

@@ -1,0 +1,305 @@
+"""Who is moved by which loss, and what may not matter, in training by labels."""
+
+import subprocess
+import sys
+from itertools import chain
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import (
+    ENCODERS,
+    assert_same,
+    batch,
+    descend,
+    gradients,
+    pair,
+    seeded,
+    signature,
+    still,
+    student,
+)
+
+from pastforward.config import SMTConfig
+from pastforward.encoder import Encoder, take
+from pastforward.methods import FrozenSMT, JointSMT, TeacherTraining
+from pastforward.methods.smt import _Drawn
+from pastforward.rollout import rollout
+
+KINDS = ("tokens", "vectors")
+TERMS = ("decoding", "prediction", "uniformity", "dynamics", "readout", "consistency")
+METHODS = {
+    "teacher": lambda own, guide, config: TeacherTraining(guide, config),
+    "joint": JointSMT,
+    "frozen": FrozenSMT,
+}
+ALL = SMTConfig(future=4, consistency=0.5, uniformity=0.1)
+
+
+def outcome(method, data, seed=0):
+    losses = descend(method, data, seed)
+    owned = [
+        gradients(getattr(method, name)) for name in ("teacher", "student") if hasattr(method, name)
+    ]
+    return losses.total.detach(), losses.terms, list(chain(*owned))
+
+
+def parts(own, guide):
+    """Everything that could be moved, under the letters of the method's table."""
+    decoder = guide.decoder
+    tower = [p for name, p in decoder.named_parameters() if not name.startswith("readout")]
+    return {
+        "E": list(guide.encoder.parameters()),
+        "D": tower,
+        "D's readout": list(decoder.readout.parameters()),
+        "f": [*own.embed.parameters(), *own.cell.parameters()],
+        "m_0": [own.empty],
+        "g": list(own.readout.parameters()),
+    }
+
+
+def only(term: str, **changes) -> SMTConfig:
+    return SMTConfig(**dict.fromkeys(TERMS, 0.0) | {term: 1.0, "future": 4} | changes)
+
+
+CONTRACT = {
+    ("teacher", "decoding"): {"E", "D", "D's readout"},
+    ("teacher", "prediction"): {"E", "D's readout"},
+    ("teacher", "uniformity"): {"E"},
+    ("teacher", "dynamics"): set(),
+    ("teacher", "readout"): set(),
+    ("teacher", "consistency"): set(),
+    ("joint", "decoding"): {"E", "D", "D's readout"},
+    ("joint", "prediction"): {"E", "D's readout"},
+    ("joint", "uniformity"): {"E"},
+    ("joint", "dynamics"): {"f", "m_0", "E"},
+    ("joint", "readout"): {"g", "f", "E"},
+    ("joint", "consistency"): {"f", "E"},
+    ("frozen", "decoding"): set(),
+    ("frozen", "prediction"): set(),
+    ("frozen", "uniformity"): set(),
+    ("frozen", "dynamics"): {"f", "m_0"},
+    ("frozen", "readout"): {"g", "f"},
+    ("frozen", "consistency"): {"f"},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("method", "term"), CONTRACT)
+def test_which_loss_moves_what(method, term, kind):
+    own, guide, data = pair(kind)
+    built = METHODS[method](own, guide, only(term))
+    expected = CONTRACT[method, term]
+    if method != "joint" and not expected:
+        found = built.losses(data, seeded()).total
+        assert float(found.detach()) == 0.0
+    else:
+        descend(built, data)
+    for name, part in parts(own, guide).items():
+        if name in expected:
+            assert all(g.any() for g in gradients(part)), f"{term} should move all of {name}"
+        else:
+            assert still(part), f"{term} moves {name}"
+
+
+@pytest.mark.parametrize("term", ["dynamics", "readout", "consistency"])
+def test_without_pull_the_student_s_losses_leave_the_encoder_alone(term):
+    own, guide, data = pair()
+    descend(JointSMT(own, guide, only(term, pull=0.0)), data)
+    assert still(guide.encoder)
+    assert not still(own.cell)
+
+
+def test_trained_parameters_are_those_that_get_gradients():
+    own, guide, data = pair()
+    for name, build in METHODS.items():
+        method = build(own, guide, ALL)
+        own.zero_grad(set_to_none=True)
+        descend(method, data)
+        trained = {id(p) for p in method.parameters()}
+        moved = [p for p in chain(guide.parameters(), own.parameters()) if not still([p])]
+        assert {id(p) for p in moved} == trained, name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+@pytest.mark.parametrize("transitions", [None, 4])
+def test_joint_without_pull_is_teacher_training_for_the_teacher(kind, noise, transitions):
+    own, guide, data = pair(kind)
+    config = SMTConfig(
+        future=4, consistency=0.5, pull=0.0, noise=noise, transitions=transitions, uniformity=0.1
+    )
+    descend(TeacherTraining(guide, config), data)
+    expected = gradients(guide)
+    descend(JointSMT(own, guide, config), data)
+    assert_same(gradients(guide), expected, tolerance=0)
+
+
+def test_joint_without_pull_is_frozen_training_for_the_student():
+    own, guide, data = pair()
+    config = SMTConfig(future=4, consistency=0.5, pull=0.0, noise=0.3)
+    descend(FrozenSMT(own, guide, config), data)
+    expected = gradients(own)
+    for pull in (0.0, 0.5, 1.0):
+        descend(JointSMT(own, guide, SMTConfig(**vars(config) | {"pull": pull})), data)
+        assert_same(gradients(own), expected, tolerance=1e-12)
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_pull_scales_what_reaches_the_encoder(encoder):
+    own, guide, data = pair(encoder=encoder)
+    found = {}
+    for pull in (0.0, 0.25, 1.0, 2.0):
+        config = SMTConfig(future=4, consistency=0.5, pull=pull)
+        descend(JointSMT(own, guide, config), data)
+        found[pull] = gradients(guide.encoder), gradients(guide.decoder)
+    for pull in (0.25, 2.0):
+        line = [a + pull * (b - a) for a, b in zip(found[0.0][0], found[1.0][0], strict=True)]
+        assert_same(found[pull][0], line, tolerance=1e-12)
+        assert_same(found[pull][1], found[0.0][1], tolerance=1e-12)
+    assert any(
+        (a - b).abs().max() > 1e-6 for a, b in zip(found[0.0][0], found[1.0][0], strict=True)
+    )
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("transitions", [None, 5])
+def test_outputs_that_do_not_count_move_nothing(name, kind, transitions):
+    own, guide, data = pair(kind)
+    method = METHODS[name](own, guide, SMTConfig(**vars(ALL) | {"transitions": transitions}))
+    wrong = (data.y + 1) % 4 if kind == "tokens" else data.y + 100.0
+    keep = data.mask if kind == "tokens" else data.mask.unsqueeze(-1)
+    other = data._replace(y=torch.where(keep, data.y, wrong))
+    assert not torch.equal(other.y, data.y)
+    expected, found = outcome(method, data), outcome(method, other)
+    assert torch.equal(found[0], expected[0])
+    assert_same(found[2], expected[2], tolerance=0)
+    every = data._replace(y=wrong)
+    assert not torch.equal(outcome(method, every)[0], expected[0])
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("length", [1, 2, 7])
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("transitions", [None, 1, 50])
+def test_finite_at_awkward_sizes(name, length, count, transitions):
+    own, guide, _ = pair(length=length, slots=1 if length == 2 else 3)
+    config = SMTConfig(future=3, anchors=9, consistency=0.5, noise=0.1, transitions=transitions)
+    losses = descend(METHODS[name](own, guide, config), batch(signature(length=length), count))
+    assert losses.total.isfinite()
+    assert all(term.isfinite() for term in losses.terms.values())
+    assert all(g.isfinite().all() for g in chain(gradients(own), gradients(guide)))
+
+
+class Own(Encoder):
+    """Labels that are the memories of a student."""
+
+    def __init__(self, net) -> None:
+        super().__init__()
+        self.net = [net]
+
+    def labels(self, x):
+        net = self.net[0]
+        return rollout(net.cell, net.start(len(x)), net.embed(x)).detach()
+
+    def at(self, x, times):
+        return take(self.labels(x), times)
+
+
+@pytest.mark.parametrize("build", [JointSMT, FrozenSMT])
+@pytest.mark.parametrize("cell", ["gru", "lstm", "transformer"])
+@pytest.mark.parametrize("transitions", [None, 3])
+def test_nothing_to_learn_from_ones_own_memories(build, cell, transitions):
+    own, guide, data = pair(cell=cell)
+    guide.encoder = Own(own)
+    method = build(own, guide, only("dynamics", transitions=transitions, consistency=1.0))
+    losses = descend(method, data)
+    assert float(losses.terms["dynamics"]) < 1e-24
+    assert float(losses.terms["consistency"]) < 1e-14
+    assert all(g.abs().max() < 1e-12 for g in gradients(own))
+    with torch.no_grad():
+        own.empty.add_(torch.linspace(0, 1, own.empty.numel()).view_as(own.empty))
+    guide.encoder = Own(student(signature(), cell="elman"))
+    assert float(descend(method, data).terms["dynamics"].detach()) > 1e-3
+
+
+@pytest.mark.parametrize("build", [TeacherTraining, JointSMT, FrozenSMT])
+@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize("length", [1, 7])
+def test_all_times_drawn_are_all_times(build, encoder, length):
+    own, guide, data = pair(length=length, encoder=encoder)
+    method = build(guide, ALL) if build is TeacherTraining else build(own, guide, ALL)
+    anchors = torch.randint(length, (3, 2), generator=seeded(4))
+    sides = []
+    for times in (None, torch.arange(1, length + 1).expand(3, -1)):
+        for part in (own, guide):
+            part.zero_grad(set_to_none=True)
+        total, terms = method.compute(data, _Drawn(times, anchors, None))
+        total.backward()
+        sides.append([total, *terms.values(), *gradients(own), *gradients(guide)])
+    assert_same(*[[value.detach() for value in side] for side in sides])
+
+
+def test_drawn_times_lie_in_range_and_all_come_up():
+    own, guide, data = pair()
+    method, seen = JointSMT(own, guide, SMTConfig(transitions=2)), set()
+
+    def watched(compute):
+        def run(batch, drawn):
+            assert drawn.times.shape == (3, 2)
+            assert drawn.anchors.max() < 2
+            seen.update(drawn.times.flatten().tolist())
+            return compute(batch, drawn)
+
+        return run
+
+    method.compile(watched)
+    for seed in range(40):
+        method.losses(data, seeded(seed))
+    assert seen == set(range(1, 8))
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("transitions", [None, 4])
+def test_the_same_generator_gives_the_same_step(name, transitions):
+    own, guide, data = pair()
+    config = SMTConfig(**vars(ALL) | {"transitions": transitions, "noise": 0.3})
+    method = METHODS[name](own, guide, config)
+    first, again = outcome(method, data, 5), outcome(method, data, 5)
+    assert torch.equal(first[0], again[0])
+    assert_same(first[2], again[2], tolerance=0)
+    assert not torch.equal(outcome(method, data, 6)[0], first[0])
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_the_total_is_the_weighted_sum(term):
+    own, guide, data = pair()
+    one, two = (
+        descend(JointSMT(own, guide, SMTConfig(**vars(ALL) | {term: weight})), data)
+        for weight in (1.0, 3.0)
+    )
+    expected = one.total.detach() + 2.0 * one.terms[term]
+    torch.testing.assert_close(two.total.detach(), expected)
+
+
+def test_the_cell_is_called_once():
+    own, guide, data = pair()
+    calls = []
+    own.cell.register_forward_hook(lambda *_: calls.append(1))
+    for build, expected in ((JointSMT, 1), (FrozenSMT, 1)):
+        calls.clear()
+        method = build(own, guide, ALL)
+        method.losses(data, seeded())
+        assert len(calls) == method.serial_calls(7) == expected
+    calls.clear()
+    TeacherTraining(guide, ALL).losses(data, seeded())
+    assert not calls
+
+
+def test_a_step_compiles_to_one_graph_that_is_the_eager_step():
+    script = Path(__file__).parent / "compiled.py"
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
