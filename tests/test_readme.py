@@ -1,0 +1,101 @@
+"""What the README shows is run as it is written, on budgets of a few steps."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import pastforward
+from pastforward.cli import main
+from pastforward.commands import COMMANDS
+from pastforward.commands.options import read_compare, read_train
+from pastforward.config import Budget
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.S)
+LINES = [
+    line.partition("#")[0].strip()
+    for block in re.findall(r"```\w*\n(.*?)```", README, re.S)
+    for line in block.splitlines()
+]
+COMMAND_LINES = [line for line in LINES if line.startswith("pastforward ")]
+TARGETS = [line.split()[1] for line in LINES if line.startswith("make ")]
+TREE = re.findall(r"^  ((?:[\w.]+/? )+) +L\d", README, re.M)
+PROSE = re.sub(r"```.*?```", "", README, flags=re.S)
+LINKS = re.findall(r"\]\((?!http)([^)#]+)\)", PROSE)
+QUICK = ["--steps", "2", "--fit.batch", "4"]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my-notes.txt").write_text("Once upon a time there was a memory. " * 100)
+
+
+def words(line: str) -> list[str]:
+    return shlex.split(line)[1:]
+
+
+def test_the_readme_shows_what_this_file_runs():
+    assert len(PROGRAMS) == 2
+    assert {words(line)[0] for line in COMMAND_LINES} == COMMANDS.keys()
+    assert TARGETS
+    assert TREE
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_programs_run(program, monkeypatch, capsys):
+    shortened = []
+
+    def budget(**given):
+        shortened.append(given)
+        return Budget(steps=1)
+
+    monkeypatch.setattr(pastforward, "Budget", budget)
+    names = {}
+    exec(compile(program, "README.md", "exec"), names)
+    assert shortened
+    assert all(given["seconds"] > 0 for given in shortened)
+    if "print(" in program:
+        assert 0.0 < float(capsys.readouterr().out) < 10.0
+        assert names["memory"].shape == (1, *names["student"].empty.shape)
+
+
+@pytest.mark.parametrize("line", COMMAND_LINES)
+def test_command_lines_are_understood(line, here):
+    command, *rest = words(line)
+    if command == "train":
+        options, config = read_train(rest, "")
+        assert options.recipe == rest[0]
+        assert config.stages
+    elif command == "compare":
+        options, configs = read_compare(rest, "")
+        assert options.recipe == rest[0]
+        assert len(configs) == len(options.ways)
+
+
+def test_command_lines_run_one_after_the_other(here, capsys):
+    first, *others = [line for line in COMMAND_LINES if "RUN" in line or "my-notes" in line]
+    assert main(words(first) + QUICK) == 0, capsys.readouterr().err
+    (run,) = Path("runs").iterdir()
+    for line in [*others, "pastforward list"]:
+        given = [run.name if word == "RUN" else word for word in words(line)]
+        assert main(given) == 0, capsys.readouterr().err
+        assert capsys.readouterr().out.strip()
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_make_targets_exist(target):
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M)
+
+
+@pytest.mark.parametrize("entry", [name for line in TREE for name in line.split()])
+def test_the_tree_is_there(entry):
+    assert (ROOT / "pastforward" / entry).exists()
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_links_lead_somewhere(link):
+    assert (ROOT / link).exists()
