@@ -24,6 +24,9 @@ from pastforward.config import SMTConfig
 from pastforward.encoder import Encoder, take
 from pastforward.methods import FrozenSMT, JointSMT, TeacherTraining
 from pastforward.methods.smt import _Drawn
+from pastforward.objectives import uniformity
+from pastforward.objectives.dynamics import FLOOR
+from pastforward.outputs import kl, nll
 from pastforward.rollout import rollout
 
 KINDS = ("tokens", "vectors")
@@ -222,6 +225,53 @@ def test_nothing_to_learn_from_ones_own_memories(build, cell, transitions):
         own.empty.add_(torch.linspace(0, 1, own.empty.numel()).view_as(own.empty))
     guide.encoder = Own(student(signature(), cell="elman"))
     assert float(descend(method, data).terms["dynamics"].detach()) > 1e-3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_term_by_hand(kind):
+    own, guide, data = pair(kind)
+    anchors = torch.tensor([[0, 6], [3, 3], [5, 1]])
+    config = SMTConfig(future=4, consistency=0.5)
+    with torch.no_grad():
+        found = JointSMT(own, guide, config).compute(data, _Drawn(None, anchors, None))[1]
+        expected = by_hand(own, guide, data, anchors, config.future)
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        torch.testing.assert_close(found[name], torch.stack(values).mean(), msg=name)
+
+
+def by_hand(own, guide, data, anchors, future):
+    """All values whose mean is a term, by loops over sequences and steps."""
+    labels, outputs = guide.labels(data.x), own.signature.outputs
+    terms = {name: [] for name in ("prediction", "uniformity", "decoding", "dynamics", "readout")}
+    terms["consistency"] = []
+    moves = [(labels[:, t] - labels[:, t + 1]).square().mean((1, 2)) for t in range(7)]
+    spread = (labels - labels.mean(0)).square().mean() + FLOOR
+    for b in range(3):
+        empty = (own.start() - labels[b, 0]).square().mean()
+        terms["dynamics"].append(empty / spread)
+        for t in range(7):
+            stepped = own.step(labels[b, t], data.x[b, t])
+            weight = 0.5 + 0.5 * moves[t][b] / (torch.stack(moves).mean() + 1e-6)
+            error = (stepped - labels[b, t + 1]).square().mean()
+            terms["dynamics"].append(weight * error / spread)
+            if data.mask[b, t]:
+                y, m = data.y[b, t : t + 1], labels[b, t + 1]
+                read = guide.decoder.readout(m)[None]
+                terms["prediction"].append(nll(outputs, read, y).squeeze())
+                terms["readout"].append(nll(outputs, own.readout(stepped)[None], y).squeeze())
+        for anchor in anchors[b].tolist():  # the memory after x_t, t = anchor + 1
+            x = data.x[b, anchor + 1 : anchor + future][None, None]
+            label = labels[b, anchor + 1][None, None]
+            reached = own.step(labels[b, anchor], data.x[b, anchor])[None, None]
+            decoded, own_decoded = guide.decoder(label, x)[0, 0], guide.decoder(reached, x)[0, 0]
+            for j in range(len(decoded)):
+                if data.mask[b, anchor + j]:
+                    y = data.y[b, anchor + j][None]
+                    terms["decoding"].append(nll(outputs, decoded[j : j + 1], y).squeeze())
+                    terms["consistency"].append(kl(outputs, decoded[j], own_decoded[j]))
+    terms["uniformity"] = [uniformity(labels[:, t + 1][None]) for t in anchors[0].tolist()]
+    return terms
 
 
 @pytest.mark.parametrize("build", [TeacherTraining, JointSMT, FrozenSMT])
