@@ -8,10 +8,11 @@ from pastforward.config import (
     RunConfig,
     SMTConfig,
     StudentConfig,
+    TeacherConfig,
 )
 from pastforward.recipes.ways import USUAL_WAY, stages
 
-RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 1e-3, "bptt": 1e-3}
+RATES = {"teacher": 3e-3, "smt": 3e-3, "dmt": 2e-3, "bptt": 2e-3}
 
 
 def digits(way: str = USUAL_WAY) -> RunConfig:
@@ -19,8 +20,9 @@ def digits(way: str = USUAL_WAY) -> RunConfig:
     return RunConfig(
         data=DataConfig("digits"),
         student=StudentConfig("mlp", slots=4, width=32),
-        smt=SMTConfig(noise=0.1),
-        dmt=DMTConfig(window=8),
+        teacher=TeacherConfig(encoder="state", depth=2),
+        smt=SMTConfig(future=16, anchors=1, decoding=0.5, uniformity=0.01),
+        dmt=DMTConfig(window=16, dynamics=0.3),
         fit=FitConfig(batch=32),
         budget=Budget(seconds=95.0),
         stages=stages(way, RATES),
