@@ -6,7 +6,15 @@ from pastforward.objectives.consistency import consistency
 from pastforward.objectives.dynamics import emphasis, fading, squared_error, unexplained
 from pastforward.objectives.uniformity import uniformity
 
-__all__ = ["consistency", "emphasis", "fading", "masked_mean", "squared_error", "unexplained", "uniformity"]
+__all__ = [
+    "consistency",
+    "emphasis",
+    "fading",
+    "masked_mean",
+    "squared_error",
+    "unexplained",
+    "uniformity",
+]
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ def unexplained(
 
 
 def fading(error: Float[Tensor, "..."], tolerance: float) -> Float[Tensor, "..."]:
-    """tolerance * log(1 + error / tolerance): like `error` while it is small, flat when it is large.
+    """tolerance * log(1 + error / tolerance): as `error` while small, nearly flat when large.
 
     A student that has lost what a label holds can't reach it from its own memory; its error would
     drown the ones that can still be mended. Tolerance must be above 0; infinity gives `error`.

@@ -80,7 +80,9 @@ class Fit:
             return
         try:
             self.method.compile(lambda part: torch.compile(part, dynamic=False))
-            self.method.losses(self._parts(0)[0], torch.Generator(self.device))
+            # Backward too: compilers put it off until it is asked for, which is timed.
+            self.method.accumulate_gradients(self._parts(0)[0], torch.Generator(self.device))
+            self.optimiser.zero_grad(set_to_none=True)
         except Exception as error:  # any compiler can fail in any way; eager is always right
             self.method.compile(lambda part: part)
             first = str(error).strip().splitlines()[0]
