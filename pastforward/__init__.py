@@ -1,1 +1,101 @@
-"""Pretrain any nonlinear RNN without backpropagation through time, then run it alone."""
+"""L6. Pretrain any nonlinear RNN without backpropagation through time, then run it alone.
+
+Names are imported when first used, so that `import pastforward` alone costs no second of torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pastforward.cells import CELLS, Cell, wrap
+    from pastforward.config import (
+        Budget,
+        DataConfig,
+        DMTConfig,
+        FitConfig,
+        RunConfig,
+        SMTConfig,
+        Stage,
+        StudentConfig,
+        TeacherConfig,
+    )
+    from pastforward.data import (
+        SeriesSource,
+        Source,
+        image_source,
+        open_data,
+        open_source,
+        text_source,
+    )
+    from pastforward.evaluation import Evaluation, draw_samples, evaluate
+    from pastforward.methods import (
+        METHODS,
+        FrozenSMT,
+        JointSMT,
+        Method,
+        TeacherTraining,
+        TruncatedBPTT,
+        UnrollDMT,
+        WindowDMT,
+        bptt,
+    )
+    from pastforward.recipes import RECIPES, WAYS, for_path
+    from pastforward.stream import (
+        Sampling,
+        Stream,
+        complete_images,
+        continue_text,
+        draw_images,
+    )
+    from pastforward.student import Student, build_student
+    from pastforward.student_file import load_student, save_student
+    from pastforward.teacher import Teacher, build_teacher
+    from pastforward.training import Fit, NonFiniteLoss, Run, RunFolder, check, fit
+    from pastforward.types import Batch, MemoryShape, Signature, Tokens, UsageError, Vectors
+
+_HOMES = {
+    "cells": ("CELLS", "Cell", "wrap"),
+    "config": (
+        "Budget", "DataConfig", "DMTConfig", "FitConfig", "RunConfig", "SMTConfig", "Stage",
+        "StudentConfig", "TeacherConfig",
+    ),
+    "data": (
+        "SeriesSource", "Source", "image_source", "open_data", "open_source", "text_source",
+    ),
+    "evaluation": ("Evaluation", "draw_samples", "evaluate"),
+    "methods": (
+        "METHODS", "FrozenSMT", "JointSMT", "Method", "TeacherTraining", "TruncatedBPTT",
+        "UnrollDMT", "WindowDMT", "bptt",
+    ),
+    "recipes": ("RECIPES", "WAYS", "for_path"),
+    "stream": ("Sampling", "Stream", "complete_images", "continue_text", "draw_images"),
+    "student": ("Student", "build_student"),
+    "student_file": ("load_student", "save_student"),
+    "teacher": ("Teacher", "build_teacher"),
+    "training": ("Fit", "NonFiniteLoss", "Run", "RunFolder", "check", "fit"),
+    "types": ("Batch", "MemoryShape", "Signature", "Tokens", "UsageError", "Vectors"),
+}  # fmt: skip
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: RUF022 (by floor, as in _HOMES; a test holds it equal to it)
+    "CELLS", "Cell", "wrap", "Budget", "DataConfig", "DMTConfig", "FitConfig", "RunConfig",
+    "SMTConfig", "Stage", "StudentConfig", "TeacherConfig", "SeriesSource", "Source",
+    "image_source", "open_data", "open_source", "text_source", "Evaluation", "draw_samples",
+    "evaluate", "METHODS", "FrozenSMT", "JointSMT", "Method", "TeacherTraining", "TruncatedBPTT",
+    "UnrollDMT", "WindowDMT", "bptt", "RECIPES", "WAYS", "for_path", "Sampling", "Stream",
+    "complete_images", "continue_text", "draw_images", "Student", "build_student", "load_student",
+    "save_student", "Teacher", "build_teacher", "Fit", "NonFiniteLoss", "Run", "RunFolder",
+    "check", "fit", "Batch", "MemoryShape", "Signature", "Tokens", "UsageError", "Vectors",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'pastforward' has no attribute '{name}'")
+    value = getattr(importlib.import_module(f"pastforward.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -34,34 +34,39 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(_version())
         return 0
     try:
-        return _run(words[0], words[1:])
-    except SystemExit as stop:  # the option parser has said what was wrong
-        return stop.code if isinstance(stop.code, int) else 0
-    except KeyboardInterrupt:
-        return _fail("interrupted.", 130)
-    except BrokenPipeError:  # whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _run(words[0], words[1:])
         return 0
-    except Exception as error:
-        code = _exit_code(error)
-        if code is None:
-            raise
-        return _fail(str(error), code)
+    except BaseException as error:
+        return _answer(error)
     finally:
         _disconnect()
 
 
-def _run(name: str, argv: list[str]) -> int:
+def _run(name: str, argv: list[str]) -> None:
     if name not in COMMANDS:
         from pastforward.types import UsageError, nearest
 
         raise UsageError(f"There is no command '{name}'; {nearest(name, COMMANDS)}.")
     module = importlib.import_module(f"pastforward.commands.{COMMANDS[name].module}")
     module.main(argv)
-    return 0
 
 
-def _exit_code(error: Exception) -> int | None:
+def _answer(error: BaseException) -> int:
+    """Say what an error means and return its exit code; a fault of ours is raised again."""
+    if isinstance(error, SystemExit):  # the option parser has said what was wrong
+        return error.code if isinstance(error.code, int) else 0
+    if isinstance(error, BrokenPipeError):  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    if isinstance(error, KeyboardInterrupt):
+        return _fail("interrupted.", 130)
+    code = _exit_code(error)
+    if code is None:
+        raise error
+    return _fail(str(error), code)
+
+
+def _exit_code(error: BaseException) -> int | None:
     """The code of an error that the user can act on; None for a fault of ours."""
     from pastforward.training import NonFiniteLoss
     from pastforward.types import UsageError

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pastforward.data.codec import PixelCodec, TextCodec
+from pastforward.data.codec import PixelCodec, SymbolCodec, TextCodec
 from pastforward.outputs import nll, sample
 from pastforward.rollout import rollout
 from pastforward.student import Student
@@ -138,7 +138,7 @@ class Stream:
 
 def continue_text(
     stream: Stream,
-    codec: TextCodec,
+    codec: TextCodec | SymbolCodec,
     prompt: str,
     count: int,
     generator: torch.Generator,

@@ -56,13 +56,22 @@ def find_run(name: str) -> RunFolder:
     return found[0]
 
 
+def find_student(name: str) -> Path:
+    """The student's file of a run, or the file itself; raises `UsageError` if there is none."""
+    if Path(name).is_file():
+        return Path(name)
+    folder = find_run(name)
+    require_finished(folder)
+    return folder.student
+
+
 def open_run(folder: RunFolder) -> OpenRun:
-    """Networks and data; raises `UsageError` for a run that is not finished or was tampered with."""
+    """Networks and data; raises `UsageError` for an unfinished or damaged run."""
     config, student = folder.read_config(), load_run_student(folder)
     source = open_data(config.data)
     if source.signature != student.signature:
         raise UsageError(
-            f"The data '{config.data.source}' reads as {source.signature}, but {folder.student} was "
+            f"The data '{config.data.source}' reads as {source.signature}, but {folder.path} was "
             f"trained on {student.signature}; put back the data that it was trained on."
         )
     return OpenRun(folder, config, source, student, _teacher(folder, config, student))
@@ -87,6 +96,11 @@ def write_summary(folder: RunFolder, summary: RunSummary) -> None:
     """Save figures and facts; `load_summary` reads them."""
     content = {"evaluation": summary.evaluation, "facts": summary.facts}
     write_json(folder.evaluation, content)
+
+
+def saved_facts(folder: RunFolder) -> dict[str, Any]:
+    """The facts that training saved; none where it did not come so far."""
+    return _read_json(folder.evaluation)["facts"] if folder.evaluation.exists() else {}
 
 
 def load_summary(folder: RunFolder, name: str | None = None) -> RunSummary:

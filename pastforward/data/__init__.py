@@ -1,7 +1,7 @@
 """L1. Data: `open_source` takes a name or a path and finds out what it is.
 
-Names: digits, pydoc, copy, copy:64, retrieval, retrieval:128, hf:NAME. Paths: a text file or
-folder, IDX images or a folder of them, .npy, .npz, .csv. Data already in memory goes through
+Names: digits, pydoc, copy, copy:64, reversed_copy:32, retrieval:128, hf:NAME. Paths: a text file
+or folder, IDX images or a folder of them, .npy, .npz, .csv. Data already in memory goes through
 `text_source`, `image_source` or `SeriesSource`.
 """
 

@@ -37,6 +37,12 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     if not rows:
         raise UsageError(f"'{path}' holds no rows; give a CSV file with numbers in it.")
     first = rows[0][1]
+    for number, row in rows:
+        if len(row) > len(first):
+            raise UsageError(
+                f"'{path}' has {len(row)} cells in row {number} and {len(first)} in its first "
+                "row; give every row as many."
+            )
     if all(_float(cell) is not None for cell in first):
         return [str(i) for i in range(1, len(first) + 1)], rows
     return [cell.strip() for cell in first], rows[1:]

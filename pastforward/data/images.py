@@ -25,6 +25,8 @@ def image_source(name: str, arrays: list[np.ndarray], levels: int, pool: int) ->
 
 
 def _check_shapes(name: str, arrays: list[np.ndarray], pool: int) -> None:
+    if not 1 <= len(arrays) <= 3:
+        raise UsageError(f"'{name}' was given as {len(arrays)} arrays; give one to three.")
     for a in arrays:
         if a.ndim != 3 or a.shape[1:] != arrays[0].shape[1:] or not a.size:
             raise UsageError(
@@ -37,9 +39,12 @@ def _check_shapes(name: str, arrays: list[np.ndarray], pool: int) -> None:
             f"Pool {pool} was given for images of {height} x {width}; give a factor that divides "
             "both."
         )
-    if len(arrays) == 1 and len(arrays[0]) < 3:
+    # Splits that are not given are cut from the first array.
+    splits = 4 - len(arrays)
+    if len(arrays[0]) < splits:
         raise UsageError(
-            f"'{name}' holds {len(arrays[0])} images; give at least 3, one for each split."
+            f"'{name}' holds {len(arrays[0])} images to train on; give at least {splits}, one for "
+            "each split."
         )
 
 

@@ -34,16 +34,10 @@ def open_data(config: DataConfig) -> Source:
         return _fixed_length(NAMES[name](length), length)
     if name == "hf":
         return _open_hub(config, suffix)
-    return _open_path(config, Path(config.source).expanduser())
+    return _open_path(config, _existing(config.source))
 
 
 def _open_path(config: DataConfig, path: Path) -> Source:
-    if not path.exists():
-        looks_like_path = "/" in config.source or path.suffix
-        way_out = (
-            "check the path" if looks_like_path else nearest(config.source, [*NAMES, "hf:NAME"])
-        )
-        raise UsageError(f"There is no data '{config.source}', by path or by name; {way_out}.")
     if _holds_images(path):
         _only(config, "length", "levels", "pool")
         source = image_source(str(path), read_arrays(path), config.levels, config.pool)
@@ -53,6 +47,23 @@ def _open_path(config: DataConfig, path: Path) -> Source:
         return open_csv(path, config.columns, config.length)
     _only(config, "length", "unit")
     return open_text(path, config.unit, config.length)
+
+
+def _existing(given: str) -> Path:
+    """The path given, if something lies there and can be reached; UsageError otherwise."""
+    try:
+        path = Path(given).expanduser()
+        # An empty name would mean the folder one happens to be in.
+        if given and path.exists():
+            return path
+    except (OSError, RuntimeError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
+        raise UsageError(
+            f"'{given[:200]}' cannot be reached ({reason}); check the path and its permissions."
+        ) from error
+    looks_like_path = "/" in given or path.suffix
+    way_out = "check the path" if looks_like_path else nearest(given, [*NAMES, "hf:NAME"])
+    raise UsageError(f"There is no data '{given}', by path or by name; {way_out}.")
 
 
 def _open_hub(config: DataConfig, name: str) -> Source:

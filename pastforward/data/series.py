@@ -13,6 +13,8 @@ from pastforward.data.source import Source, Splits
 from pastforward.data.windows import Windows, fit_length
 from pastforward.types import Batch, Signature, UsageError, Vectors
 
+_LARGEST = 1e100
+
 
 class SeriesSource(Source):
     """Final. x_t is a row of columns, y_t = x_{t+1}; rows are split 90/5/5 in their order."""
@@ -22,7 +24,8 @@ class SeriesSource(Source):
     def __init__(
         self, name: str, rows: np.ndarray, columns: tuple[str, ...], length: int | None
     ) -> None:
-        """`rows` `[N, C]`; UsageError when they are too few, or a column never changes."""
+        """`rows` `[N, C]`; UsageError when they are too few, not all finite, or a column is flat."""
+        _check_rows(name, rows, columns)
         splits = contiguous(rows)
         length = fit_length(f"The series '{name}'", splits, length, "rows")
         codec = _standard(name, splits.train, columns)
@@ -55,6 +58,22 @@ class SeriesSource(Source):
             "rows": {k: len(v) for k, v in splits.items()},
             "sequences": counts | {"train": None},
         }
+
+
+def _check_rows(name: str, rows: np.ndarray, columns: tuple[str, ...]) -> None:
+    if rows.ndim != 2 or rows.shape[1] != len(columns) or rows.dtype.kind not in "buif":
+        raise UsageError(
+            f"The series '{name}' is an array of {rows.dtype} of shape {rows.shape} with "
+            f"{len(columns)} names of columns; give numbers as [N, C] and C names."
+        )
+    # Squares of larger numbers, or standardised ones in single precision, would overflow.
+    wrong = np.argwhere(~(np.abs(rows) < _LARGEST))
+    if len(wrong):
+        row, column = wrong[0]
+        raise UsageError(
+            f"The series '{name}' holds {rows[row, column]} in row {row}, column "
+            f"'{columns[column]}', counted from 0; give finite numbers below {_LARGEST:g}."
+        )
 
 
 def _standard(name: str, train: np.ndarray, columns: tuple[str, ...]) -> SeriesCodec:

@@ -32,6 +32,8 @@ def text_source(name: str, parts: list[bytes], unit: str, length: int | None) ->
     """
     if unit not in _UNITS:
         raise UsageError(f"Unit '{unit}' was given; {nearest(unit, _UNITS)}.")
+    if not 1 <= len(parts) <= 3:
+        raise UsageError(f"The text '{name}' was given in {len(parts)} parts; give one to three.")
     # Any file has bytes, so only the other units ask for text.
     texts = [] if unit == "bytes" else [_decoded(name, p) for p in parts]
     characters = "".join(sorted(set().union(*texts)))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from pastforward.config import RunConfig
 from pastforward.data import Source
@@ -73,7 +74,8 @@ def _stages(config: RunConfig) -> Iterator[str]:
         if stage.method not in METHODS:
             yield f"There is no method '{stage.method}'; {nearest(stage.method, METHODS)}."
         if not (stage.share > 0 and 0 < stage.lr < math.inf):
-            yield f"Stage '{stage.method}' has share {stage.share} and lr {stage.lr}; give both > 0."
+            given = f"share {stage.share} and lr {stage.lr}"
+            yield f"Stage '{stage.method}' has {given}; give both above 0."
     whole = sum(stage.share for stage in config.stages)
     if abs(whole - 1.0) > _SHARES_ERROR:
         yield f"The stages' shares of the budget add up to {whole:g}; let them add up to 1."
@@ -104,7 +106,7 @@ def _lengths(config: RunConfig, length: int) -> Iterator[str]:
             )
 
 
-def _dial(config: RunConfig, name: str) -> float | int | str | None:
+def _dial(config: RunConfig, name: str) -> Any:
     part, field = name.split(".")
     return getattr(getattr(config, part), field)
 

@@ -148,7 +148,7 @@ def test_npz_with_named_splits(tmp_path):
         (np.zeros((5, 4)), {}, r"shape \(5, 4\); give images .* \[N, H, W\]"),
         (np.zeros((5, 4, 4, 3)), {}, r"\(5, 4, 4, 3\)"),
         (np.zeros((5, 0, 4)), {}, r"\(5, 0, 4\)"),
-        (np.zeros((2, 4, 4)), {}, "2 images; give at least 3"),
+        (np.zeros((2, 4, 4)), {}, "2 images to train on; give at least 3"),
         (np.full((5, 4, 4), 300), {}, "values from 300 to 300; give integers from 0 to 255"),
         (np.full((5, 4, 4), -1), {}, "values from -1"),
         (np.full((5, 4, 4), 1.5), {}, "to 1.5; give"),
@@ -202,3 +202,17 @@ def test_codec_refuses_other_sizes():
         PixelCodec(2, 3, 4).encode(np.zeros((2, 2)))
     with pytest.raises(UsageError, match="5 pixels were given; an image of 2 x 3 needs 6"):
         PixelCodec(2, 3, 4).decode([0] * 5)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ([], "given as 0 arrays; give one to three"),
+        ([4] * 4, "given as 4 arrays"),
+        ([1, 5], "holds 1 images to train on; give at least 2"),
+        ([2], "holds 2 images to train on; give at least 3"),
+    ],
+)
+def test_arrays_that_are_no_splits(sizes, said):
+    with pytest.raises(UsageError, match=said):
+        image_source("n", [numbered(max(n, 2))[:n] for n in sizes], 16, 1)

@@ -25,11 +25,14 @@ def fake_hub(monkeypatch, **splits):
     ("name", "said"),
     [
         ("digist", "no data 'digist', by path or by name; did you mean 'digits'"),
-        ("xyzzy", "choose one of digits, pydoc, copy, retrieval, hf:NAME"),
+        ("xyzzy", "choose one of digits, pydoc, copy, reversed_copy, retrieval, hf:NAME"),
         ("nowhere/data.txt", "no data 'nowhere/data.txt', .* check the path"),
         ("copy:many", "give one length, a number"),
         ("digits:32", "Length 32 was given for 'digits', whose sequences have 64 steps"),
         ("hf:", "give 'hf:NAME'"),
+        ("", "no data '', by path or by name"),
+        ("x" * 5000, "x' cannot be reached .File name too long.; check the path"),
+        ("~no_such_user/x", "cannot be reached .* check the path"),
     ],
 )
 def test_unknown_data(name, said):

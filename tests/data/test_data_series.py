@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pastforward.config import DataConfig
-from pastforward.data import open_data, open_source
+from pastforward.data import SeriesSource, open_data, open_source
 from pastforward.types import UsageError, Vectors
 
 VALUES = np.random.default_rng(0).normal([5.0, -2.0, 100.0], [1.0, 3.0, 20.0], (800, 3))
@@ -76,6 +76,8 @@ def test_words_in_columns_not_read_do_no_harm(path):
     [
         ("a,b\n1,2\n3,x\n", "holds 'x' in row 3, column 'b', where a number belongs"),
         ("a,b\n1,2\n3\n", "holds '' in row 3, column 'b'"),
+        ("a,b\n1,2\n3,4,5\n", "3 cells in row 3 and 2 in its first row; give every row"),
+        ("a\n" + "1e308\n" * 400, "holds 1e.308 in row 0, column 'a', .* below 1e.100"),
         ("a,b\n1,nan\n", "holds 'nan' in row 2"),
         ("1,2\n3,4\n", "2 rows long and its shortest split 0, too short for one sequence"),
         ("a,b\n", "0 rows long"),
@@ -94,3 +96,18 @@ def test_csv_in_another_encoding(path):
     path.write_bytes("a,é\n1,2\n".encode("utf-16"))
     with pytest.raises(UsageError, match="no CSV file in UTF-8"):
         open_source(str(path))
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (VALUES[:, 0], r"of shape \(800,\) with 2 names"),
+        (VALUES, r"of shape \(800, 3\) with 2 names of columns; give numbers as \[N, C\]"),
+        (VALUES[:, :2].astype(str), "an array of <U"),
+        (np.where(VALUES == VALUES[7, 1], np.nan, VALUES)[:, :2], "holds nan in row 7, column 'b'"),
+        (np.where(VALUES == VALUES[799, 0], -np.inf, VALUES)[:, :2], "holds -inf in row 799"),
+    ],
+)
+def test_bad_rows(rows, said):
+    with pytest.raises(UsageError, match=said):
+        SeriesSource("walk", rows, ("a", "b"), 8)

@@ -18,6 +18,15 @@ def test_copy_by_brute_force():
     assert x.unique().tolist() == list(range(8))
 
 
+def test_reversed_copy_by_brute_force():
+    x, y, mask = open_source("reversed_copy", 12).batch(0, 0, 50)
+    for row, target, counts in zip(x.tolist(), y.tolist(), mask.tolist(), strict=True):
+        assert row[6:] == row[5::-1]
+        assert target == [*row[1:], 0]
+        assert [t for t in range(1, 13) if counts[t - 1]] == list(range(6, 12))
+    assert any(row[:6] != row[6:] for row in x.tolist())
+
+
 def test_retrieval_by_brute_force():
     source = open_source("retrieval", 9)
     assert (source.signature.inputs, source.signature.outputs) == (Tokens(17), Tokens(8))
@@ -32,7 +41,7 @@ def test_retrieval_by_brute_force():
     assert places == set(range(7))
 
 
-@pytest.mark.parametrize("name", ["copy:64", "retrieval:32"])
+@pytest.mark.parametrize("name", ["copy:64", "reversed_copy:64", "retrieval:32"])
 def test_held_out_sequences_never_occur_in_training(name):
     source = open_source(name)
     rows = {tuple(r) for i in range(20) for r in source.batch(0, i, 64).x.tolist()}
@@ -45,10 +54,11 @@ def test_held_out_sequences_never_occur_in_training(name):
 
 def test_usual_lengths():
     assert open_source("copy").signature.length == 32
+    assert open_source("reversed_copy").signature.length == 32
     assert open_source("retrieval").signature.length == 128
 
 
-@pytest.mark.parametrize("name", ["copy:7", "copy:2", "retrieval:3", "copy:0"])
+@pytest.mark.parametrize("name", ["copy:7", "copy:2", "retrieval:3", "copy:0", "reversed_copy:9"])
 def test_impossible_lengths(name):
     task, length = name.split(":")
     with pytest.raises(UsageError, match=f"{task} task was given length {length}; give"):

@@ -2,6 +2,8 @@ import gzip
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pastforward.config import DataConfig
 from pastforward.data import TextCodec, open_data, open_source, text_source
@@ -164,3 +166,18 @@ def test_text_too_short_for_the_length_asked(path):
 def test_folder_without_text(tmp_path):
     with pytest.raises(UsageError, match="holds no text; give"):
         open_source(str(tmp_path))
+
+
+@pytest.mark.parametrize("count", [0, 4])
+def test_parts_that_are_no_splits(count):
+    with pytest.raises(UsageError, match=f"given in {count} parts; give one to three"):
+        text_source("t", [b"ab" * 400] * count, "auto", None)
+
+
+@pytest.mark.parametrize("unit", ["bytes", "chars"])
+@given(text=st.text())
+def test_any_text_survives_its_codec(unit, text):
+    codec = TextCodec("".join(sorted(set(text))) if unit == "chars" else None)
+    symbols = codec.encode(text)
+    assert codec.decode(symbols) == text
+    assert all(0 <= s < codec.size for s in symbols)

@@ -1,0 +1,110 @@
+"""L6. `pastforward eval`."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+if TYPE_CHECKING:
+    from pastforward.commands.runs import OpenRun
+    from pastforward.evaluation import Evaluation, RunSummary
+
+DESCRIPTION = """\
+Measure a run on held-out data: the student alone from its empty memory, its teacher, the floors,
+drift, and whether memories collapsed.
+
+Examples:
+  pastforward eval digits-smt+dmt
+  pastforward eval runs/digits/bptt --json | jq .student.nats
+  pastforward eval notes-smt+dmt --split valid --sequences 2048
+"""
+
+
+@dataclass(frozen=True)
+class EvalOptions:
+    """Options of `eval`."""
+
+    run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Name of a run below runs/, or its path."""
+    split: str = "test"
+    """'test' or 'valid'."""
+    sequences: int = 512
+    """At most so many sequences."""
+    json: bool = False
+    """Print everything as one JSON object."""
+
+
+def main(argv: list[str]) -> None:
+    """Evaluate a run; the test split's figures are written to its evaluation.json."""
+    options = tyro.cli(
+        EvalOptions, args=argv, prog="pastforward eval", description=DESCRIPTION,
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )  # fmt: skip
+
+    from pastforward.commands.runs import find_run, open_run
+    from pastforward.evaluation import evaluate
+    from pastforward.types import UsageError
+
+    if options.sequences < 1:
+        raise UsageError(f"--sequences is {options.sequences}; give 1 or more.")
+    run = open_run(find_run(options.run))
+    found = evaluate(run.student, run.teacher, run.source, options.split, options.sequences)
+    _show(run, found, options)
+
+
+def _show(run: "OpenRun", found: "Evaluation", options: EvalOptions) -> None:
+    import json
+    import sys
+
+    from rich.console import Console
+
+    from pastforward.commands.runs import write_summary
+    from pastforward.evaluation.table import results_table
+
+    summary = _summary(run, found)
+    if options.split == "test":
+        write_summary(run.folder, summary)
+    if options.json:
+        print(json.dumps(_for_programs(summary), indent=1))
+    else:
+        console = Console()
+        console.print(results_table([summary]))
+        for line in _lines(found):
+            console.print(line, highlight=False, soft_wrap=True)
+    where = run.folder.evaluation if options.split == "test" else "not kept: another split"
+    print(f"Figures: {where}", file=sys.stderr if options.json else sys.stdout)
+
+
+def _summary(run: "OpenRun", found: "Evaluation") -> "RunSummary":
+    from pastforward.commands.runs import saved_facts
+    from pastforward.evaluation import RunSummary
+
+    facts = {
+        "parameters": sum(p.numel() for p in run.student.parameters()),
+        "config": asdict(run.config),
+    } | saved_facts(run.folder)
+    return RunSummary(run.folder.path.name, found.to_json(), facts=facts)
+
+
+def _for_programs(summary: "RunSummary") -> dict[str, Any]:
+    """The evaluation with floors in both units, and the facts."""
+    floors = {
+        name: {"nats": nats, "bits": nats / math.log(2)}
+        for name, nats in summary.evaluation["floors"].items()
+    }
+    return {"run": summary.name} | summary.evaluation | {"floors": floors, "facts": summary.facts}
+
+
+def _lines(found: "Evaluation") -> list[str]:
+    lines = []
+    if found.drift is not None:
+        steps = len(found.drift.relative) - 1
+        times = sorted({0, 1, *(round(steps * part / 4) for part in range(1, 5))})
+        shown = "  ".join(f"t={t}: {found.drift.relative[t]:.3f}" for t in times)
+        lines.append(f"Drift over the labels' variance   {shown}")
+        lines.append(f"One step from a label             {found.drift.one_step:.3f} unexplained")
+    for whose, meter in found.collapse.items():
+        name = f"Memories of the {whose}" if whose == "student" else "Labels"
+        lines.append(f"{name:<33} rank {meter.rank:.1f}, similarity {meter.similarity:.3f}")
+    return lines
