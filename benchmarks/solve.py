@@ -27,6 +27,14 @@ RATES = (3e-4, 1e-3, 3e-3)
 RESULTS = Path(__file__).parent / "results" / "solve.jsonl"
 
 
+def hardware() -> str:
+    """Processor by name, where the system tells it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{len(names)} x {names[0]}" if names else platform.machine()
+
+
 class Lines:
     """A line of progress now and then."""
 
@@ -82,7 +90,7 @@ def main(task: str, way: str, cell: str) -> None:
         "accuracy": found.student.accuracy, "nats": found.student.nats,
         "teacher_nats": found.teacher.nats if found.teacher else None,
         "sequences": found.sequences, "seed": config.seed, "seconds": run.spent.seconds,
-        "steps": run.spent.step, "threads": 1, "machine": platform.processor() or platform.machine(),
+        "steps": run.spent.step, "threads": 1, "machine": hardware(),
         "date": datetime.date.today().isoformat(),
     }  # fmt: skip
     with RESULTS.open("a") as file:

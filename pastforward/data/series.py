@@ -24,7 +24,7 @@ class SeriesSource(Source):
     def __init__(
         self, name: str, rows: np.ndarray, columns: tuple[str, ...], length: int | None
     ) -> None:
-        """`rows` `[N, C]`; UsageError when they are too few, not all finite, or a column is flat."""
+        """`rows` `[N, C]`; UsageError when too few, not all finite, or a column is flat."""
         _check_rows(name, rows, columns)
         splits = contiguous(rows)
         length = fit_length(f"The series '{name}'", splits, length, "rows")

@@ -104,8 +104,8 @@ def test_csv_in_another_encoding(path):
         (VALUES[:, 0], r"of shape \(800,\) with 2 names"),
         (VALUES, r"of shape \(800, 3\) with 2 names of columns; give numbers as \[N, C\]"),
         (VALUES[:, :2].astype(str), "an array of <U"),
-        (np.where(VALUES == VALUES[7, 1], np.nan, VALUES)[:, :2], "holds nan in row 7, column 'b'"),
-        (np.where(VALUES == VALUES[799, 0], -np.inf, VALUES)[:, :2], "holds -inf in row 799"),
+        (np.where(VALUES[7, 1] == VALUES, np.nan, VALUES)[:, :2], "holds nan in row 7, column 'b'"),
+        (np.where(VALUES[799, 0] == VALUES, -np.inf, VALUES)[:, :2], "holds -inf in row 799"),
     ],
 )
 def test_bad_rows(rows, said):
