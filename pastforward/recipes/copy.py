@@ -19,7 +19,7 @@ def copy(way: str = USUAL_WAY, length: int = 32) -> RunConfig:
     return RunConfig(
         data=DataConfig(f"copy:{length}"),
         student=StudentConfig("mlp", slots=8, width=max(16, length // 2)),
-        smt=SMTConfig(noise=0.2),
+        smt=SMTConfig(noise=0.2, uniformity=0.02),
         dmt=DMTConfig(window=max(1, length // 2)),
         fit=FitConfig(batch=32),
         budget=Budget(seconds=600.0 if length <= 32 else 1200.0),
