@@ -1,7 +1,12 @@
 """L6. `pastforward compare`."""
 
+from typing import TYPE_CHECKING
+
 from pastforward.commands.options import RUNS, read_compare
 from pastforward.commands.train import stem
+
+if TYPE_CHECKING:
+    from pastforward.training import Existing, RunFolder
 
 DESCRIPTION = """\
 Train the same network several ways on the same data for the same budget, then show a table.
@@ -21,7 +26,8 @@ def main(argv: list[str]) -> None:
     options, configs = read_compare(argv, DESCRIPTION)
 
     from pastforward.commands.running import again, consoles, existing, train_run
-    from pastforward.commands.showing import show, write_page
+    from pastforward.commands.showing import show
+    from pastforward.evaluation.report import write_report
     from pastforward.training import Existing, RunFolder, check
 
     for config in configs:
@@ -40,10 +46,10 @@ def main(argv: list[str]) -> None:
         summaries.append(train_run(config, folder, kept, news, again("compare", argv)))
     if summaries[0].evaluation:
         show(list(zip(folders, summaries, strict=True)), out)
-        print(f"Report: {write_page(summaries, root / 'report.html')}")
+        print(f"Report: {write_report(summaries, root / 'report.html')}")
 
 
-def _require_room(root, folders, there) -> None:
+def _require_room(root: "RunFolder", folders: "list[RunFolder]", there: "Existing") -> None:
     """Refuse, before the first of them is trained, what the last of them would refuse."""
     from pastforward.training import Existing
     from pastforward.types import UsageError

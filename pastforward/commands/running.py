@@ -58,6 +58,8 @@ def train_run(
     agree(0.0)  # the others wait until the folder is there
     if there is Existing.RESUME:
         run.restore()
+        if rank() == 0:
+            folder.record(config)
     _train(run, news, again)
     summary = _summarise(run)
     if rank() == 0:
@@ -102,7 +104,7 @@ def _summarise(run: Run) -> RunSummary:
     return RunSummary(
         name=run.folder.path.name,
         evaluation=found.to_json(),
-        metrics=run.folder.read_metrics(),
+        metrics=run.folder.metrics.read(),
         facts=_facts(run),
         samples=draw_samples(run.student, run.source.codec, few),
     )

@@ -111,7 +111,7 @@ def load_summary(folder: RunFolder, name: str | None = None) -> RunSummary:
     return RunSummary(
         name=name or folder.path.name,
         evaluation=saved["evaluation"],
-        metrics=folder.read_metrics(),
+        metrics=folder.metrics.read(),
         facts=saved["facts"],
         samples=draw_samples(run.student, run.source.codec, few),
     )

@@ -1,13 +1,11 @@
-"""L6. Results on the console and as a page."""
+"""L6. Results on the console."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 
 from pastforward.evaluation import ImageSamples, RunSummary
 from pastforward.evaluation.pictures import save_images
-from pastforward.evaluation.report import write_report
 from pastforward.evaluation.table import results_table
 from pastforward.training import RunFolder
 
@@ -25,8 +23,3 @@ def show(runs: Sequence[tuple[RunFolder, RunSummary]], out: Console) -> None:
             out.rule(f"{summary.name} writes", align="left")
             out.print(samples, markup=False, highlight=False, soft_wrap=True)
             out.print()
-
-
-def write_page(runs: Sequence[RunSummary], path: Path) -> Path:
-    """The report about the runs; returns its path."""
-    return write_report(runs, path)

@@ -1,6 +1,5 @@
 """L6. `pastforward train`."""
 
-import sys
 from pathlib import Path
 
 from pastforward.commands.options import RUNS, TrainOptions, read_train
@@ -13,7 +12,7 @@ Examples:
   pastforward train copy32 --way bptt --student.cell gru --seconds 300
   pastforward train my-notes.txt --name notes --smt.future 32
   pastforward train images.npy --data.pool 2 --steps 2000
-  torchrun --nproc-per-node 8 -m pastforward.cli train digits --tokens 1e8
+  torchrun --nproc-per-node 8 -m pastforward.cli train digits --tokens 100000000
 
 Defaults shown are those of the recipe named (digits when none is). SIGTERM and Ctrl-C save;
 --resume goes on.
@@ -25,7 +24,8 @@ def main(argv: list[str]) -> None:
     options, config = read_train(argv, DESCRIPTION)
 
     from pastforward.commands.running import again, consoles, existing, train_run
-    from pastforward.commands.showing import show, write_page
+    from pastforward.commands.showing import show
+    from pastforward.evaluation.report import write_report
     from pastforward.training import RunFolder
 
     folder = RunFolder(RUNS / (options.name or usual_name(options)))
@@ -34,7 +34,7 @@ def main(argv: list[str]) -> None:
     summary = train_run(config, folder, there, news, again("train", argv))
     if summary.evaluation:
         show([(folder, summary)], out)
-        print(f"Report: {write_page([summary], folder.report)}", file=sys.stdout)
+        print(f"Report: {write_report([summary], folder.report)}")
 
 
 def usual_name(options: TrainOptions) -> str:

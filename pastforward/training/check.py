@@ -51,6 +51,8 @@ def _numbers(config: RunConfig) -> Iterator[str]:
                 yield f"{_option(name)} is {value}; give {least} or more."
     if not config.fit.clip > 0:
         yield f"--fit.clip is {config.fit.clip}; give a norm above 0, inf for no clipping."
+    if not config.dmt.tolerance > 0:
+        yield f"--dmt.tolerance is {config.dmt.tolerance}; give a fraction above 0."
     if config.dmt.own > 1:
         yield f"--dmt.own is {config.dmt.own}; it is a share of windows, so give 0 to 1."
     if config.fit.batch % config.fit.accumulate:

@@ -16,6 +16,7 @@ from typing import Any
 
 from pastforward.config import RunConfig
 from pastforward.student_file import write_atomically
+from pastforward.training.metrics import MetricsLog
 from pastforward.types import UsageError
 
 
@@ -39,9 +40,9 @@ class RunFolder:
         return self.path / "config.json"
 
     @property
-    def metrics(self) -> Path:
-        """One JSON object a line: terms of steps and held-out losses."""
-        return self.path / "metrics.jsonl"
+    def metrics(self) -> MetricsLog:
+        """Terms of steps and held-out losses."""
+        return MetricsLog(self.path / "metrics.jsonl")
 
     @property
     def student(self) -> Path:
@@ -68,16 +69,6 @@ class RunFolder:
         """The page about the run."""
         return self.path / "report.html"
 
-    def read_metrics(self) -> list[dict[str, Any]]:
-        """The rows of `metrics`; raises `UsageError` when they can't be read."""
-        try:
-            lines = self.metrics.read_text().splitlines() if self.metrics.exists() else []
-            return [json.loads(line) for line in lines]
-        except (OSError, ValueError) as error:
-            raise UsageError(
-                f"{self.metrics} can't be read ({error}); remove the damaged line."
-            ) from error
-
     def prepare(self, config: RunConfig, existing: Existing) -> None:
         """Make the folder, or raise `UsageError` by what is there and what the user said."""
         found = self.config.exists()
@@ -92,6 +83,10 @@ class RunFolder:
             raise UsageError(f"{self.path} was made by no run; choose another --name.")
         else:
             self._create(config)
+
+    def record(self, config: RunConfig) -> None:
+        """Keep the config; a resumed run may have another budget than it began with."""
+        write_json(self.config, dataclasses.asdict(config))
 
     def read_config(self) -> RunConfig:
         """The config as it was written; raises `UsageError` if it isn't one."""
@@ -115,7 +110,7 @@ class RunFolder:
             if self.path.exists():
                 shutil.rmtree(self.path)
             self.checkpoint.parent.mkdir(parents=True)
-            write_json(self.config, dataclasses.asdict(config))
+            self.record(config)
         except OSError as error:
             raise UsageError(
                 f"Can't write {self.path} ({error}); choose a place you may write to with --name."

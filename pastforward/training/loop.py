@@ -67,7 +67,7 @@ class Fit:
         self.parameters: Sequence[nn.Parameter] = list(unique)
         share_parameters(self.parameters)
         self.optimiser = make_optimiser(self.parameters, self.config)
-        self.generator = torch.Generator(self.device).manual_seed(1000 * self.seed + rank())
+        self.generator = torch.Generator(self.device)
         self.progress = Progress()
 
     def share(self) -> float:
@@ -81,7 +81,7 @@ class Fit:
         try:
             self.method.compile(lambda part: torch.compile(part, dynamic=False))
             # Backward too: compilers put it off until it is asked for, which is timed.
-            self.method.accumulate_gradients(self._parts(0)[0], torch.Generator(self.device))
+            self._accumulate(self._parts(0)[0], 1.0)
             self.optimiser.zero_grad(set_to_none=True)
         except Exception as error:  # any compiler can fail in any way; eager is always right
             self.method.compile(lambda part: part)
@@ -96,6 +96,7 @@ class Fit:
         for group in self.optimiser.param_groups:
             group["lr"] = self.lr * factor
         self.optimiser.zero_grad(set_to_none=True)
+        self._reseed()
         parts = self._parts(self.progress.step)
         terms = [self._accumulate(part, 1.0 / len(parts)) for part in parts]
         average_gradients(self.parameters)
@@ -107,6 +108,11 @@ class Fit:
         self.progress.tokens += world() * self.config.batch * self.source.signature.length
         self.progress.seconds += time.perf_counter() - begin
         return values
+
+    def _reseed(self) -> None:
+        """Noise is a function of (seed, step, rank), as batches are: resuming need not store it."""
+        step = 1_000_003 * self.seed + self.progress.step
+        self.generator.manual_seed((4096 * step + rank()) % 2**63)
 
     def _parts(self, index: int) -> list[Batch]:
         """The batch of a step, on the device, cut for accumulation; ranks read different ones."""

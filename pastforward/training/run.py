@@ -1,6 +1,5 @@
 """L4. A run: the stages of a config, one after the other, in a run folder that can be resumed."""
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Protocol
@@ -135,20 +134,14 @@ class Run:
         if rank() != 0:
             return
         progress = self.fit.progress
-        row = {
+        row: dict[str, Any] = {
             "stage": self.stage.method,
             "number": self.number,
             "step": self.spent.step + progress.step,
             "tokens": self.spent.tokens + progress.tokens,
             "seconds": round(self.spent.seconds + progress.seconds, 3),
         } | terms
-        try:
-            with self.folder.metrics.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-        except OSError as error:
-            raise UsageError(
-                f"Can't write {self.folder.metrics} ({error}); free space, then add --resume."
-            ) from error
+        self.folder.metrics.append(row)
 
     def _finish_stage(self) -> None:
         progress = self.fit.progress
@@ -184,7 +177,6 @@ class Run:
             **prefixed("teacher", self.teacher.state_dict()),
             **prefixed("best", self.best),
             **prefixed("optimiser", optimiser_tensors(self.fit.optimiser)),
-            "generator": self.fit.generator.get_state(),
         }
         facts: dict[str, Any] = {
             "number": self.number,
@@ -216,9 +208,8 @@ class Run:
             if self.number < len(self.config.stages):
                 self.fit = self._make_fit()
                 restore_optimiser(self.fit.optimiser, part("optimiser", tensors))
-                self.fit.generator.set_state(tensors["generator"])
                 self.fit.progress = Progress(**facts["progress"])
-        except (KeyError, RuntimeError, TypeError) as error:
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
             raise UsageError(
                 f"{self.folder.checkpoint} doesn't fit this run ({error}); resume with the options "
                 "it was started with, or start again with --overwrite."
@@ -227,12 +218,8 @@ class Run:
 
     def _forget_later_rows(self) -> None:
         """Drop metrics of steps taken after the checkpoint: they are taken again."""
-        last = self.spent.step + self.fit.progress.step
-        if not self.folder.metrics.exists():
-            return
-        rows = self.folder.metrics.read_text().splitlines(keepends=True)
-        kept = [row for row in rows if row.endswith("\n") and json.loads(row)["step"] <= last]
-        self.folder.metrics.write_text("".join(kept))
+        if rank() == 0:
+            self.folder.metrics.forget_after(self.spent.step + self.fit.progress.step)
 
 
 METHOD_HAS_TEACHER = {name: name not in ("bptt", "tbptt") for name in METHODS}
