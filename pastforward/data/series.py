@@ -66,7 +66,7 @@ def _check_rows(name: str, rows: np.ndarray, columns: tuple[str, ...]) -> None:
             f"The series '{name}' is an array of {rows.dtype} of shape {rows.shape} with "
             f"{len(columns)} names of columns; give numbers as [N, C] and C names."
         )
-    # Squares of larger numbers, or standardised ones in single precision, would overflow.
+    # Squares of much larger numbers overflow, and take the deviation with them.
     wrong = np.argwhere(~(np.abs(rows) < _LARGEST))
     if len(wrong):
         row, column = wrong[0]
