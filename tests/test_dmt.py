@@ -12,6 +12,7 @@ from pastforward.encoder import Encoder
 from pastforward.methods import FrozenSMT, UnrollDMT, WindowDMT
 from pastforward.objectives import emphasis
 from pastforward.objectives.dynamics import FLOOR
+from pastforward.outputs import kl
 from pastforward.rollout import rollout
 
 KINDS = ("tokens", "vectors")
@@ -174,6 +175,18 @@ def test_dynamics_of_the_unroll_by_hand():
     spread = (labels - labels.mean(0)).square().mean()
     expected = (weight * error).mean() / (spread + FLOOR)
     torch.testing.assert_close(terms["dynamics"], expected.detach())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_distillation_asks_for_the_teacher_s_prediction(kind):
+    net, guide, data = pair(kind)
+    terms = descend(UnrollDMT(net, guide, DMTConfig(distil=0.5)), data).terms
+    outputs = net.signature.outputs
+    reached = rollout(net.cell, net.start(3), net.embed(data.x))
+    wanted, found = guide.predict(data.x), net.readout(reached[:, 1:])
+    expected = kl(outputs, wanted, found)[data.mask].mean()
+    assert (expected - kl(outputs, found, wanted)[data.mask].mean()).abs() > 1e-4
+    torch.testing.assert_close(terms["distil"], expected.detach())
 
 
 @pytest.mark.parametrize(

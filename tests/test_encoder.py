@@ -66,6 +66,13 @@ def test_one_input_moves_all_later_memories(name):
 
 
 @pytest.mark.parametrize("name", ENCODERS)
+def test_a_memory_tells_the_order_of_events(name):
+    encoder, x = build(name), torch.tensor([[0, 1, 2, 3], [1, 0, 2, 3]])
+    one, other = encoder.labels(x)[:, 4]
+    assert (one - other).abs().max() > 1e-6
+
+
+@pytest.mark.parametrize("name", ENCODERS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_at_once_is_every_prefix_on_its_own(name, kind):
     encoder, x = build(name, kind), inputs(kind, 2, 7)

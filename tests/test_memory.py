@@ -2,9 +2,10 @@ import math
 
 import pytest
 import torch
+from oracles import turn
 from tiny import seeded
 
-from pastforward.blocks import Attention, rotary_table, rotate
+from pastforward.blocks import Attention, Tower, rotary_table, rotate
 from pastforward.memory import flat, rms_norm, scale_gradient, variance
 
 
@@ -82,21 +83,31 @@ def test_rotary_products_depend_on_distance_alone():
 
 
 @pytest.mark.parametrize("causal", [True, False])
-def test_attention_by_brute_force(causal):
+@pytest.mark.parametrize("turned", [True, False])
+def test_attention_by_brute_force(causal, turned):
     torch.manual_seed(0)
     layer, h = Attention(6, 3, causal).double(), normal(2, 4, 6)
-    q, k, v = (layer.qkv.weight @ h[..., None])[..., 0].split(6, -1)
+    q, k, v = (layer.qkv.weight @ h[..., None])[..., 0].detach().split(6, -1)
+    placed = turn if turned else lambda vector, _: vector
     expected = torch.zeros_like(h)
     for b in range(2):
         for t in range(4):
             for head in (slice(0, 2), slice(2, 4), slice(4, 6)):
                 last = t + 1 if causal else 4
                 scores = [
-                    float(q[b, t, head].detach() @ k[b, s, head].detach()) / 2**0.5
+                    float(placed(q[b, t, head], t) @ placed(k[b, s, head], s)) / 2**0.5
                     for s in range(last)
                 ]
                 total = sum(math.exp(s) for s in scores)
                 expected[b, t, head] = sum(
                     math.exp(score) / total * v[b, s, head] for s, score in enumerate(scores)
                 )
-    torch.testing.assert_close(layer(h, None), expected @ layer.out.weight.T)
+    table = rotary_table(4, 2).double() if turned else None
+    found = layer(h, table)
+    torch.testing.assert_close(found, expected @ layer.out.weight.T, rtol=0, atol=1e-6)
+
+
+def test_a_tower_tells_order():
+    torch.manual_seed(0)
+    tower, h, order = Tower(8, 2, 2, 4, causal=False).double(), normal(1, 4, 8), [2, 0, 3, 1]
+    assert (tower(h[:, order]) - tower(h)[:, order]).abs().max() > 1e-6

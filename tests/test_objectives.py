@@ -60,6 +60,14 @@ def test_predicting_the_mean_of_each_step_explains_nothing():
     assert not unexplained(label, label).any()
 
 
+def test_no_gradient_draws_labels_together():
+    label, reached = 1000 * memories(3, 7), 1000 * memories(3, 7, seed=1)
+    centre, scale = label.mean(0), torch.ones((), dtype=torch.float64, requires_grad=True)
+    shrunk = (centre + scale * (part - centre) for part in (reached, label))
+    (slope,) = torch.autograd.grad(unexplained(*shrunk).mean(), scale)
+    assert float(slope) == pytest.approx(0.0, abs=1e-4)
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_unexplained_is_finite_when_all_labels_agree(count):
     label = memories(1, 4).expand(count, -1, -1, -1).clone().requires_grad_()

@@ -228,20 +228,26 @@ def test_nothing_to_learn_from_ones_own_memories(build, cell, transitions):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_term_by_hand(kind):
+@pytest.mark.parametrize("noisy", [True, False])
+def test_every_term_by_hand(kind, noisy):
     own, guide, data = pair(kind)
     anchors = torch.tensor([[0, 6], [3, 3], [5, 1]])
     config = SMTConfig(future=4, consistency=0.5)
+    noise = 0.3 * torch.randn((2, 3, 7, 2, 4), generator=seeded(5), dtype=torch.float64)
+    drawn = _Drawn(None, anchors, noise if noisy else None)
     with torch.no_grad():
-        found = JointSMT(own, guide, config).compute(data, _Drawn(None, anchors, None))[1]
-        expected = by_hand(own, guide, data, anchors, config.future)
+        found = JointSMT(own, guide, config).compute(data, drawn)[1]
+        expected = by_hand(own, guide, data, anchors, noisy * noise)
     assert found.keys() == expected.keys()
     for name, values in expected.items():
         torch.testing.assert_close(found[name], torch.stack(values).mean(), msg=name)
 
 
-def by_hand(own, guide, data, anchors, future):
-    """All values whose mean is a term, by loops over sequences and steps."""
+def by_hand(own, guide, data, anchors, noise, future=4):
+    """All values whose mean is a term, by loops over sequences and steps.
+
+    Noise is on what cell and decoder read, and not on what is to be reached.
+    """
     labels, outputs = guide.labels(data.x), own.signature.outputs
     terms = {name: [] for name in ("prediction", "uniformity", "decoding", "dynamics", "readout")}
     terms["consistency"] = []
@@ -251,25 +257,26 @@ def by_hand(own, guide, data, anchors, future):
         empty = (own.start() - labels[b, 0]).square().mean()
         terms["dynamics"].append(empty / spread)
         for t in range(7):
-            stepped = own.step(labels[b, t], data.x[b, t])
+            stepped = own.step(labels[b, t] + noise[0, b, t], data.x[b, t])
             weight = 0.5 + 0.5 * moves[t][b] / (torch.stack(moves).mean() + 1e-6)
             error = (stepped - labels[b, t + 1]).square().mean()
             terms["dynamics"].append(weight * error / spread)
             if data.mask[b, t]:
-                y, m = data.y[b, t : t + 1], labels[b, t + 1]
+                y, m = data.y[b, t : t + 1], labels[b, t + 1] + noise[1, b, t]
                 read = guide.decoder.readout(m)[None]
                 terms["prediction"].append(nll(outputs, read, y).squeeze())
                 terms["readout"].append(nll(outputs, own.readout(stepped)[None], y).squeeze())
         for anchor in anchors[b].tolist():  # the memory after x_t, t = anchor + 1
             x = data.x[b, anchor + 1 : anchor + future][None, None]
             label = labels[b, anchor + 1][None, None]
-            reached = own.step(labels[b, anchor], data.x[b, anchor])[None, None]
-            decoded, own_decoded = guide.decoder(label, x)[0, 0], guide.decoder(reached, x)[0, 0]
+            reached = own.step(labels[b, anchor] + noise[0, b, anchor], data.x[b, anchor])
+            decoded = guide.decoder(label + noise[1, b, anchor], x)[0, 0]
+            wanted, own_decoded = (guide.decoder(m, x)[0, 0] for m in (label, reached[None, None]))
             for j in range(len(decoded)):
                 if data.mask[b, anchor + j]:
                     y = data.y[b, anchor + j][None]
                     terms["decoding"].append(nll(outputs, decoded[j : j + 1], y).squeeze())
-                    terms["consistency"].append(kl(outputs, decoded[j], own_decoded[j]))
+                    terms["consistency"].append(kl(outputs, wanted[j], own_decoded[j]))
     terms["uniformity"] = [uniformity(labels[:, t + 1][None]) for t in anchors[0].tolist()]
     return terms
 
@@ -291,23 +298,39 @@ def test_all_times_drawn_are_all_times(build, encoder, length):
     assert_same(*[[value.detach() for value in side] for side in sides])
 
 
-def test_drawn_times_lie_in_range_and_all_come_up():
-    own, guide, data = pair()
-    method, seen = JointSMT(own, guide, SMTConfig(transitions=2)), set()
-
-    def watched(compute):
-        def run(batch, drawn):
-            assert drawn.times.shape == (3, 2)
-            assert drawn.anchors.max() < 2
-            seen.update(drawn.times.flatten().tolist())
-            return compute(batch, drawn)
-
-        return run
-
-    method.compile(watched)
-    for seed in range(40):
+def draws(method, data):
+    """The random choices of many steps."""
+    seen = []
+    method.compile(lambda compute: lambda batch, d: (seen.append(d), compute(batch, d))[1])
+    for seed in range(60):
         method.losses(data, seeded(seed))
-    assert seen == set(range(1, 8))
+    return seen
+
+
+@pytest.mark.parametrize("transitions", [None, 2])
+def test_drawn_times_and_anchors_lie_in_range_and_all_come_up(transitions):
+    own, guide, data = pair()
+    seen = draws(JointSMT(own, guide, SMTConfig(transitions=transitions)), data)
+    if transitions is None:
+        assert all(drawn.times is None for drawn in seen)
+    else:
+        assert all((d.times == d.times[0]).all() and d.times.shape == (3, 2) for d in seen)
+        assert {t for d in seen for t in d.times[0].tolist()} == set(range(1, 8))
+    anchors = torch.stack([drawn.anchors for drawn in seen])
+    assert anchors.shape == (60, 3, 2)
+    for row in range(3):
+        assert set(anchors[:, row].flatten().tolist()) == set(range(transitions or 7))
+
+
+def test_noise_has_the_deviation_asked_for_and_is_drawn_anew():
+    own, guide, data = pair()
+    seen = draws(JointSMT(own, guide, SMTConfig(noise=0.3)), data)
+    noise = torch.stack([drawn.noise for drawn in seen])
+    assert noise.shape == (60, 2, 3, 7, 2, 4)
+    assert float(noise.mean()) == pytest.approx(0.0, abs=0.01)
+    assert float(noise.std()) == pytest.approx(0.3, abs=0.01)
+    assert not torch.equal(noise[:, 0], noise[:, 1])
+    assert not torch.equal(noise[0], noise[1])
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from tiny import batch, descend, gradients, seeded, signature, still, teacher
 from torch import nn
+from torch.nn import functional as F
 
 from pastforward.cells import CELLS, LSTM, Cell, wrap
 from pastforward.config import DMTConfig, RunConfig, SMTConfig, StudentConfig
@@ -126,6 +127,64 @@ def test_one_step_of_every_method(name, method):
     assert any((a != b).any() for a, b in zip(before, trained, strict=True))
     after = built.losses(batch(what), seeded()).total
     assert after < losses.total
+
+
+TORCH = {  # name: (module, where its gates stand among ours)
+    "elman": (nn.RNNCell, [0]),
+    "gru": (nn.GRUCell, [1, 0, 2]),
+    "lstm": (nn.LSTMCell, [0, 1, 3, 2]),
+}
+
+
+@pytest.mark.parametrize("name", TORCH)
+def test_classic_cells_are_those_of_torch(name):
+    cell, (build_twin, order) = build(name), TORCH[name]
+    size = 4 if name == "lstm" else cell.memory.size
+    twin = build_twin(INPUTS, size).double()
+
+    def gates(tensor):
+        return torch.cat([tensor.chunk(len(order))[n] for n in order]).detach()
+
+    ours = dict(cell.named_parameters())
+    zero = torch.zeros_like(twin.bias_ih)
+    biases = gates(ours["recurrent.bias"]), gates(ours.get("input.bias", zero))
+    twin.load_state_dict({
+        "weight_hh": gates(ours["recurrent.weight"]), "weight_ih": gates(ours["input.weight"]),
+        "bias_hh": biases[0], "bias_ih": biases[1],
+    })  # fmt: skip
+    m, e = arguments(cell, 5)
+    if name == "lstm":
+        twin.bias_ih.data[size : 2 * size] += 1.0  # the forget gate starts open
+        expected = torch.stack(twin(e, (m[:, 0].contiguous(), m[:, 1].contiguous())), 1)
+    else:
+        expected = twin(e, m.flatten(1)).view(m.shape)
+    torch.testing.assert_close(cell.transition(m, e), expected, rtol=0, atol=1e-12)
+
+
+def test_the_residual_mlp_by_hand():
+    cell = build("mlp")
+    m, e = arguments(cell, 5)
+    up = F.silu(m.flatten(1) @ cell.recurrent.weight.T + cell.recurrent.bias + cell.input(e))
+    expected = m + (up @ cell.down.weight.T + cell.down.bias).view(m.shape)
+    torch.testing.assert_close(cell.transition(m, e), expected, rtol=0, atol=1e-12)
+
+
+def test_a_transformer_without_blocks_holds_its_memory():
+    cell = build("transformer")
+    for block in cell.blocks:
+        for last in (block.attention.out.weight, block.mlp.down.weight, block.mlp.down.bias):
+            nn.init.zeros_(last)
+    m, e = arguments(cell, 5)
+    torch.testing.assert_close(cell.transition(m, e), m, rtol=0, atol=1e-12)
+
+
+def test_slots_of_a_transformer_differ_by_place_alone():
+    cell, order = build("transformer"), [2, 0, 1]
+    m, e = arguments(cell, 5)
+    found = cell(m, e)
+    assert (cell(m[:, order], e) - found[:, order]).abs().max() > 1e-6
+    cell.places.data = cell.places.data[order]
+    torch.testing.assert_close(cell(m[:, order], e), found[:, order], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("slots", [1, 3])
