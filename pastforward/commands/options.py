@@ -168,9 +168,9 @@ def _require(fine: bool, otherwise: str) -> None:
 
 def _peek(argv: list[str], option: str) -> str | None:
     """The value of an option, before all of them can be read."""
-    for word, after in zip(argv, [*argv[1:], ""], strict=True):
+    for place, word in enumerate(argv):
         if word == option:
-            return after
+            return next(iter(argv[place + 1 :]), None)
         if word.startswith(option + "="):
             return word.partition("=")[2]
     return None

@@ -93,6 +93,8 @@ def _train(run: Run, news: Console, again: str) -> None:
         except Interrupted:
             message = f"stopped and saved; go on with: {again}"
             raise Stopped(message, 128 + (asked.signal or 15)) from None
+        except UsageError as error:  # sizes were checked long ago: it could not be saved
+            raise UsageError(f"{error} Then go on with: {again}") from error
 
 
 def _summarise(run: Run) -> RunSummary:

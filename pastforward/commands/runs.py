@@ -99,8 +99,12 @@ def write_summary(folder: RunFolder, summary: RunSummary) -> None:
 
 
 def saved_facts(folder: RunFolder) -> dict[str, Any]:
-    """The facts that training saved; none where it did not come so far."""
-    return _read_json(folder.evaluation)["facts"] if folder.evaluation.exists() else {}
+    """The facts that training saved, or what the metrics tell where there are none."""
+    try:
+        return _read_json(folder.evaluation)["facts"]
+    except UsageError:
+        rows = folder.metrics.read()
+        return {"seconds": rows[-1]["seconds"]} if rows else {}
 
 
 def load_summary(folder: RunFolder, name: str | None = None) -> RunSummary:

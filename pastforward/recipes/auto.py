@@ -24,6 +24,8 @@ RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 1e-3, "bptt": 1e-3}
 
 LONGEST = 256
 """Pixels above which images are averaged down, where the user didn't say how far."""
+_FEWEST = 4
+"""Pixels that are left in either direction."""
 _FUTURE, _WINDOW, _POSITIONS = 16, 16, 2048
 
 
@@ -55,7 +57,7 @@ def for_path(data: str | DataConfig, way: str = USUAL_WAY) -> RunConfig:
 
 
 def _pool(source: Source, data: DataConfig) -> int:
-    """The least factor that brings images to `LONGEST` pixels, among those that divide them."""
+    """The least factor that brings images to `LONGEST` pixels and leaves something to see."""
     from pastforward.data import PixelCodec
 
     codec = source.codec
@@ -63,7 +65,7 @@ def _pool(source: Source, data: DataConfig) -> int:
         return data.pool
     fitting = [
         pool
-        for pool in range(1, min(codec.height, codec.width) + 1)
+        for pool in range(1, min(codec.height, codec.width) // _FEWEST + 1)
         if codec.height % pool == 0 and codec.width % pool == 0
     ]
     enough = (p for p in fitting if codec.height * codec.width <= LONGEST * p * p)

@@ -49,6 +49,9 @@ def _numbers(config: RunConfig) -> Iterator[str]:
             value = _dial(config, name)
             if value is not None and not value >= least:
                 yield f"{_option(name)} is {value}; give {least} or more."
+    seconds = config.budget.seconds
+    if seconds is not None and not seconds > 0:
+        yield f"--seconds is {seconds}; give a number above 0."
     if not config.fit.clip > 0:
         yield f"--fit.clip is {config.fit.clip}; give a norm above 0, inf for no clipping."
     if not config.dmt.tolerance > 0:

@@ -6,6 +6,7 @@ runs/NAME/config.json  metrics.jsonl  student.safetensors  teacher.safetensors
 
 import dataclasses
 import json
+import os
 import shutil
 import types
 import typing
@@ -106,15 +107,21 @@ class RunFolder:
         return self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir()))
 
     def _create(self, config: RunConfig) -> None:
+        """Made beside its place and then put there: where that fails, what was there stays."""
+        fresh = RunFolder(self.path.with_name(f".{self.path.name}.{os.getpid()}.new"))
         try:
+            fresh.checkpoint.parent.mkdir(parents=True)
+            fresh.record(config)
             if self.path.exists():
                 shutil.rmtree(self.path)
-            self.checkpoint.parent.mkdir(parents=True)
-            self.record(config)
+            fresh.path.rename(self.path)
         except OSError as error:
             raise UsageError(
-                f"Can't write {self.path} ({error}); choose a place you may write to with --name."
+                f"Can't write {self.path} ({error.strerror}); free some space, or choose a place "
+                "you may write to with --name."
             ) from error
+        finally:
+            shutil.rmtree(fresh.path, ignore_errors=True)
 
     def _require_same(self, config: RunConfig) -> None:
         there = dataclasses.asdict(self.read_config())

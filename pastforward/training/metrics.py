@@ -23,7 +23,7 @@ class MetricsLog:
                 file.write(json.dumps(row) + "\n")
         except OSError as error:
             raise UsageError(
-                f"Can't write {self.path} ({error.strerror}); free space, then add --resume."
+                f"Can't write {self.path} ({error.strerror}); free some space."
             ) from error
 
     def read(self) -> list[Row]:

@@ -1,0 +1,156 @@
+"""Bad input: exit code 2, one clear line, nothing written."""
+
+import re
+
+import numpy as np
+import pytest
+from command_line import QUICK, TINY, call, refused
+
+FAST = ["copy:8", *QUICK, *TINY]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("--smt.future 9", r"F is 9.* T = 8 steps.*--smt.future 8 or less"),
+        ("--smt.future 0", "--smt.future is 0; give 1 or more"),
+        ("--smt.anchors 9", "anchors is 9"),
+        ("--smt.transitions 9", "transitions is 9"),
+        ("--smt.noise -1", "--smt.noise is -1"),
+        ("--smt.noise nan", "--smt.noise is nan"),
+        ("--dmt.window 9", "k is 9, more than"),
+        ("--dmt.window 0", "--dmt.window is 0"),
+        ("--dmt.own 1.5", "--dmt.own is 1.5"),
+        ("--dmt.tolerance 0", "--dmt.tolerance is 0"),
+        ("--student.slots 0", "--student.slots is 0"),
+        ("--student.width -1", "--student.width is -1"),
+        ("--student.embed 0", "--student.embed is 0"),
+        ("--student.cell gruu", "no cell 'gruu'; did you mean 'gru'"),
+        ("--student.cell lstm --student.slots 3", "K = 2 slots, but K = 3"),
+        ("--student.cell transformer --student.width 6", "4 heads.* width of 6"),
+        ("--teacher.encoder register", "no encoder 'register'; did you mean 'registers'"),
+        ("--teacher.heads 5", "no multiple"),
+        ("--teacher.decoder-tokens 3", "can't be cut into 3"),
+        ("--teacher.window 9", "Tc is 9"),
+        ("--fit.batch 0", "--fit.batch is 0"),
+        ("--fit.accumulate 3", "can't be cut into 3 equal parts"),
+        ("--fit.clip 0", "--fit.clip is 0"),
+        ("--fit.schedule linear", "--fit.schedule is 'linear'"),
+        ("--fit.compile yes", "--fit.compile is 'yes'; .*on"),
+        ("--fit.precision bf16", "--fit.precision is 'bf16'"),
+        ("--stages.0.method smtt", "no method 'smtt'; did you mean 'smt'"),
+        ("--stages.0.share 0.9", "add up to 1.7"),
+        ("--stages.1.lr 0", "Stage 'smt' has share 0.4 and lr 0"),
+        ("--way smt-dmt", "no way 'smt-dmt'.*did you mean 'smt\\+dmt'"),
+        ("--seconds 5", "steps=3, tokens=None, seconds=5"),
+        ("--resume --overwrite", "Both --resume and --overwrite"),
+        ("--resume", "no run"),
+        ("--data.length 7", "copy:8.* length 7"),
+        ("--data.unit chars", "no use for it"),
+    ],
+)
+def test_options_of_train(options, says, here, capsys):
+    assert_says(refused(capsys, "train", *FAST, *options.split()), says)
+    assert not list(here.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("budget", "says"),
+    [
+        ("--steps 0", "steps=0"),
+        ("--seconds -1", "seconds=-1"),
+        ("--tokens 0", "tokens=0"),
+        ("--seconds nan", "--seconds is nan"),
+    ],
+)
+def test_budgets(budget, says, here, capsys):
+    assert_says(refused(capsys, "train", "copy:8", *budget.split()), says)
+    assert not list(here.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ("digit", "no recipe or file 'digit'; did you mean 'digits'"),
+        ("copy33", "did you mean 'copy32'"),
+        ("missing.txt", "no data 'missing.txt'.*check the path"),
+        ("no/such/folder", "check the path"),
+        ("empty.txt", "is empty"),
+        ("short.txt", "too short"),
+        ("flat.npy", r"shape \(5,\)"),
+        ("deep.npy", r"shape \(5, 2, 2, 2\)"),
+        ("bright.npy", "from 0 to 300"),
+        ("negative.npy", "from -1"),
+        ("binary.txt", "binary"),
+        ("folder", "holds no text"),
+        ("copy:31", "even"),
+        ("hf:", "hf:NAME"),
+    ],
+)
+def test_data(data, says, here, capsys):
+    (here / "empty.txt").touch()
+    (here / "short.txt").write_text("abc")
+    (here / "binary.txt").write_bytes(b"\x00\x01" * 400)
+    (here / "folder").mkdir()
+    np.save(here / "flat.npy", np.zeros(5))
+    np.save(here / "deep.npy", np.zeros((5, 2, 2, 2)))
+    np.save(here / "bright.npy", np.arange(301).repeat(4)[: 300 * 4 + 4].reshape(-1, 2, 2))
+    np.save(here / "negative.npy", np.arange(-1, 39).reshape(10, 2, 2))
+    before = sorted(here.iterdir())
+    assert_says(refused(capsys, "train", data, "--steps", "3"), says)
+    assert_says(refused(capsys, "compare", data, "--steps", "3"), says)
+    assert sorted(here.iterdir()) == before
+
+
+def test_a_length_beyond_the_text(here, capsys):
+    (here / "text.txt").write_text("abcdefgh" * 40)
+    for length in ("400", "0", "-3"):
+        refused(capsys, "train", "text.txt", "--steps", "3", "--data.length", length)
+    assert not (here / "runs").exists()
+
+
+def test_ways_of_compare(here, capsys):
+    line = refused(capsys, "compare", "copy:8", "--ways", "bptt", "stm", "--steps", "3")
+    assert_says(line, "no way 'stm' to train; did you mean 'smt'")
+    assert_says(refused(capsys, "compare", "copy:8", "--ways", "smt", "smt"), "named twice")
+    assert_says(refused(capsys, "compare", "copy:8", "--resume"), "no comparison to resume")
+    assert not list(here.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("train copy:8 --student.wdth 3", "--student.width"),
+        ("train copy:8 --seconds soon", "soon"),
+        ("train", "recipe"),
+        ("eval", "run"),
+        ("report", "run"),
+        ("generate x --tokens many", "many"),
+        ("list everything", "everything"),
+    ],
+)
+def test_what_the_option_parser_refuses(words, says, here, capsys):
+    said = call(capsys, *words.split())
+    assert said.code == 2
+    assert says in said.out + said.err
+    assert "Traceback" not in said.out + said.err
+    assert not list(here.iterdir())
+
+
+def test_commands(here, capsys):
+    assert_says(refused(capsys, "trian", "digits"), "did you mean 'train'")
+    assert call(capsys).code == 2
+
+
+@pytest.mark.parametrize("command", ["eval", "generate", "report"])
+def test_runs_that_are_not_there(command, here, capsys):
+    assert_says(refused(capsys, command, "digits"), "no run 'digits'.*train one first")
+
+
+def test_a_place_that_can_not_be_written(here, capsys):
+    (here / "runs").write_text("not a folder")
+    assert_says(refused(capsys, "train", *FAST), "Can't write runs/copy8-smt\\+dmt")
+
+
+def assert_says(line: str, says: str) -> None:
+    assert re.search(says, line), line

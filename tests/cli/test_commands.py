@@ -1,0 +1,180 @@
+"""What `eval`, `generate`, `report` and `list` do with runs of three steps."""
+
+import json
+import math
+import shutil
+
+import pytest
+from command_line import QUICK, TINY, call, refused
+
+from pastforward.student_file import load_student
+
+PARTS = {"config.json", "metrics.jsonl", "student.safetensors", "checkpoints", "evaluation.json"}
+
+
+def test_eval_for_people(shop, capsys):
+    said = call(capsys, "eval", "tale-smt+dmt")
+    assert said.code == 0
+    for shown in ("nats", "unigram floor", "Drift", "t=16", "Labels", "similarity"):
+        assert shown in said.out
+    assert said.last == "Figures: runs/tale-smt+dmt/evaluation.json"
+
+
+def test_eval_for_programs(shop, capsys):
+    said = call(capsys, "eval", "runs/both/smt+dmt", "--json")
+    found = json.loads(said.out)
+    for part in (found["student"], found["teacher"], found["floors"]["unigram"]):
+        assert part["bits"] == pytest.approx(part["nats"] / math.log(2))
+    assert len(found["drift"]["mse"]) == 9
+    assert found["collapse"].keys() == {"student", "labels"}
+    assert found["facts"]["serial_calls"] == {"teacher": 0, "smt": 1, "dmt": 16}
+    assert found["facts"]["steps"] == 3
+    alone = json.loads(call(capsys, "eval", "both/bptt", "--json").out)
+    assert (alone["teacher"], alone["drift"]) == (None, None)
+
+
+def test_eval_is_what_training_found(shop, capsys):
+    path = shop / "runs" / "tale-smt+dmt" / "evaluation.json"
+    before = json.loads(path.read_text())
+    assert call(capsys, "eval", "tale-smt+dmt").code == 0
+    after = json.loads(path.read_text())
+    assert after["facts"] == before["facts"]
+    assert after["evaluation"]["student"]["nats"] == pytest.approx(
+        before["evaluation"]["student"]["nats"], rel=1e-5
+    )
+
+
+def test_eval_of_another_split_is_not_kept(shop, capsys):
+    path = shop / "runs" / "tale-smt+dmt" / "evaluation.json"
+    before = path.read_bytes()
+    said = call(capsys, "eval", "tale-smt+dmt", "--split", "valid", "--sequences", "2")
+    assert said.code == 0
+    assert path.read_bytes() == before
+    assert "did you mean 'valid'" in refused(capsys, "eval", "tale-smt+dmt", "--split", "val")
+    refused(capsys, "eval", "tale-smt+dmt", "--sequences", "0")
+
+
+def test_a_comparison_is_no_single_run(shop, capsys):
+    assert "choose one of both/bptt, both/smt+dmt" in refused(capsys, "eval", "both")
+
+
+def test_generate_text_needs_the_student_alone(shop, capsys):
+    folder = shop / "runs" / "tale-smt+dmt"
+    lone = shop / "lone.safetensors"
+    shutil.copy(folder / "student.safetensors", lone)
+    shutil.rmtree(shop / "runs")
+    (shop / "tale.txt").unlink()
+    words = ["generate", "lone.safetensors", "--prompt", "Once", "--tokens", "20"]
+    said = call(capsys, *words)
+    text, last = said.out[:-1].rsplit("\n", 1)
+    assert said.code == 0
+    assert text.startswith("Once")
+    assert len(text) == 24
+    assert last == "Drawn by: lone.safetensors"
+    assert call(capsys, *words).out == said.out
+    assert call(capsys, *words, "--seed", "1").out != said.out
+
+
+def test_generate_options(shop, capsys):
+    words = ["generate", "tale-smt+dmt", "--tokens", "12"]
+    greedy = call(capsys, *words, "--temperature", "0").out
+    assert call(capsys, *words, "--temperature", "0", "--seed", "5").out == greedy
+    assert call(capsys, *words, "--top-k", "1").out == greedy
+    said = call(capsys, *words, "--prompt", "Once", "--out", "drawn.txt")
+    assert said.last == "Text: drawn.txt"
+    assert len((shop / "drawn.txt").read_text()) == 16
+    assert "'#'" in refused(capsys, *words, "--prompt", "#")
+    assert "empty prompt" in refused(capsys, *words, "--prompt", "")
+    assert "top_k 0" in refused(capsys, *words, "--top-k", "0")
+    refused(capsys, *words, "--temperature", "-1")
+    refused(capsys, "generate", "tale-smt+dmt", "--tokens", "0")
+    refused(capsys, *words, "--out", "no/such/folder/drawn.txt")
+
+
+def test_generate_symbols(shop, capsys):
+    words = ["generate", "both/smt+dmt", "--prompt", "1 2 3 4", "--tokens", "4"]
+    shown = call(capsys, *words).out.splitlines()[0].split()
+    assert shown[:4] == ["1", "2", "3", "4"]
+    assert len(shown) == 8
+    assert "no symbol" in refused(capsys, *words, "--prompt", "one two")
+
+
+def test_generate_images(shop, capsys):
+    said = call(capsys, "generate", "squares-bptt", "--out", "drawn.png")
+    assert said.last == "Picture: drawn.png"
+    assert (shop / "drawn.png").read_bytes().startswith(b"\x89PNG")
+    assert call(capsys, "generate", "squares-bptt").last == (
+        "Picture: runs/squares-bptt/generated.png"
+    )
+    assert "--prompt" in refused(capsys, "generate", "squares-bptt", "--prompt", "x")
+
+
+def test_generate_of_a_series_says_where_to_go(shop, capsys):
+    assert "pastforward.Stream" in refused(capsys, "generate", "walk-smt+dmt")
+
+
+def test_report(shop, capsys):
+    assert call(capsys, "report", "both").last == "Report: runs/both/report.html"
+    one = call(capsys, "report", "tale-smt+dmt", "--out", "page.html")
+    assert one.last == "Report: page.html"
+    assert "<svg" in (shop / "page.html").read_text()
+    many = call(capsys, "report", "walk-smt+dmt", "both", "squares-bptt")
+    assert many.last == "Report: runs/report.html"
+    refused(capsys, "report", "tale-smt+dmt", "nothing-like-it")
+
+
+def test_list(shop, capsys):
+    said = call(capsys, "list")
+    assert said.code == 0
+    for shown in ("copy64", "two-stage", "transformer", "registers", "both/smt+dmt", "tale-smt"):
+        assert shown in said.out
+    assert said.last == "Runs lie in: runs/"
+    shutil.rmtree(shop / "runs")
+    assert "train one" in call(capsys, "list").last
+
+
+def test_the_nearest_run_is_named(shop, capsys):
+    assert "did you mean 'tale-smt+dmt'" in refused(capsys, "eval", "tale-smt")
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x80" * 300, None])
+def test_weights_that_are_no_weights(damage, shop, capsys):
+    folder = shop / "runs" / "tale-smt+dmt"
+    for name in ("student", "teacher"):
+        path = folder / f"{name}.safetensors"
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2] if damage is None else damage)
+        assert f"{name}.safetensors" in refused(capsys, "eval", "tale-smt+dmt")
+        path.write_bytes(whole)
+    shutil.copy(shop / "runs/both/smt+dmt/teacher.safetensors", folder / "teacher.safetensors")
+    assert "does not fit" in refused(capsys, "eval", "tale-smt+dmt")
+    shutil.copy(folder / "teacher.safetensors", folder / "student.safetensors")
+    for command in ("eval", "generate", "report"):
+        assert "student.safetensors" in refused(capsys, command, "tale-smt+dmt")
+
+
+def test_data_that_changed_since(shop, capsys):
+    (shop / "tale.txt").write_text("XYZ " * 300)
+    assert "put back the data" in refused(capsys, "eval", "tale-smt+dmt")
+
+
+def test_damaged_json(shop, capsys):
+    folder = shop / "runs" / "tale-smt+dmt"
+    (folder / "evaluation.json").write_text("{}")
+    assert "pastforward eval" in refused(capsys, "report", "tale-smt+dmt")
+    assert "can't be read" in call(capsys, "list").out
+    assert call(capsys, "eval", "tale-smt+dmt").code == 0
+    (folder / "config.json").write_text("{")
+    assert "config.json" in refused(capsys, "eval", "tale-smt+dmt")
+
+
+def test_a_run_that_is_not_finished(shop, capsys):
+    folder = shop / "runs" / "tale-smt+dmt"
+    for name in ("student.safetensors", "evaluation.json"):
+        (folder / name).unlink()
+    for command in ("eval", "generate"):
+        assert "--resume" in refused(capsys, command, "tale-smt+dmt")
+    assert "not finished" in call(capsys, "list").out
+    words = ["train", "tale.txt", "--data.length", "16", *QUICK, *TINY, "--resume"]
+    assert call(capsys, *words).code == 0
+    assert load_student(folder / "student.safetensors")

@@ -1,0 +1,131 @@
+"""What `train` and `compare` do, in three steps."""
+
+import errno
+import json
+import os
+import shlex
+import shutil
+
+from command_line import QUICK, TINY, call, refused
+
+import pastforward.training.run as run_module
+from pastforward.types import UsageError
+
+PARTS = {"config.json", "metrics.jsonl", "student.safetensors", "checkpoints", "evaluation.json"}
+
+
+def test_train_leaves_a_whole_run(shop):
+    found = {p.name for p in (shop / "runs" / "tale-smt+dmt").iterdir()}
+    assert found == PARTS | {"teacher.safetensors", "report.html"}
+    found = {p.name for p in (shop / "runs" / "squares-bptt").iterdir()}
+    assert found == PARTS | {"report.html", "samples.png"}
+    assert [p.name for p in (shop / "runs" / "tale-smt+dmt" / "checkpoints").iterdir()] == [
+        "last.safetensors"
+    ]
+
+
+def test_train_shows_table_samples_and_place(here, capsys):
+    said = call(capsys, "train", "copy:8", "--name", "mine", *QUICK, *TINY)
+    assert said.code == 0
+    for shown in ("nats", "bits", "teacher of", "unigram floor", "uniform floor", "predicted"):
+        assert shown in said.out
+    assert said.last == "Report: runs/mine/report.html"
+    assert "stage 3 of 3: dmt" in said.err
+
+
+def test_train_refuses_resumes_and_overwrites(shop, capsys):
+    words = ["train", "copy:8", "--name", "one", *QUICK, *TINY]
+    assert call(capsys, *words).code == 0
+    folder = shop / "runs" / "one"
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    assert "--resume" in refused(capsys, *words)
+    assert "another seed" in refused(capsys, *words, "--resume", "--seed", "1")
+    longer = ["--steps", "30", *words[6:]]
+    assert "is finished" in refused(capsys, *words[:4], *longer, "--resume")
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+    again = call(capsys, *words, "--resume")
+    assert (again.code, again.last) == (0, "Report: runs/one/report.html")
+    assert "is finished" in again.err
+    assert call(capsys, *words, "--overwrite", "--seed", "1").code == 0
+    assert (folder / "student.safetensors").read_bytes() != before[folder / "student.safetensors"]
+
+
+def test_a_folder_of_my_own_stays(here, capsys):
+    (here / "runs" / "mine").mkdir(parents=True)
+    (here / "runs" / "mine" / "notes").write_text("years of work")
+    for option in ([], ["--overwrite"]):
+        words = ["train", "copy:8", "--name", "mine", *QUICK, *TINY, *option]
+        assert "made by no run" in refused(capsys, *words)
+    assert (here / "runs" / "mine" / "notes").exists()
+
+
+def test_compare_makes_a_run_of_each_way(shop, capsys):
+    root = shop / "runs" / "both"
+    assert {p.name for p in root.iterdir()} == {"bptt", "smt+dmt", "report.html"}
+    words = ["compare", "copy:8", "--name", "both", "--ways", "bptt", "smt+dmt", *QUICK, *TINY]
+    assert "already holds" in refused(capsys, *words)
+    shutil.rmtree(root / "smt+dmt")
+    before = (root / "bptt" / "student.safetensors").stat().st_mtime_ns
+    said = call(capsys, *words, "--resume")
+    assert said.code == 0
+    assert "runs/both/bptt is finished" in said.err
+    assert (root / "bptt" / "student.safetensors").stat().st_mtime_ns == before
+    assert said.last == "Report: runs/both/report.html"
+    rows = [line.split() for line in said.out.splitlines()]
+    assert [row[0] for row in rows if row and row[0] in ("bptt", "smt+dmt")][:2] == [
+        "bptt", "smt+dmt",
+    ]  # fmt: skip
+    assert "already holds a single run" in refused(
+        capsys, "compare", "copy:8", "--name", "tale-smt+dmt", *QUICK
+    )
+
+
+def test_ways_of_a_comparison_differ_in_their_stages_alone(shop):
+    configs = [
+        json.loads((shop / "runs" / "both" / way / "config.json").read_text())
+        for way in ("bptt", "smt+dmt")
+    ]
+    stages = [config.pop("stages") for config in configs]
+    assert configs[0] == configs[1]
+    assert [s["method"] for s in stages[0]] == ["bptt"]
+    assert [s["method"] for s in stages[1]] == ["teacher", "smt", "dmt"]
+
+
+def test_a_loss_without_limit_is_exit_code_1(here, capsys):
+    words = ["train", "copy:8", "--way", "bptt", "--stages.0.lr", "1e38", "--fit.warmup", "0"]
+    said = call(capsys, *words, "--steps", "20", *TINY)
+    assert said.code == 1
+    line = said.err.splitlines()[-1]
+    assert line.startswith("pastforward: 'readout' is nan at step")
+    assert "Traceback" not in said.err
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_at_the_start_leaves_nothing_and_takes_nothing(here, capsys, monkeypatch):
+    words = ["train", "copy:8", "--name", "one", *QUICK, *TINY]
+    for option in ([], ["--overwrite"]):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", full)
+            assert "No space left" in refused(capsys, *words, *option)
+        assert [p.name for p in (here / "runs").iterdir()] == ["one"] * bool(option)
+        assert call(capsys, *words, *option).code == 0  # for want of space alone it failed
+
+
+def test_a_full_disk_later_says_how_to_go_on(here, capsys, monkeypatch):
+    words = ["train", "copy:8", *QUICK, *TINY]
+    monkeypatch.setattr(run_module, "save_tensors", no_room)
+    said = call(capsys, *words)
+    assert said.code == 2
+    line = said.err.splitlines()[-1]
+    assert "No space left" in line
+    assert line.endswith(f"Then go on with: {shlex.join(['pastforward', *words, '--resume'])}")
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+    assert call(capsys, *words, "--resume").code == 0
+
+
+def no_room(*_):
+    raise UsageError("'last.safetensors' could not be written (No space left on device).")

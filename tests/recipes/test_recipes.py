@@ -1,0 +1,107 @@
+"""Every recipe takes its steps by every way; sizes for other data are chosen by looking at it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pastforward.cells import CELLS
+from pastforward.commands.catalogue import ENCODERS
+from pastforward.config import Budget, DataConfig, RunConfig, StudentConfig
+from pastforward.methods import METHODS
+from pastforward.recipes import RECIPES, USUAL_WAY, WAYS, for_path, stages
+from pastforward.training import Existing, Run, RunFolder, Silent, check
+from pastforward.types import UsageError
+
+
+def two_steps(config: RunConfig, path) -> Run:
+    fit = replace(config.fit, batch=2, evaluations=0)
+    config = replace(config, fit=fit, budget=Budget(steps=2))
+    run = Run(config, RunFolder(path))
+    run.folder.prepare(config, Existing.REFUSE)
+    run.train(Silent(), lambda: False)
+    return run
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_by_every_way(recipe, way, tmp_path):
+    run = two_steps(RECIPES[recipe](way), tmp_path / "run")
+    assert run.spent.step >= 2
+    assert run.folder.student.exists()
+    assert list(run.serial_calls()) == [method for method, _ in WAYS[way]]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_in_a_recipe(cell, tmp_path):
+    slots = 2 if cell == "lstm" else 4
+    config = replace(RECIPES["copy32"](USUAL_WAY), student=StudentConfig(cell, slots, 16))
+    two_steps(config, tmp_path / "run")
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_every_encoder_in_a_recipe(encoder, tmp_path):
+    config = RECIPES["copy32"]("smt")
+    two_steps(replace(config, teacher=replace(config.teacher, encoder=encoder)), tmp_path / "run")
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_ways_of_a_recipe_differ_in_their_stages_alone(recipe):
+    configs = [RECIPES[recipe](way) for way in WAYS]
+    assert len({repr(replace(config, stages=())) for config in configs}) == 1
+    for config in configs:
+        check(config)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_ways_share_out_the_whole_budget(way):
+    assert sum(share for _, share in WAYS[way]) == pytest.approx(1.0)
+    assert all(method in METHODS for method, _ in WAYS[way])
+
+
+def test_rates_are_those_of_the_method_or_its_kin():
+    rates = {"teacher": 1.0, "smt": 2.0, "dmt": 3.0, "bptt": 4.0}
+    assert [stage.lr for stage in stages("two-stage", rates)] == [1.0, 2.0, 3.0]
+    assert [stage.lr for stage in stages("tbptt", rates)] == [4.0]
+    assert [stage.lr for stage in stages("tbptt", rates | {"tbptt": 5.0})] == [5.0]
+    with pytest.raises(UsageError, match="did you mean 'two-stage'"):
+        stages("two-stages", rates)
+
+
+@pytest.fixture
+def data(tmp_path):
+    generator = np.random.default_rng(0)
+    (tmp_path / "long.txt").write_text("All happy families are alike. " * 500)
+    (tmp_path / "short.txt").write_text("All happy families are alike. " * 10)
+    (tmp_path / "wide.txt").write_text("".join(map(chr, range(200, 1200))) * 4)
+    np.save(tmp_path / "big.npy", generator.integers(0, 256, (30, 28, 28)))
+    np.save(tmp_path / "small.npy", generator.random((30, 6, 6)))
+    np.save(tmp_path / "prime.npy", generator.random((30, 19, 19)))
+    rows = np.cumsum(generator.normal(size=(300, 3)), 0)
+    np.savetxt(tmp_path / "walk.csv", rows, delimiter=",", header="a,b,c", comments="")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "length", "width"),
+    [
+        ("long.txt", 128, 32),
+        ("short.txt", 4, 32),
+        ("wide.txt", 99, 64),
+        ("big.npy", 14 * 14, 32),
+        ("small.npy", 36, 32),
+        ("walk.csv", None, 32),
+    ],
+)
+def test_sizes_are_chosen_from_the_data(name, length, width, data):
+    config = for_path(str(data / name))
+    run = two_steps(config, data / "run")
+    assert length in (None, run.source.signature.length)
+    assert config.student.width == width
+
+
+def test_what_the_user_said_of_the_data_stays(data):
+    assert for_path(DataConfig(str(data / "big.npy"), pool=4)).data.pool == 4
+    assert for_path(DataConfig(str(data / "long.txt"), length=16)).data.length == 16
+    assert for_path(str(data / "prime.npy")).data.pool == 1  # nothing divides it
+    assert for_path("copy:16", "bptt").stages[0].method == "bptt"

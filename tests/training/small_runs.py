@@ -1,0 +1,67 @@
+"""A run of three stages that takes a second, and ways to stop it."""
+
+import errno
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from pastforward.config import (
+    Budget,
+    DataConfig,
+    DMTConfig,
+    FitConfig,
+    RunConfig,
+    SMTConfig,
+    Stage,
+    StudentConfig,
+    TeacherConfig,
+)
+from pastforward.training import Existing, Run, RunFolder, Silent
+
+SMALL = RunConfig(
+    data=DataConfig("copy:8"),
+    student=StudentConfig("gru", slots=2, width=8, embed=4, hidden=8),
+    teacher=TeacherConfig("state", width=16, depth=1, heads=2, decoder_depth=1),
+    smt=SMTConfig(noise=0.1),
+    dmt=DMTConfig(window=4, own=0.5),
+    fit=FitConfig(batch=4, warmup=2, evaluations=9),
+    budget=Budget(steps=9),
+    stages=(Stage("teacher", 1 / 3, 1e-2), Stage("smt", 1 / 3, 1e-2), Stage("dmt", 1 / 3, 1e-2)),
+)
+"""Three steps a stage, a look at held-out data after each."""
+
+BPTT = replace(SMALL, stages=(Stage("bptt", 1.0, 1e-2),))
+
+
+class StopAfter:
+    """Asks to stop once `count` steps were taken."""
+
+    def __init__(self, count: float) -> None:
+        self.left = count
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        return self.left <= 0
+
+
+def no_space(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def never() -> bool:
+    return False
+
+
+def begin(path: Path, config: RunConfig = SMALL, there: Existing = Existing.REFUSE) -> Run:
+    run = Run(config, RunFolder(path))
+    run.folder.prepare(config, there)
+    if there is Existing.RESUME:
+        run.restore()
+    return run
+
+
+def whole(path: Path, config: RunConfig = SMALL) -> Run:
+    """A run from beginning to end."""
+    run = begin(path, config)
+    run.train(Silent(), never)
+    return run

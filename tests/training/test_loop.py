@@ -1,0 +1,160 @@
+"""The loop: budgets, accumulation, schedules, the non-finite stop, the eager fallback."""
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+import torch
+from small_runs import BPTT, SMALL
+
+from pastforward.config import Budget, FitConfig
+from pastforward.data import open_source
+from pastforward.methods import Losses, Method, TruncatedBPTT, bptt
+from pastforward.student import Student, build_student
+from pastforward.training import Fit, NonFiniteLoss, Run, RunFolder, fit
+from pastforward.training.optimiser import rate
+from pastforward.types import UsageError
+
+SOURCE = open_source("copy:8")
+EAGER = FitConfig(batch=8, warmup=1, compile="off")
+
+
+def student(seed: int = 0) -> Student:
+    torch.manual_seed(seed)
+    return build_student(SMALL.student, SOURCE.signature)
+
+
+def stage(method: Method, config: FitConfig = EAGER, steps: int = 4) -> Fit:
+    return Fit(method, SOURCE, 1e-2, Budget(steps=steps), config)
+
+
+@pytest.mark.parametrize("parts", [2, 4, 8])
+def test_accumulation_is_the_whole_batch(parts):
+    """For losses that are means over outputs; batch statistics see each part alone."""
+    one, other = student(), student()
+    whole = stage(bptt(one))
+    cut = stage(bptt(other), replace(EAGER, accumulate=parts))
+    for _ in range(3):
+        a, b = whole.step(), cut.step()
+        assert a == pytest.approx(b, rel=1e-4)
+    for p, q in zip(one.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-3, atol=1e-5)
+
+
+class Poisoned(Method):
+    """A method whose terms become infinite or NaN at its third step."""
+
+    def __init__(self, own: Student, name: str, value: float) -> None:
+        self.inner, self.name, self.value, self.calls = bptt(own), name, value, 0
+
+    def parameters(self):
+        return self.inner.parameters()
+
+    def serial_calls(self, length):
+        return 0
+
+    def compile(self, transform):
+        pass
+
+    def losses(self, batch, generator):
+        self.calls += 1
+        total, terms = self.inner.losses(batch, generator)
+        if self.calls == 3:
+            bad = torch.tensor(self.value)
+            return Losses(total + bad, terms | {self.name: bad})
+        return Losses(total, terms | {self.name: torch.tensor(0.0)})
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_non_finite_loss_stops_before_the_step_and_names_the_term(value):
+    own = student()
+    poisoned = stage(Poisoned(own, "dynamics", value))
+    poisoned.step()
+    poisoned.step()
+    before = {name: tensor.clone() for name, tensor in own.state_dict().items()}
+    with pytest.raises(NonFiniteLoss, match=f"'dynamics' is {value} at step 2"):
+        poisoned.step()
+    assert poisoned.progress.step == 2
+    assert all(torch.equal(before[name], tensor) for name, tensor in own.state_dict().items())
+
+
+def test_a_gradient_without_limit_stops_too():
+    own = student()
+    with torch.no_grad():
+        next(iter(own.readout.parameters())).fill_(math.inf)
+    with pytest.raises(NonFiniteLoss, match="'readout'"):
+        stage(bptt(own)).step()
+
+
+def test_fit_trains_and_calls_back():
+    seen = []
+    done = fit(bptt(student()), SOURCE, 1e-2, Budget(steps=30), EAGER, lambda s, t: seen.append(t))
+    assert done.progress.step == len(seen) == 30
+    assert seen[-1]["loss"] < seen[0]["loss"]
+
+
+def test_gradients_are_clipped():
+    own = student()
+    one = stage(bptt(own), replace(EAGER, clip=1e-3))
+    one.step()
+    norm = torch.stack([p.grad.norm() for p in own.parameters() if p.grad is not None]).norm()
+    assert norm <= 1.001e-3
+
+
+def test_schedules():
+    cosine = [rate(FitConfig(warmup=1), step, step / 10) for step in range(11)]
+    assert cosine[0] == pytest.approx(1.0)
+    assert cosine[-1] == pytest.approx(0.05)
+    assert all(a > b for a, b in pairwise(cosine))
+    flat = FitConfig(warmup=4, schedule="constant")
+    assert [rate(flat, step, 0.9) for step in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    with pytest.raises(UsageError, match="did you mean 'cosine'"):
+        rate(FitConfig(schedule="cosin"), 0, 0.0)
+
+
+@pytest.mark.parametrize("when", ["at once", "at the first call"])
+def test_where_the_compiler_fails_training_goes_on_eagerly(when, monkeypatch):
+    def broken(part, **options):
+        if when == "at once":
+            raise RuntimeError("no compiler found\nand a long trace")
+
+        def call(*_):
+            raise RuntimeError("no compiler found\nand a long trace")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", broken)
+    own, plain = student(), student()
+    compiled = stage(TruncatedBPTT(own, 4), replace(EAGER, compile="on"))
+    with pytest.warns(UserWarning, match=r"torch.compile failed \(no compiler found\).*eagerly"):
+        compiled.prepare()
+    eager = stage(TruncatedBPTT(plain, 4))
+    assert compiled.step() == eager.step()
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds", "compiled"),
+    [("off", 1e6, False), ("auto", 10.0, False), ("auto", 1e6, True), ("on", 1.0, True)],
+)
+def test_compiling_is_for_runs_that_earn_it_back(given, seconds, compiled, monkeypatch):
+    calls = []
+    monkeypatch.setattr(torch, "compile", lambda part, **options: calls.append(part) or part)
+    config = replace(EAGER, compile=given)
+    Fit(bptt(student()), SOURCE, 1e-2, Budget(seconds=seconds), config).prepare()
+    assert bool(calls) == compiled
+
+
+def test_all_methods_see_the_same_batches(tmp_path):
+    runs = [Run(config, RunFolder(tmp_path / "x")) for config in (SMALL, BPTT)]
+    for step in range(3):
+        a, b = (run.fit._parts(step)[0] for run in runs)
+        assert torch.equal(a.x, b.x)
+
+
+def test_noise_is_a_function_of_seed_and_step():
+    one, other = stage(bptt(student())), stage(bptt(student()))
+    one.progress.step = other.progress.step = 5
+    one.step()
+    other.step()
+    assert torch.equal(*(torch.rand(3, generator=s.generator) for s in (one, other)))

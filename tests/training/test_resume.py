@@ -1,0 +1,129 @@
+"""A run that was stopped and resumed is the run that never stopped, to the bit."""
+
+import os
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from small_runs import StopAfter, begin, never, no_space, whole
+
+import pastforward.training.run as run_module
+from pastforward.training import Existing, Interrupted, RunFolder, Silent
+from pastforward.training.checkpoint import load_tensors
+from pastforward.types import UsageError
+
+
+@pytest.fixture(autouse=True)
+def _every_step(monkeypatch):
+    monkeypatch.setattr(run_module, "LOG_EVERY", 1)
+
+
+def metrics(folder: RunFolder) -> list[dict]:
+    """All that does not depend on the clock."""
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in folder.metrics.read()]
+
+
+def assert_same_run(one: RunFolder, other: RunFolder) -> None:
+    """All files of two finished runs hold the same."""
+    for name in ("checkpoint", "student", "teacher"):
+        found, expected = (load_file(getattr(folder, name)) for folder in (one, other))
+        assert found.keys() == expected.keys()
+        for key, tensor in expected.items():
+            assert torch.equal(found[key], tensor), f"{name}: {key}"
+    assert metrics(one) == metrics(other)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_module, "LOG_EVERY", 1)
+        return whole(tmp_path_factory.mktemp("run") / "unbroken").folder
+
+
+@pytest.mark.parametrize("count", range(1, 10))
+def test_k_steps_then_resume_is_n_steps(count, unbroken, tmp_path):
+    first = begin(tmp_path / "run")
+    with pytest.raises(Interrupted):
+        first.train(Silent(), StopAfter(count))
+    second = begin(tmp_path / "run", there=Existing.RESUME)
+    second.train(Silent(), never)
+    assert second.spent.step == 9
+    assert_same_run(second.folder, unbroken)
+
+
+def test_resumed_many_times(unbroken, tmp_path):
+    run, stops = begin(tmp_path / "run"), 0
+    while True:
+        try:
+            run.train(Silent(), StopAfter(2))
+            break
+        except Interrupted:
+            stops += 1
+            run = begin(tmp_path / "run", there=Existing.RESUME)
+    assert stops >= 4
+    assert_same_run(run.folder, unbroken)
+
+
+class Crash(Silent):
+    def __init__(self, count: int) -> None:
+        self.stop = StopAfter(count)
+
+    def step(self, stage, terms, valid) -> None:
+        if self.stop():
+            raise MemoryError
+
+
+def test_a_crash_goes_back_to_the_last_checkpoint(unbroken, tmp_path):
+    first = begin(tmp_path / "run")
+    with pytest.raises(MemoryError):
+        first.train(Crash(5), never)
+    assert len(metrics(first.folder)) > 3
+    second = begin(tmp_path / "run", there=Existing.RESUME)
+    assert (second.number, second.spent.step) == (1, 3)
+    second.train(Silent(), never)
+    assert_same_run(second.folder, unbroken)
+
+
+def test_a_crash_before_the_first_checkpoint_starts_again(unbroken, tmp_path):
+    first = begin(tmp_path / "run")
+    with pytest.raises(MemoryError):
+        first.train(Crash(2), never)
+    second = begin(tmp_path / "run", there=Existing.RESUME)
+    second.train(Silent(), never)
+    assert_same_run(second.folder, unbroken)
+
+
+def test_a_half_written_row_is_forgotten(unbroken, tmp_path):
+    first = begin(tmp_path / "run")
+    with pytest.raises(Interrupted):
+        first.train(Silent(), StopAfter(4))
+    with first.folder.metrics.path.open("a") as file:
+        file.write('{"step": 4, "lo')
+    second = begin(tmp_path / "run", there=Existing.RESUME)
+    second.train(Silent(), never)
+    assert metrics(second.folder) == metrics(unbroken)
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(unbroken, tmp_path, monkeypatch):
+    run = begin(tmp_path / "run")
+    with pytest.raises(Interrupted):
+        run.train(Silent(), StopAfter(4))
+    before = run.folder.checkpoint.read_bytes()
+    for name in ("replace", "fsync"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, name, no_space)
+            with pytest.raises(UsageError, match="No space left"):
+                begin(tmp_path / "run", there=Existing.RESUME).train(Silent(), StopAfter(1))
+    assert run.folder.checkpoint.read_bytes() == before
+    assert [p.name for p in run.folder.checkpoint.parent.iterdir()] == ["last.safetensors"]
+    resumed = begin(tmp_path / "run", there=Existing.RESUME)
+    resumed.train(Silent(), never)
+    assert_same_run(resumed.folder, unbroken)
+
+
+def test_checkpoints_come_by_the_clock(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_module, "CHECKPOINT_EVERY", 0.0)
+    run = begin(tmp_path / "run")
+    with pytest.raises(MemoryError):
+        run.train(Crash(2), never)
+    assert load_tensors(run.folder.checkpoint)[1]["progress"]["step"] == 2

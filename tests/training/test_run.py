@@ -1,0 +1,119 @@
+"""Runs: budgets, what is kept, and what is refused."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from small_runs import BPTT, SMALL, begin, never, no_space, whole
+
+import pastforward.training.run as run_module
+from pastforward.config import Budget
+from pastforward.student_file import load_student
+from pastforward.training import Existing, Silent
+from pastforward.types import UsageError
+
+
+def test_the_best_student_is_kept(tmp_path):
+    run = whole(tmp_path / "run")
+    losses = [row["valid"] for row in run.folder.metrics.read() if "valid" in row]
+    assert len(losses) == 6  # none while there is only a teacher
+    assert run.best_valid == min(losses)
+    kept, _ = load_student(run.folder.student)
+    for name, tensor in kept.state_dict().items():
+        assert torch.equal(tensor, run.best[name])
+
+
+def test_bptt_leaves_no_teacher(tmp_path):
+    folder = whole(tmp_path / "run", BPTT).folder
+    assert folder.student.exists()
+    assert not folder.teacher.exists()
+
+
+def test_weights_depend_on_the_seed_alone(tmp_path):
+    torch.manual_seed(1)
+    one = begin(tmp_path / "one").student.state_dict()
+    torch.manual_seed(2)
+    two = begin(tmp_path / "two").student.state_dict()
+    other = begin(tmp_path / "other", replace(SMALL, seed=1)).student.state_dict()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert not torch.equal(one["empty"], other["empty"])
+
+
+@pytest.mark.parametrize(
+    ("budget", "steps"),
+    [(Budget(tokens=9 * 32), 9), (Budget(tokens=9 * 32 - 1), 9), (Budget(steps=12), 12)],
+)
+def test_a_budget_in_tokens_or_steps(budget, steps, tmp_path):
+    run = whole(tmp_path / "run", replace(SMALL, budget=budget))
+    assert run.spent.step == steps
+    assert run.spent.tokens == steps * 4 * 8
+
+
+def test_a_budget_in_seconds(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_module, "LOG_EVERY", 1)
+    run = whole(tmp_path / "run", replace(SMALL, budget=Budget(seconds=0.3)))
+    rows = run.folder.metrics.read()
+    assert {row["stage"] for row in rows} == {"teacher", "smt", "dmt"}
+    assert 0.3 <= run.spent.seconds < 3.0
+
+
+def test_a_full_disk_under_the_metrics_is_said(tmp_path, monkeypatch):
+    run = begin(tmp_path / "run")
+    monkeypatch.setattr(run_module, "LOG_EVERY", 1)
+    monkeypatch.setattr(type(run.folder.metrics.path), "open", no_space)
+    with pytest.raises(UsageError, match=r"metrics.jsonl.*No space left"):
+        run.train(Silent(), never)
+
+
+@pytest.mark.parametrize("damage", ["empty", "truncated", "foreign", "of another run", "garbled"])
+def test_a_bad_checkpoint_is_one_error(damage, tmp_path):
+    run = whole(tmp_path / "run")
+    path = run.folder.checkpoint
+    whole_file = path.read_bytes()
+    if damage == "of another run":
+        other = replace(SMALL, student=replace(SMALL.student, width=6))
+        whole_file = whole(tmp_path / "other", other).folder.checkpoint.read_bytes()
+    contents = {
+        "empty": b"",
+        "truncated": whole_file[: len(whole_file) // 2],
+        "foreign": run.folder.student.read_bytes(),
+        "of another run": whole_file,
+        "garbled": b"\x80" * 500,
+    }
+    path.write_bytes(contents[damage])
+    with pytest.raises(UsageError, match=r"last.safetensors"):
+        begin(tmp_path / "run", there=Existing.RESUME)
+
+
+def test_another_config_is_refused(tmp_path):
+    whole(tmp_path / "run")
+    for other in (replace(SMALL, seed=3), replace(SMALL, fit=replace(SMALL.fit, clip=2.0))):
+        with pytest.raises(UsageError, match=r"another (seed|fit)"):
+            begin(tmp_path / "run", other, Existing.RESUME)
+
+
+def test_existing_things_stay_unless_the_user_says_so(tmp_path):
+    folder = whole(tmp_path / "run").folder
+    before = folder.student.read_bytes()
+    with pytest.raises(UsageError, match="--resume"):
+        begin(tmp_path / "run")
+    assert folder.student.read_bytes() == before
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("years of work")
+    (tmp_path / "file").write_text("years of work")
+    for name in ("mine", "file"):
+        with pytest.raises(UsageError, match="made by no run"):
+            begin(tmp_path / name, there=Existing.OVERWRITE)
+    assert (tmp_path / "mine" / "thesis.tex").exists()
+    begin(tmp_path / "run", there=Existing.OVERWRITE)
+    assert not folder.student.exists()
+
+
+def test_the_config_survives_its_file(tmp_path):
+    run = begin(tmp_path / "run")
+    assert run.folder.read_config() == SMALL
+    content = json.loads(run.folder.config.read_text())
+    run.folder.config.write_text(json.dumps(content | {"later_version": 1}))
+    with pytest.raises(UsageError, match="later_version"):
+        run.folder.read_config()

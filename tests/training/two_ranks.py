@@ -1,0 +1,89 @@
+"""Run by torchrun: exit code 0 where two ranks train as one process with the joint batch does."""
+
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from small_runs import SMALL, StopAfter, begin, never
+
+from pastforward.config import Budget, FitConfig
+from pastforward.data import open_source
+from pastforward.methods import bptt
+from pastforward.student import build_student
+from pastforward.training import Existing, Fit, Interrupted, Run, RunFolder, Silent
+from pastforward.training.ranks import agree, connect, disconnect, rank
+from pastforward.types import Batch
+
+SOURCE = open_source("copy:8")
+CONFIG = FitConfig(batch=4, warmup=1, compile="off")
+STEPS = 3
+
+
+class Joint:
+    """Batch i is batches 2i and 2i+1 of the source."""
+
+    signature = SOURCE.signature
+
+    def batch(self, seed: int, index: int, size: int) -> Batch:
+        pairs = zip(*(SOURCE.batch(seed, 2 * index + n, size // 2) for n in (0, 1)), strict=True)
+        return Batch(*(torch.cat(pair) for pair in pairs))
+
+
+def weights(source, config: FitConfig, seed: int) -> list[torch.Tensor]:
+    torch.manual_seed(seed)
+    student = build_student(SMALL.student, SOURCE.signature)
+    fit = Fit(bptt(student), source, 1e-2, Budget(steps=STEPS), config)
+    for _ in range(STEPS):
+        fit.step()
+    return [p.detach().clone() for p in student.parameters()]
+
+
+def assert_equal_on_ranks(tensors: list[torch.Tensor]) -> None:
+    for tensor in tensors:
+        others = [torch.empty_like(tensor) for _ in range(2)]
+        dist.all_gather(others, tensor.detach().contiguous())
+        assert torch.equal(*others)
+
+
+def stopped_and_resumed(path: Path) -> Run:
+    """Rank 0 alone is asked to stop: both stop at the same step, and go on as one run."""
+    run = Run(SMALL, RunFolder(path))
+    if rank() == 0:
+        run.folder.prepare(SMALL, Existing.REFUSE)
+    agree(0.0)
+    try:
+        run.train(Silent(), StopAfter(4 if rank() == 0 else 1e9))
+    except Interrupted:
+        assert (run.number, run.fit.progress.step) == (1, 1)
+    agree(0.0)
+    run = begin(path, SMALL, Existing.RESUME)
+    run.train(Silent(), never)
+    return run
+
+
+def main(folder: Path) -> None:
+    torch.set_num_threads(1)
+    alone = weights(Joint(), FitConfig(batch=8, warmup=1, compile="off"), seed=0)
+    connect()
+    assert dist.get_world_size() == 2
+    together = weights(SOURCE, CONFIG, seed=rank())  # rank 0's weights are shared out
+    for a, b in zip(together, alone, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
+    assert_equal_on_ranks(together)
+
+    run = stopped_and_resumed(folder / "broken")
+    assert_equal_on_ranks(list(run.student.parameters()))
+    unbroken = RunFolder(folder / "unbroken")
+    if rank() == 0:
+        unbroken.prepare(SMALL, Existing.REFUSE)
+    agree(0.0)
+    other = Run(SMALL, unbroken)
+    other.train(Silent(), never)
+    for a, b in zip(run.student.parameters(), other.student.parameters(), strict=True):
+        assert torch.equal(a, b)
+    disconnect()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
