@@ -53,7 +53,7 @@ def _run(name: str, argv: list[str]) -> None:
 
 def _answer(error: BaseException) -> int:
     """Say what an error means and return its exit code; a fault of ours is raised again."""
-    if isinstance(error, SystemExit):  # the option parser has said what was wrong
+    if isinstance(error, SystemExit):  # after --help
         return error.code if isinstance(error.code, int) else 0
     if isinstance(error, BrokenPipeError):  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tyro
-
 from pastforward.commands.options import RUNS
+from pastforward.commands.parsing import parse
 from pastforward.recipes import RECIPES, WAYS
 
 DESCRIPTION = """\
@@ -29,7 +28,7 @@ class ListOptions:
 
 def main(argv: list[str]) -> None:
     """Print the catalogue."""
-    tyro.cli(ListOptions, args=argv, prog="pastforward list", description=DESCRIPTION)
+    parse(ListOptions, argv, "pastforward list", DESCRIPTION)
 
     from pastforward.cells import CELLS
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from pastforward.commands.parsing import parse
+
 if TYPE_CHECKING:
     from pastforward.commands.runs import OpenRun
     from pastforward.evaluation import Evaluation, RunSummary
@@ -37,10 +39,7 @@ class EvalOptions:
 
 def main(argv: list[str]) -> None:
     """Evaluate a run; the test split's figures are written to its evaluation.json."""
-    options = tyro.cli(
-        EvalOptions, args=argv, prog="pastforward eval", description=DESCRIPTION,
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )  # fmt: skip
+    options = parse(EvalOptions, argv, "pastforward eval", DESCRIPTION)
 
     from pastforward.commands.runs import find_run, open_run
     from pastforward.evaluation import evaluate

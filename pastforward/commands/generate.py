@@ -1,10 +1,13 @@
 """L6. `pastforward generate`."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
+
+from pastforward.commands.parsing import parse
 
 if TYPE_CHECKING:
     import torch
@@ -46,9 +49,7 @@ class GenerateOptions:
 
 def main(argv: list[str]) -> None:
     """Draw, show or write."""
-    options = tyro.cli(
-        GenerateOptions, args=argv, prog="pastforward generate", description=DESCRIPTION
-    )
+    options = parse(GenerateOptions, argv, "pastforward generate", DESCRIPTION)
 
     from pastforward.commands.runs import find_student
     from pastforward.data import PixelCodec, SeriesCodec
@@ -56,6 +57,8 @@ def main(argv: list[str]) -> None:
     from pastforward.student_file import load_student
     from pastforward.types import UsageError
 
+    if not 0 <= options.temperature < math.inf:
+        raise UsageError(f"--temperature is {options.temperature}; give a number, 0 or above.")
     path = find_student(options.run)
     student, codec = load_student(path)
     if isinstance(codec, SeriesCodec):

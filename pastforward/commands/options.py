@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 import tyro
 
+from pastforward.commands.parsing import parse
 from pastforward.config import (
     Budget,
     DataConfig,
@@ -78,7 +79,7 @@ Kind = TypeVar("Kind", bound=Options)
 
 
 def read_train(argv: list[str], description: str) -> tuple[TrainOptions, RunConfig]:
-    """Options and config of `train`; raises `UsageError` for bad ones, SystemExit as tyro does."""
+    """Options and config of `train`; raises `UsageError` for bad ones, SystemExit after help."""
     way = _peek(argv, "--way") or USUAL_WAY
     base = _recipe(argv, way, TrainOptions, "train", description)
     options = _parse(TrainOptions, argv, base, "train", description)
@@ -89,6 +90,7 @@ def read_compare(argv: list[str], description: str) -> tuple[CompareOptions, lis
     """Options of `compare` and one config per way; raises as `read_train` does."""
     base = _recipe(argv, USUAL_WAY, CompareOptions, "compare", description)
     options = _parse(CompareOptions, argv, base, "compare", description)
+    _require(bool(options.ways), "No way was named after --ways; name one or more.")
     _require(len(set(options.ways)) == len(options.ways), "A way was named twice; name each once.")
     configs = []
     for way in options.ways:
@@ -138,14 +140,8 @@ def _parse(
     shared: dict[str, Any] = {
         f.name: getattr(base, f.name) for f in fields(kind) if hasattr(base, f.name)
     }
-    return tyro.cli(
-        kind,
-        args=argv,
-        default=kind(recipe=tyro.MISSING, **shared),
-        prog=f"pastforward {command}",
-        description=description,
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
+    default = kind(recipe=tyro.MISSING, **shared)
+    return parse(kind, argv, f"pastforward {command}", description, default)
 
 
 def _budget(options: Options, usual: Budget) -> Budget:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from pastforward.commands.parsing import parse
+
 if TYPE_CHECKING:
     from pastforward.training import RunFolder
 
@@ -30,7 +32,7 @@ class ReportOptions:
 
 def main(argv: list[str]) -> None:
     """Write the page."""
-    options = tyro.cli(ReportOptions, args=argv, prog="pastforward report", description=DESCRIPTION)
+    options = parse(ReportOptions, argv, "pastforward report", DESCRIPTION)
 
     from pastforward.commands.runs import find_runs, load_summary
     from pastforward.evaluation.report import write_report

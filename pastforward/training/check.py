@@ -26,6 +26,8 @@ _NOT_NEGATIVE = (
     "dmt.distil", "fit.weight_decay", "fit.warmup", "fit.evaluations",
 )  # fmt: skip
 _SHARES_ERROR = 1e-6
+_SEEDS = 2**53
+"""Seeds below it, of either sign, leave room for what is made from them."""
 
 
 def check(config: RunConfig, source: Source | None = None) -> None:
@@ -49,6 +51,8 @@ def _numbers(config: RunConfig) -> Iterator[str]:
             value = _dial(config, name)
             if value is not None and not value >= least:
                 yield f"{_option(name)} is {value}; give {least} or more."
+    if abs(config.seed) >= _SEEDS:
+        yield f"--seed is {config.seed}; give a whole number of at most 15 digits."
     seconds = config.budget.seconds
     if seconds is not None and not seconds > 0:
         yield f"--seconds is {seconds}; give a number above 0."

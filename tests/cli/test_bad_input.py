@@ -1,6 +1,9 @@
 """Bad input: exit code 2, one clear line, nothing written."""
 
+import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -43,6 +46,7 @@ FAST = ["copy:8", *QUICK, *TINY]
         ("--stages.1.lr 0", "Stage 'smt' has share 0.4 and lr 0"),
         ("--way smt-dmt", "no way 'smt-dmt'.*did you mean 'smt\\+dmt'"),
         ("--seconds 5", "steps=3, tokens=None, seconds=5"),
+        ("--seed 99999999999999999999999", "--seed is 9+; give"),
         ("--resume --overwrite", "Both --resume and --overwrite"),
         ("--resume", "no run"),
         ("--data.length 7", "copy:8.* length 7"),
@@ -81,6 +85,10 @@ def test_budgets(budget, says, here, capsys):
         ("deep.npy", r"shape \(5, 2, 2, 2\)"),
         ("bright.npy", "from 0 to 300"),
         ("negative.npy", "from -1"),
+        ("hole.npy", "from nan"),
+        ("endless.npy", "to inf"),
+        ("cut.npy", "no readable array"),
+        ("words.npy", "give integers or floats"),
         ("binary.txt", "binary"),
         ("folder", "holds no text"),
         ("copy:31", "even"),
@@ -96,6 +104,12 @@ def test_data(data, says, here, capsys):
     np.save(here / "deep.npy", np.zeros((5, 2, 2, 2)))
     np.save(here / "bright.npy", np.arange(301).repeat(4)[: 300 * 4 + 4].reshape(-1, 2, 2))
     np.save(here / "negative.npy", np.arange(-1, 39).reshape(10, 2, 2))
+    np.save(here / "words.npy", np.full((30, 2, 2), "grey"))
+    for name, value in (("hole", np.nan), ("endless", np.inf)):
+        images = np.full((30, 2, 2), 0.5)
+        images[7, 1, 1] = value
+        np.save(here / f"{name}.npy", images)
+    (here / "cut.npy").write_bytes((here / "hole.npy").read_bytes()[:200])
     before = sorted(here.iterdir())
     assert_says(refused(capsys, "train", data, "--steps", "3"), says)
     assert_says(refused(capsys, "compare", data, "--steps", "3"), says)
@@ -109,6 +123,37 @@ def test_a_length_beyond_the_text(here, capsys):
     assert not (here / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("--data.levels 300", "300 grey levels"),
+        ("--data.levels 1", "1 grey levels"),
+        ("--data.pool 3", "Pool 3 was given for images of 4 x 4"),
+        ("--data.columns north", "no use for it"),
+    ],
+)
+def test_options_of_images(options, says, here, capsys):
+    np.save(here / "images.npy", np.full((30, 4, 4), 0.5))
+    assert_says(refused(capsys, "train", "images.npy", *QUICK, *options.split()), says)
+    assert not (here / "runs").exists()
+
+
+def test_a_folder_without_config_is_no_run(here, capsys):
+    (here / "runs" / "bare").mkdir(parents=True)
+    (here / "runs" / "bare" / "student.safetensors").write_bytes(b"mine")
+    for command in ("eval", "generate", "report"):
+        assert_says(refused(capsys, command, "bare"), "no run 'bare'")
+    assert_says(refused(capsys, "train", *FAST, "--name", "bare", "--resume"), "no config.json")
+    assert_says(refused(capsys, "train", *FAST, "--name", "bare"), "made by no run")
+    assert [p.name for p in (here / "runs").rglob("*")] == ["bare", "student.safetensors"]
+
+
+@pytest.mark.parametrize("temperature", ["nan", "inf", "-1"])
+def test_temperatures(temperature, here, capsys):
+    line = refused(capsys, "generate", "any", "--temperature", temperature)
+    assert_says(line, f"--temperature is {temperature}")
+
+
 def test_ways_of_compare(here, capsys):
     line = refused(capsys, "compare", "copy:8", "--ways", "bptt", "stm", "--steps", "3")
     assert_says(line, "no way 'stm' to train; did you mean 'smt'")
@@ -120,21 +165,37 @@ def test_ways_of_compare(here, capsys):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("train copy:8 --student.wdth 3", "--student.width"),
-        ("train copy:8 --seconds soon", "soon"),
-        ("train", "recipe"),
-        ("eval", "run"),
-        ("report", "run"),
-        ("generate x --tokens many", "many"),
-        ("list everything", "everything"),
+        ("train copy:8 --student.wdth 3", "--student.wdth, 3; Perhaps you meant: --student.width"),
+        ("train copy:8 --seconds soon", "--seconds: .*'soon'.; see pastforward train --help"),
+        ("train copy:8 --way", "Missing value for argument '--way'"),
+        ("train", "Missing from pastforward train: RECIPE"),
+        ("compare copy:8 --ways", "No way was named after --ways"),
+        ("compare copy:8 --student.cels gru", "Perhaps you meant: --student.cell"),
+        ("eval", "Missing from pastforward eval: RUN"),
+        ("eval x --jsn", "Perhaps you meant: --json"),
+        ("report", "No run was named"),
+        ("generate x --tokens many", "--tokens: .*'many'; see pastforward generate --help"),
+        ("generate x --temprature 1", "Perhaps you meant: --temperature"),
+        ("list everything", "Unrecognized options: everything; see pastforward list --help"),
     ],
 )
 def test_what_the_option_parser_refuses(words, says, here, capsys):
-    said = call(capsys, *words.split())
-    assert said.code == 2
-    assert says in said.out + said.err
-    assert "Traceback" not in said.out + said.err
+    line = refused(capsys, *words.split())
+    assert_says(line, says)
+    assert not re.search("[─│╭╰]|helptext|Unrecognized options; ", line)
     assert not list(here.iterdir())
+
+
+@pytest.mark.parametrize("way_out", ["utf-8", "ascii"])
+def test_one_line_on_any_console(way_out, here):
+    """What the option parser draws depends on the console; the line does not."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pastforward", "list", "--evrything"], capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": way_out, "COLUMNS": "200"}, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    expected = "Unrecognized options: --evrything; see pastforward list --help."
+    assert done.stderr == f"pastforward: {expected}\n"
 
 
 def test_commands(here, capsys):
