@@ -72,7 +72,8 @@ class RunFolder:
 
     def prepare(self, config: RunConfig, existing: Existing) -> None:
         """Make the folder, or raise `UsageError` by what is there and what the user said."""
-        found = self.config.exists()
+        # Other programs write a config.json too: theirs is never replaced.
+        found = self.config.exists() and self.checkpoint.parent.is_dir()
         if existing is Existing.RESUME:
             self._require_same(config)
         elif found and existing is Existing.REFUSE:

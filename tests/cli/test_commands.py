@@ -33,6 +33,25 @@ def test_eval_for_programs(shop, capsys):
     assert (alone["teacher"], alone["drift"]) == (None, None)
 
 
+def test_what_programs_find_in_an_evaluation(shop, capsys):
+    said = call(capsys, "eval", "tale-smt+dmt", "--json", "--sequences", "8")
+    found = json.loads(said.out)
+    assert {"run", "student", "teacher", "floors", "drift", "collapse", "facts"} <= found.keys()
+    assert found["run"] == "tale-smt+dmt"
+    assert found["floors"].keys() == {"unigram", "uniform"}
+    for part in (found["student"], found["teacher"], *found["floors"].values()):
+        assert part["nats"] > 0
+        assert part["bits"] == pytest.approx(part["nats"] / math.log(2))
+    assert len(found["student"]["by_position"]) == 16
+    # Drift and memories are given for t = 0..T; all numbers are finite.
+    assert len(found["drift"]["mse"]) == len(found["drift"]["relative"]) == 17
+    assert all(math.isfinite(value) for value in found["drift"]["relative"])
+    for meter in found["collapse"].values():
+        assert meter["rank"] >= 1.0
+        assert -1.0 <= meter["similarity"] <= 1.0
+    assert said.err == "Figures: runs/tale-smt+dmt/evaluation.json\n"
+
+
 def test_eval_is_what_training_found(shop, capsys):
     path = shop / "runs" / "tale-smt+dmt" / "evaluation.json"
     before = json.loads(path.read_text())
@@ -164,8 +183,13 @@ def test_damaged_json(shop, capsys):
     assert "pastforward eval" in refused(capsys, "report", "tale-smt+dmt")
     assert "can't be read" in call(capsys, "list").out
     assert call(capsys, "eval", "tale-smt+dmt").code == 0
-    (folder / "config.json").write_text("{")
-    assert "config.json" in refused(capsys, "eval", "tale-smt+dmt")
+    words = ["train", "tale.txt", "--data.length", "16", *QUICK, *TINY]
+    for content in ("{", "[1]", '{"data": 3}', "", "null"):
+        (folder / "config.json").write_text(content)
+        before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        assert "config.json" in refused(capsys, "eval", "tale-smt+dmt")
+        assert "config.json" in refused(capsys, *words, "--resume")
+        assert {path: path.read_bytes() for path in before} == before
 
 
 def test_a_run_that_is_not_finished(shop, capsys):

@@ -1,6 +1,7 @@
 """Every recipe takes its steps by every way; sizes for other data are chosen by looking at it."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -8,9 +9,11 @@ import pytest
 from pastforward.cells import CELLS
 from pastforward.commands.catalogue import ENCODERS
 from pastforward.config import Budget, DataConfig, RunConfig, StudentConfig
+from pastforward.data import open_data
 from pastforward.methods import METHODS
 from pastforward.recipes import RECIPES, USUAL_WAY, WAYS, for_path, stages
 from pastforward.training import Existing, Run, RunFolder, Silent, check
+from pastforward.training.folder import from_json
 from pastforward.types import UsageError
 
 
@@ -51,6 +54,19 @@ def test_ways_of_a_recipe_differ_in_their_stages_alone(recipe):
     assert len({repr(replace(config, stages=())) for config in configs}) == 1
     for config in configs:
         check(config)
+
+
+def through_json(config: RunConfig) -> RunConfig:
+    return from_json(RunConfig, json.loads(json.dumps(asdict(config))))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_configs_survive_json(recipe, way):
+    config = RECIPES[recipe](way)
+    for budget in (config.budget, Budget(steps=5), Budget(tokens=10**12)):
+        expected = replace(config, budget=budget)
+        assert through_json(expected) == expected
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -95,6 +111,8 @@ def data(tmp_path):
 )
 def test_sizes_are_chosen_from_the_data(name, length, width, data):
     config = for_path(str(data / name))
+    check(config, open_data(config.data))
+    assert through_json(config) == config
     run = two_steps(config, data / "run")
     assert length in (None, run.source.signature.length)
     assert config.student.width == width

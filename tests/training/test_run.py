@@ -102,10 +102,13 @@ def test_existing_things_stay_unless_the_user_says_so(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
     (tmp_path / "file").write_text("years of work")
-    for name in ("mine", "file"):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "config.json").write_text('{"model_type": "another program\'s"}')
+    for name in ("mine", "file", "theirs"):
         with pytest.raises(UsageError, match="made by no run"):
             begin(tmp_path / name, there=Existing.OVERWRITE)
     assert (tmp_path / "mine" / "thesis.tex").exists()
+    assert "another" in (tmp_path / "theirs" / "config.json").read_text()
     begin(tmp_path / "run", there=Existing.OVERWRITE)
     assert not folder.student.exists()
 
