@@ -10,8 +10,8 @@ from command_line import call
 import pastforward
 from pastforward.commands import COMMANDS
 
-BOUND = 1.0
-"""Seconds; the aim is half of that on an idle machine."""
+BOUND = 2.0
+"""Seconds; the aim is a quarter of that on an idle machine."""
 
 PROBE = """
 import sys

@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from command_line import TINY, call
+from command_line import QUICK, TINY, call
 
+import pastforward.training.run as run_module
 from pastforward.training import RunFolder
 
 WORDS = ["train", "copy:8", "--way", "bptt", "--name", "long run", "--overwrite", *TINY]
@@ -54,3 +55,56 @@ def test_stopped_saved_and_resumed(sent, code, here, capsys):
     said = call(capsys, *words)
     assert (said.code, said.last) == (0, "Report: runs/long run/report.html")
     assert len(folder.metrics.read()) >= 1
+
+
+class SignalAfter:
+    """`Run._step`, with a signal to this process in the middle of one of them."""
+
+    def __init__(self, count: int, number: int) -> None:
+        self.left, self.number, self.real = count, number, run_module.Run._step
+
+    def bind(self):
+        def step(run):
+            self.left -= 1
+            if self.left == 0:
+                os.kill(os.getpid(), self.number)
+            return self.real(run)
+
+        return step
+
+
+@pytest.mark.parametrize(
+    ("count", "number", "code"), [(2, signal.SIGINT, 130), (5, signal.SIGTERM, 143)]
+)
+def test_a_stopped_comparison_goes_on(count, number, code, here, capsys, monkeypatch):
+    """Stopped in the first way (3 steps) or the second: what then is trained is the same."""
+    words = ["compare", "copy:8", "--ways", "bptt", "smt+dmt", *QUICK, *TINY]
+    assert call(capsys, *words, "--name", "unbroken").code == 0
+    handlers = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module.Run, "_step", SignalAfter(count, number).bind())
+        said = call(capsys, *words, "--name", "broken")
+    assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert said.code == code
+    assert said.out == ""
+    head, _, command = said.err.splitlines()[-1].partition("go on with: ")
+    assert head == "pastforward: stopped and saved; "
+    begun = sorted(path.name for path in (here / "runs" / "broken").iterdir())
+    assert begun == (["bptt"] if count <= 3 else ["bptt", "smt+dmt"])
+
+    assert call(capsys, *shlex.split(command)[1:]).code == 0
+    for way in ("bptt", "smt+dmt"):
+        one, other = (RunFolder(here / "runs" / n / way) for n in ("broken", "unbroken"))
+        assert one.student.read_bytes() == other.student.read_bytes()
+
+
+def test_a_second_signal_is_obeyed_at_once(here, capsys, monkeypatch):
+    def impatient(run):
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("went on")
+
+    monkeypatch.setattr(run_module.Run, "_step", impatient)
+    said = call(capsys, "train", "copy:8", *QUICK, *TINY)
+    assert said.code == 130
+    assert said.err.splitlines()[-1] == "pastforward: interrupted."

@@ -6,6 +6,8 @@ import os
 import shlex
 import shutil
 
+import pytest
+import torch
 from command_line import QUICK, TINY, call, refused
 
 import pastforward.training.run as run_module
@@ -98,6 +100,20 @@ def test_a_loss_without_limit_is_exit_code_1(here, capsys):
     line = said.err.splitlines()[-1]
     assert line.startswith("pastforward: 'readout' is nan at step")
     assert "Traceback" not in said.err
+
+
+def test_a_compiler_that_fails_is_a_warning(here, capsys, monkeypatch):
+    def broken(*_, **__):
+        raise RuntimeError("no compiler found")
+
+    monkeypatch.setattr(torch, "compile", broken)
+    words = ["train", "copy:8", "--way", "bptt", *QUICK, *TINY]
+    with pytest.warns(UserWarning, match=r"torch.compile failed \(no compiler found\)"):
+        said = call(capsys, *words, "--fit.compile", "on", "--name", "one")
+    assert (said.code, said.last) == (0, "Report: runs/one/report.html")
+    assert call(capsys, *words, "--fit.compile", "off", "--name", "other").code == 0
+    one, other = ((here / "runs" / n / "student.safetensors") for n in ("one", "other"))
+    assert one.read_bytes() == other.read_bytes()
 
 
 def full(*_):
