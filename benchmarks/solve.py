@@ -22,7 +22,7 @@ from pastforward.evaluation import evaluate
 from pastforward.recipes import RECIPES
 from pastforward.training import Existing, Run, RunFolder, stop_signals
 
-SECONDS = {"copy32": 600.0, "retrieval128": 600.0, "copy64": 1200.0}
+SECONDS = {"copy32": 600.0, "retrieval128": 600.0, "copy64": 1800.0}
 RATES = (3e-4, 1e-3, 3e-3)
 RESULTS = Path(__file__).parent / "results" / "solve.jsonl"
 
