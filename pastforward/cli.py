@@ -101,7 +101,3 @@ def _version() -> str:
     from importlib.metadata import version
 
     return f"pastforward {version('pastforward')}"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -21,7 +21,7 @@ from pastforward.training import (
     make_watcher,
     stop_signals,
 )
-from pastforward.training.ranks import agree, rank, world
+from pastforward.training.ranks import rank, wait, world
 from pastforward.training.run import METHOD_HAS_TEACHER
 from pastforward.types import UsageError
 
@@ -55,7 +55,7 @@ def train_run(
         return load_summary(folder)
     if rank() == 0:
         folder.prepare(config, there)
-    agree(0.0)  # the others wait until the folder is there
+    wait()  # until the folder is there
     if there is Existing.RESUME:
         run.restore()
         if rank() == 0:
@@ -64,6 +64,7 @@ def train_run(
     summary = _summarise(run)
     if rank() == 0:
         write_summary(folder, summary)
+    wait()  # leave together: a rank that goes early takes its connections with it
     return summary
 
 

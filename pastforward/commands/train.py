@@ -12,7 +12,7 @@ Examples:
   pastforward train copy32 --way bptt --student.cell gru --seconds 300
   pastforward train my-notes.txt --name notes --smt.future 32
   pastforward train images.npy --data.pool 2 --steps 2000
-  torchrun --nproc-per-node 8 -m pastforward.cli train digits --tokens 100000000
+  torchrun --nproc-per-node 8 -m pastforward train digits --tokens 100000000
 
 Defaults shown are those of the recipe named (digits when none is). SIGTERM and Ctrl-C save;
 --resume goes on.

@@ -58,6 +58,11 @@ def agree(value: float) -> float:
     return message.item()
 
 
+def wait() -> None:
+    """Until all ranks are here."""
+    agree(0.0)
+
+
 def disconnect() -> None:
     """Leave the group, if there is one."""
     if dist.is_initialized():

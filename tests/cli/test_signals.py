@@ -24,7 +24,7 @@ def rows(folder: RunFolder) -> int:
 def started(folder: RunFolder) -> subprocess.Popen:
     """A run of many hours, ten steps or more into it."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "pastforward.cli", *WORDS, "--steps", "10000000"],
+        [sys.executable, "-m", "pastforward", *WORDS, "--steps", "10000000"],
         env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from pastforward.data import open_source
 from pastforward.methods import bptt
 from pastforward.student import build_student
 from pastforward.training import Existing, Fit, Interrupted, Run, RunFolder, Silent
-from pastforward.training.ranks import agree, connect, disconnect, rank
+from pastforward.training.ranks import connect, disconnect, rank, wait
 from pastforward.types import Batch
 
 SOURCE = open_source("copy:8")
@@ -51,12 +51,12 @@ def stopped_and_resumed(path: Path) -> Run:
     run = Run(SMALL, RunFolder(path))
     if rank() == 0:
         run.folder.prepare(SMALL, Existing.REFUSE)
-    agree(0.0)
+    wait()
     try:
         run.train(Silent(), StopAfter(4 if rank() == 0 else 1e9))
     except Interrupted:
         assert (run.number, run.fit.progress.step) == (1, 1)
-    agree(0.0)
+    wait()
     run = begin(path, SMALL, Existing.RESUME)
     run.train(Silent(), never)
     return run
@@ -77,11 +77,12 @@ def main(folder: Path) -> None:
     unbroken = RunFolder(folder / "unbroken")
     if rank() == 0:
         unbroken.prepare(SMALL, Existing.REFUSE)
-    agree(0.0)
+    wait()
     other = Run(SMALL, unbroken)
     other.train(Silent(), never)
     for a, b in zip(run.student.parameters(), other.student.parameters(), strict=True):
         assert torch.equal(a, b)
+    wait()
     disconnect()
 
 
