@@ -60,7 +60,7 @@ class TeacherConfig:
     """Tc, inputs that the window encoder sees; the whole sequence when not given."""
     decoder_depth: int = 2
     decoder_tokens: int | None = None
-    """Pieces in which the decoder reads a memory; K, or 8 for a memory of one slot."""
+    """Pieces in which the decoder reads a memory; K, or up to 8 for a memory of one slot."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class FitConfig:
     batch: int = 64
     """B, sequences per optimiser step and rank."""
     accumulate: int = 1
-    """Parts that a batch is cut into to save memory."""
+    """Parts that a batch is cut into to save memory; SMT compares memories within a part only."""
     weight_decay: float = 0.01
     warmup: int = 50
     """Optimiser steps of linear warm-up."""

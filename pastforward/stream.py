@@ -9,6 +9,7 @@ State is a value: `m` goes in and comes out, so a caller may keep, copy or branc
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple, final
 
 import torch
@@ -43,7 +44,8 @@ class Sampling:
     """Draw from this many most likely tokens only; from all when not given."""
 
     def __post_init__(self) -> None:
-        if self.temperature < 0 or (self.top_k is not None and self.top_k < 1):
+        few = self.top_k is not None and self.top_k < 1
+        if few or not 0 <= self.temperature < inf:
             raise UsageError(
                 f"Temperature {self.temperature} and top_k {self.top_k} were given; give a "
                 "temperature of 0 or more and a top_k of 1 or more."

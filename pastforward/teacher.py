@@ -1,5 +1,7 @@
 """L2. The teacher: encoder and decoder. It labels, then it is thrown away."""
 
+from math import gcd
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -31,7 +33,7 @@ class Teacher(nn.Module):
 def build_teacher(config: TeacherConfig, signature: Signature, memory: MemoryShape) -> Teacher:
     """Encoder and decoder for memories of the student's shape; raises `UsageError` on misfits."""
     width, heads = config.width, config.heads
-    tokens = config.decoder_tokens or (memory.slots if memory.slots > 1 else min(8, memory.width))
+    tokens = config.decoder_tokens or (memory.slots if memory.slots > 1 else gcd(8, memory.width))
     if width % (2 * heads):
         raise _misfit(f"the teacher's width {width} is no multiple of twice its {heads} heads")
     if memory.size % tokens:

@@ -84,7 +84,7 @@ def windows(method: WindowDMT, batch: Batch, shift: int) -> Tensor:
         for x in batch.x[b]:
             own.append(student.step(own[-1], x).detach())
         for w in range(length // k):
-            begin = min(shift + k * w, length - k)
+            begin = max(0, min(shift + k * w, length - k))
             m = own[begin]
             for t in range(begin, begin + k):
                 m = student.step(m, batch.x[b, t])
@@ -102,7 +102,7 @@ def _relative(
 ) -> Tensor:
     """Errors over variance across sequences, heavier where labels move; m_0 counts 1."""
     k, (count, length) = method.config.window, batch.mask.shape
-    begins = [min(shift + k * w, length - k) for w in range(length // k)]
+    begins = [max(0, min(shift + k * w, length - k)) for w in range(length // k)]
     times = [0] + [t + 1 for begin in begins for t in range(begin, begin + k)]
     variances = [(labels[:, t] - labels[:, t].mean(0)).square().mean() for t in times]
     spread = torch.stack(variances).mean() + FLOOR

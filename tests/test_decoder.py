@@ -4,8 +4,10 @@ import pytest
 import torch
 from tiny import ENCODERS, batch, seeded, sequence, signature, student, teacher
 
+from pastforward.config import TeacherConfig
 from pastforward.decoder import Decoder, futures
-from pastforward.types import Batch, Signature, Vectors
+from pastforward.teacher import build_teacher
+from pastforward.types import Batch, MemoryShape, Signature, Vectors
 
 KINDS = ("tokens", "vectors")
 EXACT = {"rtol": 0, "atol": 1e-12}
@@ -129,3 +131,9 @@ def test_every_parameter_shapes_the_future():
     for label, p in decoder.named_parameters():
         assert p.grad is not None, label
         assert p.grad.any(), label
+
+
+@pytest.mark.parametrize("width", [1, 6, 12, 17])
+def test_one_slot_of_any_width_can_be_decoded(width):
+    guide = build_teacher(TeacherConfig(width=16), signature(), MemoryShape(1, width))
+    assert guide.labels(batch(signature()).x).shape[-2:] == (1, width)

@@ -62,7 +62,7 @@ def test_windows_by_brute_force_with_no_gradient_across(kind, window, tolerance)
     own, guide, data = pair(kind)
     method = WindowDMT(own, guide, DMTConfig(window=window, tolerance=tolerance, dynamics=0.7))
     expected = []
-    for shift in range(window):
+    for shift in range(-(window // 2), window - window // 2):
         own.zero_grad(set_to_none=True)
         loss = windows(method, data, shift)
         loss.backward()
@@ -75,6 +75,15 @@ def test_windows_by_brute_force_with_no_gradient_across(kind, window, tolerance)
         assert_same(found, expected[nearest][1])
         shifts.add(nearest)
     assert len(shifts) > (window > 1)
+
+
+def test_every_position_is_trained_in_half_of_the_steps_at_least():
+    own, guide, _ = pair()
+    method, length = WindowDMT(own, guide, DMTConfig(window=4)), 16
+    drawn = [method._steps(length, seeded(seed)).flatten() for seed in range(400)]
+    counts = torch.bincount(torch.cat(drawn), minlength=length) / len(drawn)
+    assert float(counts.min()) > 0.4
+    assert float(counts.max()) < 1.6
 
 
 def test_starts_mix_own_memories_and_labels_by_share():

@@ -6,7 +6,7 @@ from oracles import turn
 from tiny import seeded
 
 from pastforward.blocks import Attention, Tower, rotary_table, rotate
-from pastforward.memory import flat, rms_norm, scale_gradient, variance
+from pastforward.memory import flat, rms_norm, scale_gradient
 
 
 def normal(*shape: int) -> torch.Tensor:
@@ -35,28 +35,6 @@ def test_rms_norm_of_zero_is_finite_with_gradient():
 
 def test_flat_puts_slots_one_after_the_other():
     assert flat(torch.tensor([[[1, 2], [3, 4]]]).float()).tolist() == [[1, 2, 3, 4]]
-
-
-@pytest.mark.parametrize("leading", [(1,), (5,), (2, 3)])
-def test_variance_by_brute_force(leading):
-    m = normal(*leading, 3, 2)
-    rows = m.reshape(-1, 6).T.tolist()
-    means = [sum(row) / len(row) for row in rows]
-    squares = [sum((v - mean) ** 2 for v in row) for row, mean in zip(rows, means, strict=True)]
-    assert float(variance(m)) == pytest.approx(sum(squares) / m.numel(), abs=1e-12)
-
-
-def test_variance_weights_are_repetitions():
-    m, times = normal(4, 2, 3), [3, 1, 0, 2]
-    repeated = torch.cat([m[n : n + 1].expand(count, -1, -1) for n, count in enumerate(times)])
-    weighted = variance(m, torch.tensor(times).double())
-    torch.testing.assert_close(weighted, variance(repeated))
-
-
-def test_variance_of_unit_memories_lies_between_0_and_1():
-    spread = rms_norm(normal(4000, 1, 8))
-    assert float(variance(spread)) == pytest.approx(1.0, abs=0.01)
-    assert float(variance(spread[:1].expand(7, -1, -1))) == pytest.approx(0.0, abs=1e-12)
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.3, 1.0, 2.0])

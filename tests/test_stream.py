@@ -211,6 +211,8 @@ def test_bad_input():
         stream.generate(m, parameters, 0, seeded())
     with pytest.raises(UsageError, match="Temperature -1"):
         Sampling(temperature=-1.0)
+    with pytest.raises(UsageError, match="Temperature nan"):
+        Sampling(temperature=float("nan"))
     with pytest.raises(UsageError, match="top_k 0"):
         Sampling(top_k=0)
     with pytest.raises(UsageError, match="empty prompt"):

@@ -61,7 +61,10 @@ def train_run(
         if rank() == 0:
             folder.record(config)
     _train(run, news, again)
-    summary = _summarise(run)
+    try:
+        summary = _summarise(run)
+    except KeyboardInterrupt:
+        raise Stopped(f"trained, not yet evaluated; go on with: {again}", 130) from None
     if rank() == 0:
         write_summary(folder, summary)
     wait()  # leave together: a rank that goes early takes its connections with it

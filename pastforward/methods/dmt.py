@@ -109,11 +109,15 @@ class WindowDMT(DMT):
         return torch.where((chosen < self.config.own)[..., None, None], own, labels)
 
     def _steps(self, length: int, generator: torch.Generator) -> Tensor:
-        """Positions of the inputs of each window `[W, k]`: a random shift, then every k steps."""
+        """Positions of the inputs of each window `[W, k]`: every k steps, shifted at random.
+
+        Shifts go both ways and a window pushed over an edge is moved back inside, so that the first
+        and last positions are left out in at most half of the steps.
+        """
         window = min(self.config.window, length)
         shift = torch.randint(0, window, (1,), generator=generator, device=generator.device)
-        first = shift.cpu() + window * torch.arange(length // window)
-        return first.clamp(max=length - window)[:, None] + torch.arange(window)
+        first = shift.cpu() - window // 2 + window * torch.arange(length // window)
+        return first.clamp(0, length - window)[:, None] + torch.arange(window)
 
     def _begin(self, starts: Tensor, first: Tensor) -> Tensor:
         """Starting memories `[B, W, K, D]`; at t = 0 it is m_0 itself, which then learns."""

@@ -49,8 +49,8 @@ def _numbers(config: RunConfig) -> Iterator[str]:
     for least, names in ((1, _AT_LEAST_ONE), (0, _NOT_NEGATIVE)):
         for name in names:
             value = _dial(config, name)
-            if value is not None and not value >= least:
-                yield f"{_option(name)} is {value}; give {least} or more."
+            if value is not None and not least <= value < math.inf:
+                yield f"{_option(name)} is {value}; give a finite number, {least} or more."
     if abs(config.seed) >= _SEEDS:
         yield f"--seed is {config.seed}; give a whole number of at most 15 digits."
     seconds = config.budget.seconds

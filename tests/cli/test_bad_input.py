@@ -16,11 +16,12 @@ FAST = ["copy:8", *QUICK, *TINY]
     ("options", "says"),
     [
         ("--smt.future 9", r"F is 9.* T = 8 steps.*--smt.future 8 or less"),
-        ("--smt.future 0", "--smt.future is 0; give 1 or more"),
+        ("--smt.future 0", "--smt.future is 0; give a finite number, 1 or more"),
         ("--smt.anchors 9", "anchors is 9"),
         ("--smt.transitions 9", "transitions is 9"),
         ("--smt.noise -1", "--smt.noise is -1"),
         ("--smt.noise nan", "--smt.noise is nan"),
+        ("--smt.uniformity inf", "--smt.uniformity is inf; give a finite"),
         ("--dmt.window 9", "k is 9, more than"),
         ("--dmt.window 0", "--dmt.window is 0"),
         ("--dmt.own 1.5", "--dmt.own is 1.5"),

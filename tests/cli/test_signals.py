@@ -12,6 +12,7 @@ import pytest
 from command_line import QUICK, TINY, call
 
 import pastforward.training.run as run_module
+from pastforward.commands import running
 from pastforward.training import RunFolder
 
 WORDS = ["train", "copy:8", "--way", "bptt", "--name", "long run", "--overwrite", *TINY]
@@ -108,3 +109,16 @@ def test_a_second_signal_is_obeyed_at_once(here, capsys, monkeypatch):
     said = call(capsys, "train", "copy:8", *QUICK, *TINY)
     assert said.code == 130
     assert said.err.splitlines()[-1] == "pastforward: interrupted."
+
+
+def test_interrupted_while_being_evaluated(here, capsys, monkeypatch):
+    def impatient(run):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "_summarise", impatient)
+        said = call(capsys, "train", "copy:8", *QUICK, *TINY)
+    assert said.code == 130
+    command = said.err.splitlines()[-1].partition("go on with: ")[2]
+    assert call(capsys, *shlex.split(command)[1:]).code == 0
+    assert (here / "runs" / "copy8-smt+dmt" / "evaluation.json").exists()
