@@ -2,10 +2,12 @@
 
     python benchmarks/solve.py copy32 smt+dmt mlp
     python benchmarks/solve.py copy32 bptt gru
+    python benchmarks/solve.py table             the newest row of each, as README shows them
 
 Each job trains on one thread for the task's seconds. BPTT gets the best of three learning rates,
-chosen by held-out loss after a tenth of that time each. Rows go to benchmarks/results/solve.jsonl;
-the runs lie in runs/solve/. Two jobs may run side by side on two cores.
+chosen by held-out loss after a tenth of that time each, and batches of 32. Rows go to
+benchmarks/results/solve.jsonl; the runs lie in runs/solve/. Two jobs may run side by side on two
+cores.
 """
 
 import datetime
@@ -52,7 +54,8 @@ class Lines:
 def configure(task: str, way: str, cell: str, seconds: float) -> RunConfig:
     config = RECIPES[task](way)
     student = replace(config.student, cell=cell)
-    return replace(config, student=student, budget=Budget(seconds=seconds))
+    fit = replace(config.fit, batch=32) if way == "bptt" else config.fit
+    return replace(config, student=student, fit=fit, budget=Budget(seconds=seconds))
 
 
 def with_rate(config: RunConfig, lr: float) -> RunConfig:
@@ -81,12 +84,13 @@ def search(task: str, way: str, cell: str) -> RunConfig:
 
 def main(task: str, way: str, cell: str) -> None:
     torch.set_num_threads(1)
-    config = search(task, way, cell) if "bptt" in way else configure(task, way, cell, SECONDS[task])
+    config = search(task, way, cell) if way == "bptt" else configure(task, way, cell, SECONDS[task])
     run = train(config, f"{task}-{way}-{cell}")
-    teacher = None if "bptt" in way else run.teacher
+    teacher = None if way == "bptt" else run.teacher
     found = evaluate(run.student, teacher, run.source, "test", 1024)
     row = {
         "task": task, "way": way, "cell": cell, "lr": [stage.lr for stage in config.stages],
+        "batch": config.fit.batch, "parameters": sum(p.numel() for p in run.student.parameters()),
         "accuracy": found.student.accuracy, "nats": found.student.nats,
         "teacher_nats": found.teacher.nats if found.teacher else None,
         "sequences": found.sequences, "seed": config.seed, "seconds": run.spent.seconds,
@@ -98,5 +102,21 @@ def main(task: str, way: str, cell: str) -> None:
     print(json.dumps(row, indent=1))
 
 
+def table() -> None:
+    """The newest row of each task, way and cell, in Markdown."""
+    rows = [json.loads(line) for line in RESULTS.read_text().splitlines()]
+    newest = {(row["task"], row["way"], row["cell"]): row for row in rows}
+    print("| task | trained by | cell | asked symbols right | nats | seconds |")
+    print("|---|---|---|---|---|---|")
+    for (task, way, cell), row in sorted(newest.items()):
+        right, nats, seconds = row["accuracy"], row["nats"], row["seconds"]
+        print(f"| {task} | {way} | {cell} | {right:.1%} | {nats:.4f} | {seconds:.0f} |")
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if sys.argv[1:] == ["table"]:
+        table()
+    elif len(sys.argv) == 4:
+        main(*sys.argv[1:])
+    else:
+        sys.exit(__doc__)
