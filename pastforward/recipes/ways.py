@@ -8,7 +8,7 @@ WAYS: dict[str, tuple[tuple[str, float], ...]] = {
     "bptt": (("bptt", 1.0),),
     "tbptt": (("tbptt", 1.0),),
     "smt": (("teacher", 0.3), ("smt", 0.7)),
-    "smt+dmt": (("teacher", 0.2), ("smt", 0.4), ("dmt", 0.4)),
+    "smt+dmt": (("teacher", 0.15), ("smt", 0.35), ("dmt", 0.5)),
     "two-stage": (("teacher", 0.4), ("smt-frozen", 0.2), ("dmt", 0.4)),
 }
 """Methods and their shares of the budget, in order, by name."""
