@@ -76,7 +76,7 @@ def search(task: str, way: str, cell: str) -> RunConfig:
     short = configure(task, way, cell, SECONDS[task] / 10)
     losses = {}
     for lr in RATES:
-        losses[lr] = train(with_rate(short, lr), f"{task}-{way}-{cell}-{lr:g}").best_valid
+        losses[lr] = train(with_rate(short, lr), f"{task}-{way}-{cell}-{lr:g}").selection.best
         print(f"learning rate {lr:g}: held out {losses[lr]:.4f}", flush=True)
     full = configure(task, way, cell, SECONDS[task])
     return with_rate(full, min(losses, key=lambda lr: losses[lr]))

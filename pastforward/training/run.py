@@ -5,11 +5,9 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
 
 from pastforward.config import RunConfig, Stage
 from pastforward.data import Source, open_data
-from pastforward.evaluation import quick_loss
 from pastforward.methods import METHODS
 from pastforward.student import Student, build_student
 from pastforward.student_file import save_student
@@ -20,13 +18,13 @@ from pastforward.training.folder import RunFolder
 from pastforward.training.loop import Fit, Progress
 from pastforward.training.optimiser import optimiser_tensors, restore_optimiser
 from pastforward.training.ranks import agree, connect, rank
+from pastforward.training.selection import Selection
 from pastforward.types import UsageError
 
 CHECKPOINT_EVERY = 60.0
 """Seconds of training between checkpoints."""
 LOG_EVERY = 10
 """Optimiser steps between rows of metrics.jsonl."""
-VALID_SEQUENCES = 256
 
 
 class Interrupted(Exception):
@@ -58,9 +56,7 @@ class Run:
         self.student, self.teacher = build_networks(config, self.source)
         self.student.to(self.device)
         self.teacher.to(self.device)
-        self.number, self.valid, self.best_valid = 0, None, float("inf")
-        self.spent, self.evaluated = Progress(), 0
-        self.best: dict[str, Tensor] = {}
+        self.number, self.spent, self.selection = 0, Progress(), Selection()
         self._checkpointed = 0.0
         self.fit = self._make_fit()
 
@@ -71,7 +67,7 @@ class Run:
             self.fit.prepare()
             while self.fit.share() < 1.0:
                 terms = self._step()
-                watcher.step(self.fit, terms, self.valid)
+                watcher.step(self.fit, terms, self.selection.latest)
                 # Rank 0 decides: a signal reaches the ranks at different steps.
                 if agree(float(stopping())):
                     self.checkpoint()
@@ -104,11 +100,9 @@ class Run:
         if self.fit.progress.step % LOG_EVERY == 0:
             self._log(terms)
         # Evaluations lie at fixed shares of the whole budget, so methods are looked at equally.
-        # The sum of shares may end a rounding error below 1.
-        due = int(self.config.fit.evaluations * self._share() + 1e-6)
-        if due > self.evaluated:
-            self.evaluated = due
-            self._evaluate()
+        due = self.selection.due(self._share(), self.config.fit.evaluations)
+        if due and self.stage.method != "teacher":  # which leaves the student as it was
+            self._log({"valid": self.selection.look(self.student, self.source)})
         if self.fit.progress.seconds - self._checkpointed > CHECKPOINT_EVERY:
             self.checkpoint()
         return terms
@@ -117,18 +111,6 @@ class Run:
         """Spent part of the whole budget."""
         done = sum(stage.share for stage in self.config.stages[: self.number])
         return done + self.stage.share * min(1.0, self.fit.share())
-
-    def _evaluate(self) -> None:
-        """Held-out loss of the student alone; the best student so far is kept."""
-        if self.stage.method == "teacher":
-            return
-        batches = self.source.held_out("valid", 64, VALID_SEQUENCES)
-        self.valid = quick_loss(self.student, batches)
-        if self.valid < self.best_valid:
-            self.best_valid = self.valid
-            state = self.student.state_dict()
-            self.best = {name: tensor.detach().clone() for name, tensor in state.items()}
-        self._log({"valid": self.valid})
 
     def _log(self, terms: dict[str, float]) -> None:
         if rank() != 0:
@@ -156,8 +138,8 @@ class Run:
 
     def _finish(self) -> None:
         """Put the best student and the teacher where readers look for them."""
-        if self.best:
-            self.student.load_state_dict(self.best)
+        if self.selection.tensors:
+            self.student.load_state_dict(self.selection.tensors)
         if rank() != 0:
             return
         save_student(
@@ -175,16 +157,14 @@ class Run:
         tensors = {
             **prefixed("student", self.student.state_dict()),
             **prefixed("teacher", self.teacher.state_dict()),
-            **prefixed("best", self.best),
+            **prefixed("best", self.selection.tensors),
             **prefixed("optimiser", optimiser_tensors(self.fit.optimiser)),
         }
         facts: dict[str, Any] = {
             "number": self.number,
             "progress": asdict(self.fit.progress),
             "spent": asdict(self.spent),
-            "evaluated": self.evaluated,
-            "valid": self.valid,
-            "best_valid": self.best_valid,
+            "selection": self.selection.facts(),
         }
         save_tensors(self.folder.checkpoint, tensors, facts)
 
@@ -201,10 +181,8 @@ class Run:
             self.number = facts["number"]
             self.student.load_state_dict(part("student", tensors))
             self.teacher.load_state_dict(part("teacher", tensors))
-            self.best = part("best", tensors)
+            self.selection = Selection(**facts["selection"], tensors=part("best", tensors))
             self.spent = Progress(**facts["spent"])
-            self.evaluated, self.valid = facts["evaluated"], facts["valid"]
-            self.best_valid = facts["best_valid"]
             if self.number < len(self.config.stages):
                 self.fit = self._make_fit()
                 restore_optimiser(self.fit.optimiser, part("optimiser", tensors))

@@ -6,9 +6,8 @@ import pytest
 import torch
 from small_runs import BPTT, StopAfter, begin, never
 
-import pastforward.training.run as run_module
 from pastforward.student_file import load_student
-from pastforward.training import Existing, Interrupted, Silent
+from pastforward.training import Existing, Interrupted, Silent, selection
 
 LOSSES = (3.0, 2.5, 1.0, 1.0, 4.0, math.nan, 2.0, 1.5, 9.0)
 BEST = 2
@@ -24,7 +23,7 @@ def seen(monkeypatch):
         states.append({name: tensor.clone() for name, tensor in student.state_dict().items()})
         return LOSSES[len(states) - 1]
 
-    monkeypatch.setattr(run_module, "quick_loss", told)
+    monkeypatch.setattr(selection, "quick_loss", told)
     return states
 
 

@@ -18,10 +18,10 @@ def test_the_best_student_is_kept(tmp_path):
     run = whole(tmp_path / "run")
     losses = [row["valid"] for row in run.folder.metrics.read() if "valid" in row]
     assert len(losses) == 6  # none while there is only a teacher
-    assert run.best_valid == min(losses)
+    assert run.selection.best == min(losses)
     kept, _ = load_student(run.folder.student)
     for name, tensor in kept.state_dict().items():
-        assert torch.equal(tensor, run.best[name])
+        assert torch.equal(tensor, run.selection.tensors[name])
 
 
 def test_bptt_leaves_no_teacher(tmp_path):
