@@ -200,7 +200,7 @@ def test_distillation_asks_for_the_teacher_s_prediction(kind):
 
 @pytest.mark.parametrize(
     ("config", "calls"),
-    [(DMTConfig(window=8), 72), (DMTConfig(window=8, own=0.0), 8), (DMTConfig(window=99), 128)],
+    [(DMTConfig(window=8), 72), (DMTConfig(window=8, own=0.0), 8), (DMTConfig(window=99), 64)],
 )
 def test_serial_calls_count_the_rollout_that_finds_the_starts(config, calls):
     net, guide, _ = pair()

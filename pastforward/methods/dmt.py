@@ -81,7 +81,7 @@ class WindowDMT(DMT):
     def serial_calls(self, length: int) -> int:
         """See `Method`; the gradient-free rollout that finds the starts is included."""
         window = min(self.config.window, length)
-        return window + (length if self.config.own else 0)
+        return window + (length if self._runs_alone(length) else 0)
 
     def losses(self, batch: Batch, generator: torch.Generator) -> Losses:
         """See `Method`."""
@@ -101,12 +101,16 @@ class WindowDMT(DMT):
 
     def _starts(self, batch: Batch, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Memories `[B, T+1, K, D]` that windows may start from."""
-        if not self.config.own:
+        if not self._runs_alone(batch.mask.shape[1]):
             return labels
         e = self.student.embed(batch.x)
         own = rollout(self._step, self.student.start(len(e)), e)
         chosen = torch.rand(labels.shape[:2], generator=generator, device=labels.device)
         return torch.where((chosen < self.config.own)[..., None, None], own, labels)
+
+    def _runs_alone(self, length: int) -> bool:
+        """Does a step look for memories of the student's own? A whole sequence starts at m_0."""
+        return self.config.own > 0 and self.config.window < length
 
     def _steps(self, length: int, generator: torch.Generator) -> Tensor:
         """Positions of the inputs of each window `[W, k]`: every k steps, shifted at random.
