@@ -21,7 +21,7 @@ def digits(way: str = USUAL_WAY) -> RunConfig:
         data=DataConfig("digits"),
         student=StudentConfig("mlp", slots=4, width=32),
         # Depth pays here: four narrow blocks learn twice as fast as two of width 64.
-        teacher=TeacherConfig(encoder="state", width=48, depth=4, decoder_depth=1),
+        teacher=TeacherConfig(encoder="state", width=48, depth=4, heads=2, decoder_depth=1),
         smt=SMTConfig(future=8, anchors=1, decoding=0.25, uniformity=0.01, noise=0.05),
         # Labels steer; what the student reads counts most. Following every detail of a label costs
         # it more than it brings where one grey level hardly depends on far ones.
