@@ -12,7 +12,7 @@ from pastforward.config import (
 )
 from pastforward.recipes.ways import USUAL_WAY, stages
 
-RATES = {"teacher": 6e-3, "smt": 6e-3, "dmt": 4e-3, "bptt": 2e-3}
+RATES = {"teacher": 6e-3, "smt": 6e-3, "dmt": 4e-3, "bptt": 1e-3}
 
 
 def digits(way: str = USUAL_WAY) -> RunConfig:

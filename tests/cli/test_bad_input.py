@@ -44,7 +44,7 @@ FAST = ["copy:8", *QUICK, *TINY]
         ("--fit.precision bf16", "--fit.precision is 'bf16'"),
         ("--stages.0.method smtt", "no method 'smtt'; did you mean 'smt'"),
         ("--stages.0.share 0.9", "add up to 1.7"),
-        ("--stages.1.lr 0", "Stage 'smt' has share 0.4 and lr 0"),
+        ("--stages.1.lr 0", "Stage 'smt' has share 0.35 and lr 0"),
         ("--way smt-dmt", "no way 'smt-dmt'.*did you mean 'smt\\+dmt'"),
         ("--seconds 5", "steps=3, tokens=None, seconds=5"),
         ("--seed 99999999999999999999999", "--seed is 9+; give"),
