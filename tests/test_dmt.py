@@ -92,7 +92,7 @@ def test_starts_mix_own_memories_and_labels_by_share():
     reached = rollout(own.cell, own.start(3), own.embed(data.x))
     counts = []
     for seed in range(40):
-        method = WindowDMT(own, guide, DMTConfig(own=0.25))
+        method = WindowDMT(own, guide, DMTConfig(window=3, own=0.25))
         starts = method._starts(data, labels, seeded(seed))
         from_own = (starts == reached).flatten(2).all(-1)
         from_label = (starts == labels).flatten(2).all(-1)
