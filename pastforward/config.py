@@ -97,8 +97,6 @@ class DMTConfig:
     """k, steps in a window; at T the whole rollout."""
     own: float = 1.0
     """Share of windows that start from the student's own memories; the rest start from labels."""
-    tolerance: float = 0.1
-    """Error, as a fraction of variance, above which a memory counts as lost and its pull fades."""
     dynamics: float = 1.0
     readout: float = 1.0
     distil: float = 0.0

@@ -109,10 +109,6 @@ def _relative(
     moves = torch.stack(moves)
     weight = 0.5 + 0.5 * moves / (moves.mean() + 1e-6)
     empty = (method.student.start() - labels[0, 0]).square().mean()
-    shares = [_faded(error / spread, method.config.tolerance) for error in [*errors, empty]]
+    shares = [error / spread for error in [*errors, empty]]
     total = (weight * torch.stack(shares[:-1])).sum() + count * shares[-1]
     return total / (len(errors) + count)
-
-
-def _faded(error: Tensor, tolerance: float) -> Tensor:
-    return error if math.isinf(tolerance) else tolerance * torch.log(1 + error / tolerance)

@@ -9,7 +9,6 @@ from pastforward.memory import rms_norm
 from pastforward.objectives import (
     consistency,
     emphasis,
-    fading,
     masked_mean,
     squared_error,
     unexplained,
@@ -92,16 +91,6 @@ def test_emphasis_has_mean_1_and_follows_change():
 def test_emphasis_of_labels_that_hold_still_is_finite():
     label = memories(2, 3)
     torch.testing.assert_close(emphasis(label, label), torch.full((2, 3), 0.5).double())
-
-
-def test_fading_is_the_error_while_small_and_flat_when_large():
-    error = torch.tensor([0.0, 1e-4, 0.1, 100.0], dtype=torch.float64, requires_grad=True)
-    faded = fading(error, 0.1)
-    (slope,) = torch.autograd.grad(faded.sum(), error)
-    expected = [0.0, 0.1 * math.log(1.001), 0.1 * math.log(2), 0.1 * math.log(1001)]
-    torch.testing.assert_close(faded.detach(), torch.tensor(expected).double())
-    torch.testing.assert_close(slope, torch.tensor([1.0, 1 / 1.001, 0.5, 1 / 1001]).double())
-    assert torch.equal(fading(error, math.inf), error)
 
 
 def test_masked_mean_by_hand():

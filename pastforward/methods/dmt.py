@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from pastforward.config import DMTConfig
 from pastforward.methods.base import Losses, RolloutMethod
-from pastforward.objectives import emphasis, fading, masked_mean, unexplained
+from pastforward.objectives import emphasis, masked_mean, unexplained
 from pastforward.outputs import kl, nll
 from pastforward.rollout import rollout
 from pastforward.student import Student
@@ -45,7 +45,7 @@ class DMT(RolloutMethod, ABC):
         weight = F.pad(emphasis(labels.before, labels.after), (1, 0), value=1.0)
         read = self.student.readout(own[:, 1:])
         terms = {
-            "dynamics": (weight * fading(unexplained(own, target), config.tolerance)).mean(),
+            "dynamics": (weight * unexplained(own, target)).mean(),
             "readout": masked_mean(nll(kind, read, batch.y), batch.mask),
         }
         if config.distil:

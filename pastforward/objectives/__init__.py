@@ -3,13 +3,12 @@
 from torch import Tensor
 
 from pastforward.objectives.consistency import consistency
-from pastforward.objectives.dynamics import emphasis, fading, squared_error, unexplained
+from pastforward.objectives.dynamics import emphasis, squared_error, unexplained
 from pastforward.objectives.uniformity import uniformity
 
 __all__ = [
     "consistency",
     "emphasis",
-    "fading",
     "masked_mean",
     "squared_error",
     "unexplained",

@@ -1,6 +1,5 @@
 """L2. Dynamics losses: how far a predicted memory lies from its label (arXiv 2606.06479, L_dyn)."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -26,17 +25,6 @@ def unexplained(
     it either, however much of a memory it fills.
     """
     return squared_error(predicted, label) / (label.var(0, correction=0).mean() + FLOOR)
-
-
-def fading(error: Float[Tensor, "..."], tolerance: float) -> Float[Tensor, "..."]:
-    """tolerance * log(1 + error / tolerance): as `error` while small, nearly flat when large.
-
-    A student that has lost what a label holds can't reach it from its own memory; its error would
-    drown the ones that can still be mended. Tolerance must be above 0; infinity gives `error`.
-    """
-    if tolerance == float("inf"):
-        return error
-    return tolerance * torch.log1p(error / tolerance)
 
 
 def emphasis(

@@ -25,7 +25,7 @@ def digits(way: str = USUAL_WAY) -> RunConfig:
         smt=SMTConfig(future=8, anchors=1, decoding=0.25, uniformity=0.01, noise=0.05),
         # Labels steer; what the student reads counts most. Following every detail of a label costs
         # it more than it brings where one grey level hardly depends on far ones.
-        dmt=DMTConfig(window=16, tolerance=1.0, dynamics=0.1, distil=1.0),
+        dmt=DMTConfig(window=16, dynamics=0.1, distil=1.0),
         fit=FitConfig(batch=32),
         budget=Budget(seconds=95.0),
         stages=stages(way, RATES),

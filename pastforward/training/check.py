@@ -58,8 +58,6 @@ def _numbers(config: RunConfig) -> Iterator[str]:
         yield f"--seconds is {seconds}; give a number above 0."
     if not config.fit.clip > 0:
         yield f"--fit.clip is {config.fit.clip}; give a norm above 0, inf for no clipping."
-    if not config.dmt.tolerance > 0:
-        yield f"--dmt.tolerance is {config.dmt.tolerance}; give a fraction above 0."
     if config.dmt.own > 1:
         yield f"--dmt.own is {config.dmt.own}; it is a share of windows, so give 0 to 1."
     if config.fit.batch % config.fit.accumulate:

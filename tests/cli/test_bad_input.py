@@ -25,7 +25,6 @@ FAST = ["copy:8", *QUICK, *TINY]
         ("--dmt.window 9", "k is 9, more than"),
         ("--dmt.window 0", "--dmt.window is 0"),
         ("--dmt.own 1.5", "--dmt.own is 1.5"),
-        ("--dmt.tolerance 0", "--dmt.tolerance is 0"),
         ("--student.slots 0", "--student.slots is 0"),
         ("--student.width -1", "--student.width is -1"),
         ("--student.embed 0", "--student.embed is 0"),
