@@ -20,7 +20,7 @@ def copy(way: str = USUAL_WAY, length: int = 32) -> RunConfig:
     return RunConfig(
         data=DataConfig(f"copy:{length}"),
         student=StudentConfig("mlp", slots=8, width=max(16, length // 2)),
-        smt=SMTConfig(noise=0.2, uniformity=0.01, dynamics=3.0 if long else 1.0),
+        smt=SMTConfig(noise=0.2, uniformity=0.02 if long else 0.01),
         # The whole rollout, as in the paper: what is held decays a little at each step, and windows
         # shorter than the delay never see the loss of it. Labels steer, the readout decides.
         dmt=DMTConfig(window=length, dynamics=0.1),
