@@ -109,6 +109,6 @@ def _relative(
     moves = torch.stack(moves)
     weight = 0.5 + 0.5 * moves / (moves.mean() + 1e-6)
     empty = (method.student.start() - labels[0, 0]).square().mean()
-    shares = [error / spread for error in [*errors, empty]]
-    total = (weight * torch.stack(shares[:-1])).sum() + count * shares[-1]
+    shares = torch.stack([*errors, empty]) / spread
+    total = (weight * shares[:-1]).sum() + count * shares[-1]
     return total / (len(errors) + count)

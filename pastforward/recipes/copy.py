@@ -15,14 +15,15 @@ RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 1e-3, "bptt": 1e-3}
 
 
 def copy(way: str = USUAL_WAY, length: int = 32) -> RunConfig:
-    """T = `length`; memory, care and time grow with the string."""
+    """T = `length`; the memory grows with the string."""
+    # A long string wants more and gentler steps: a high rate in DMT undoes what SMT has learned.
     long = length > 32
     return RunConfig(
         data=DataConfig(f"copy:{length}"),
         student=StudentConfig("mlp", slots=8, width=max(16, length // 2)),
         smt=SMTConfig(noise=0.2, uniformity=0.02 if long else 0.01),
-        # The whole rollout, as in the paper: what is held decays a little at each step, and windows
-        # shorter than the delay never see the loss of it. Labels steer, the readout decides.
+        # The whole rollout, as in the paper: what is held decays a little each step, and a window
+        # that ends before the recall never sees the loss of it. Labels steer, the readout decides.
         dmt=DMTConfig(window=length, dynamics=0.1),
         fit=FitConfig(batch=16 if long else 32),
         budget=Budget(seconds=1800.0 if long else 600.0),
