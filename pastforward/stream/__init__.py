@@ -13,5 +13,6 @@ from pastforward.stream.sampling import PLAIN, Sampling
 from pastforward.stream.writing import complete_images, continue_text, draw_images
 
 __all__ = [
-    "PLAIN", "Eager", "Engine", "Sampling", "Stream", "Written", "complete_images", "continue_text", "draw_images",
+    "PLAIN", "Eager", "Engine", "Sampling", "Stream", "Written", "complete_images",
+    "continue_text", "draw_images",
 ]  # fmt: skip
