@@ -164,7 +164,7 @@ def _labels(encoder: Encoder, x: Tensor, drawn: _Drawn) -> _Labels:
         return _Labels(labels[:1, :1], labels[:, :-1], labels[:, 1:])
     both = encoder.at(x, torch.cat([drawn.times - 1, drawn.times], 1))
     before, after = both.chunk(2, 1)
-    return _Labels(encoder.at(x[:1], torch.zeros_like(drawn.times[:1, :1])), before, after)
+    return _Labels(encoder.empty(x), before, after)
 
 
 def _at_times(batch: Batch, drawn: _Drawn) -> Batch:
