@@ -20,6 +20,7 @@ COMMANDS = {
     "eval": Entry("evaluate", "measure a run on held-out data, with its teacher and the floors"),
     "generate": Entry("generate", "draw text or images from a trained network"),
     "report": Entry("report", "write one page about one or more runs"),
+    "bench": Entry("bench", "measure speed and memory beside the rivals, with targets"),
     "list": Entry("catalogue", "show recipes, ways, cells, encoders and runs"),
 }
 

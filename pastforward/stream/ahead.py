@@ -9,6 +9,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import final
 
@@ -73,26 +74,29 @@ class _Weightless(nn.Module):
 
 @final
 class AheadOfTime(Engine):
-    """Compiled for `batch` streams side by side; loops for each set of filters are made on use."""
+    """Compiled for `batch` streams side by side: one loop reads, one for each set of filters writes."""
 
     def __init__(self, student: Student, batch: int = 1, cache: Path | None = None) -> None:
-        """Compile, or find compiled in `cache`, reading and plain writing."""
+        """Loops are compiled on first use, or found compiled in `cache`."""
         super().__init__(student)
         self.batch, self.cache = batch, cache or usual_cache()
-        m = self._start()
-        self._read = self._build(_Reads(student), (m, _blank(student.signature.inputs, m)))
         self._written: dict[Sampling, Callable] = {}
 
     def read(self, m: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """See `Engine`; raises `UsageError` for another number of streams than compiled for."""
         self._require(m)
-        return self._read(m, x)
+        return self._reader(m, x)
 
     def write(self, m: Tensor, noise: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor]:
         """See `Engine`; raises as `read` does."""
         self._require(m)
         temperature = torch.tensor(sampling.temperature, dtype=m.dtype, device=m.device)
         return self._writer(sampling)(m, noise, temperature)
+
+    @cached_property
+    def _reader(self) -> Callable:
+        m = self._start()
+        return self._build(_Reads(self.student), (m, _blank(self.student.signature.inputs, m)))
 
     def _writer(self, sampling: Sampling) -> Callable:
         filters = Sampling(1.0, sampling.top_k, sampling.top_p)
@@ -135,10 +139,11 @@ def compile_stream(student: Student, batch: int = 1, cache: Path | None = None) 
 
     What is compiled is kept in `cache`, usually in the user's cache folder.
     """
+    engine = AheadOfTime(student, batch, cache)
     try:
-        return Stream(student, AheadOfTime(student, batch, cache))
-    except UsageError:
-        raise
+        m = engine._start()
+        engine.read(m, _blank(student.signature.inputs, m))
+        return Stream(student, engine)
     except Exception as error:  # compilers can fail in any way; eager is always right
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         warnings.warn(

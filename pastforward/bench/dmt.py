@@ -1,0 +1,58 @@
+"""L5. On-policy transitions per second: parallel windows over the paper's sequential rollout."""
+
+from collections.abc import Iterator
+
+from pastforward.bench.measuring import Row, interleaved, ratios
+from pastforward.bench.networks import networks, symbols
+from pastforward.bench.rivals import PaperDMT
+from pastforward.config import Budget, DMTConfig, FitConfig
+from pastforward.methods import Method, WindowDMT
+from pastforward.training import Fit
+from pastforward.types import Batch, Signature, Tokens
+
+LENGTH, BATCH, SLOTS, EVERY, TARGET = 256, 16, 4, 16, 10.0
+
+
+def run() -> Iterator[Row]:
+    """T = 256, K = 4, D = 64, 16 sequences, windows of 8 steps; both eager, in the usual loop.
+
+    A transition counts when the student made it from a memory of its own and is told by a label
+    where it should have gone: T a sequence here, T / 16 there. The second row of a cell counts
+    every step of the rival's rollout as one, labelled or not.
+    """
+    for cell in ("gru", "transformer"):
+        student, teacher = networks(LENGTH, cell, SLOTS)
+        ours = WindowDMT(student, teacher, DMTConfig(window=8))
+        student, teacher = networks(LENGTH, cell, SLOTS, "window")
+        paper = PaperDMT(student, teacher, EVERY)
+        groups = {"ours": _steps(ours, ours.visits), "paper": _steps(paper, 1)}
+        seconds = interleaved(groups, 12.0)
+        rates = [ours.visits * BATCH * LENGTH / s for s in seconds["ours"]]
+        labelled = [BATCH * LENGTH / EVERY / s for s in seconds["paper"]]
+        stepped = [EVERY * rate for rate in labelled]
+        serial = f"serial cell calls a step: {ours.serial_calls(LENGTH)}, {LENGTH} in the rival"
+        for what, rivals, target in (
+            ("labelled transitions", labelled, TARGET), ("steps of the rollout", stepped, None),
+        ):  # fmt: skip
+            ratio, spread = ratios(rates, rivals)
+            yield Row(
+                "dmt", f"{cell} cell, {what}", ratio, ">=", target, spread,
+                sorted(rates)[len(rates) // 2], sorted(rivals)[len(rivals) // 2], "transitions/s",
+                serial,
+            )  # fmt: skip
+
+
+class _Same:
+    """One batch again and again."""
+
+    signature = Signature(Tokens(64), Tokens(64), LENGTH)
+
+    def batch(self, seed: int, index: int, size: int) -> Batch:
+        """See `Batches`."""
+        return symbols(size, LENGTH)
+
+
+def _steps(method: Method, count: int):
+    """`count` optimiser steps of the usual loop: all visits of one batch."""
+    fit = Fit(method, _Same(), 1e-4, Budget(steps=10**9), FitConfig(batch=BATCH))
+    return lambda: [fit.step() for _ in range(count)]

@@ -1,0 +1,39 @@
+"""L5. Run as a module: the peak memory of one step, for `bench memory`.
+
+python -m pastforward.bench.one_step CELL LENGTH smt|bptt
+"""
+
+import json
+import resource
+import sys
+
+import torch
+
+from pastforward.bench.memory import PIECE, SLOTS, TRANSITIONS
+from pastforward.bench.networks import networks, symbols
+from pastforward.config import SMTConfig
+from pastforward.methods import JointSMT, TruncatedBPTT
+from pastforward.types import Batch
+
+
+def main(cell: str, length: int, way: str) -> None:
+    """Print `{"mebibytes": ...}`."""
+    student, teacher = networks(length, cell, SLOTS, "state", depth=3, recompute=PIECE)
+    losses = SMTConfig(future=32, anchors=2, transitions=TRANSITIONS)
+    smt = way == "smt"
+    method = JointSMT(student, teacher, losses) if smt else TruncatedBPTT(student, length)
+    batch, generator = symbols(1, length), torch.Generator().manual_seed(0)
+    # A short step first: libraries, weights' gradients and small buffers are no news.
+    method.accumulate_gradients(Batch(*(part[:, :TRANSITIONS] for part in batch)), generator)
+    before = _peak()
+    method.accumulate_gradients(batch, generator)
+    print(json.dumps({"mebibytes": _peak() - before}))
+
+
+def _peak() -> float:
+    scale = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

@@ -1,0 +1,113 @@
+"""L6. `pastforward bench`."""
+
+import datetime
+import importlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from pastforward.bench import BENCHES, LONG
+from pastforward.commands.parsing import parse
+
+if TYPE_CHECKING:
+    from pastforward.bench.measuring import Row
+
+DESCRIPTION = """\
+Measure each fast path beside its rivals, in one run, and say which targets are met.
+
+Names: {names}.
+All but {long} take less than a minute each and run when none is named; what has to be compiled is
+compiled at the first run on a machine and kept.
+
+Examples:
+  pastforward bench
+  pastforward bench stream kv-cache --json figures.json
+  pastforward bench time-to-loss --threads 1
+""".format(names=", ".join(BENCHES), long=" and ".join(LONG))
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """Options of `bench`."""
+
+    names: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="NAME")] = ()
+    """Benchmarks to run."""
+    json: Path | None = None
+    """Also write the rows and the hardware to this file."""
+    threads: int | None = None
+    """Threads of each process; as many as there are cores when not given."""
+
+
+def main(argv: list[str]) -> None:
+    """Run benchmarks, print a table, write rows."""
+    options = parse(BenchOptions, argv, "pastforward bench", DESCRIPTION)
+    names = options.names or tuple(name for name in BENCHES if name not in LONG)
+    _require_known(names, options.threads)
+
+    import torch
+    from rich.console import Console
+
+    from pastforward.student_file import write_atomically
+
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    rows = []
+    out, news = Console(), Console(stderr=True)
+    for name in names:
+        with news.status(f"{name}: {BENCHES[name].question}"):
+            rows += list(_run(name))
+        _show(out, name, [row for row in rows if row.name == name])
+    met = [row.met for row in rows if row.met is not None]
+    if options.json is None:
+        print(f"{sum(met)} of {len(met)} targets met; keep the figures with --json FILE.")
+        return
+    content = {"hardware": _hardware(), "rows": [row.to_json() for row in rows]}
+    write_atomically(options.json, json.dumps(content, indent=1).encode())
+    print(f"{sum(met)} of {len(met)} targets met. Figures: {options.json}")
+
+
+def _run(name: str) -> "Iterator[Row]":
+    return importlib.import_module(f"pastforward.bench.{BENCHES[name].module}").run()
+
+
+def _require_known(names: tuple[str, ...], threads: int | None) -> None:
+    from pastforward.types import UsageError, nearest
+
+    for name in names:
+        if name not in BENCHES:
+            raise UsageError(f"There is no benchmark '{name}'; {nearest(name, BENCHES)}.")
+    if threads is not None and threads < 1:
+        raise UsageError(f"--threads is {threads}; give 1 or more.")
+
+
+def _show(out, name: str, rows: "list[Row]") -> None:
+    from rich.table import Table
+
+    table = Table("case", "ours", "rival", "unit", "ratio", "spread", "target", "met", title=name)
+    for row in rows:
+        spread = f"{row.spread[0]:.3g} - {row.spread[1]:.3g}"
+        target = "-" if row.target is None else f"{row.sense} {row.target:.3g}"
+        met = {True: "yes", False: "no", None: ""}[row.met]
+        table.add_row(
+            row.case, f"{row.ours:.4g}", f"{row.rival:.4g}", row.unit, f"{row.ratio:.3g}", spread,
+            target, met,
+        )  # fmt: skip
+    out.print(table)
+    for row in rows:
+        if row.bound:
+            out.print(f"  {row.case}: {row.bound}", highlight=False, soft_wrap=True)
+
+
+def _hardware() -> dict[str, object]:
+    import torch
+
+    from pastforward.hardware import processor
+
+    return {
+        "machine": processor(), "threads": torch.get_num_threads(), "torch": torch.__version__,
+        "date": datetime.date.today().isoformat(),
+    }  # fmt: skip
