@@ -38,10 +38,11 @@ class Oracle(ABC):
 
 
 @final
-class StoredLabels(Oracle):
+class StoredLabels(nn.Module, Oracle):
     """Labels that came with the batch, and the teacher's readout."""
 
     def __init__(self, readout: nn.Module) -> None:
+        super().__init__()
         self.read = readout
 
     def labels_of(self, batch: AnyBatch) -> Tensor:

@@ -13,9 +13,10 @@ from pastforward import student_file
 from pastforward.cells import CELLS, wrap
 from pastforward.config import StudentConfig
 from pastforward.data.codec import PixelCodec, SeriesCodec, SymbolCodec, TextCodec
+from pastforward.files import write_atomically
 from pastforward.stream import Stream
 from pastforward.student import Student, build_student
-from pastforward.student_file import load_student, save_student, write_atomically
+from pastforward.student_file import load_student, save_student
 from pastforward.types import MemoryShape, Signature, Tokens, UsageError, Vectors
 
 TEXT = TextCodec("abcde")
