@@ -26,6 +26,7 @@ TREE = re.findall(r"^  ((?:[\w.]+/? )+) +L\d", README, re.M)
 PROSE = re.sub(r"```.*?```", "", README, flags=re.S)
 LINKS = re.findall(r"\]\((?!http)([^)#]+)\)", PROSE)
 QUICK = ["--steps", "2", "--fit.batch", "4"]
+SHORTER = {"train": QUICK, "label": ["--sequences", "8"]}
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_command_lines_run_one_after_the_other(here, capsys):
     (run,) = Path("runs").iterdir()
     for line in [*others, "pastforward list"]:
         given = [word.replace("RUN", run.name) for word in words(line)]
-        given += QUICK if given[0] == "train" else []
+        given += SHORTER.get(given[0], [])
         assert main(given) == 0, capsys.readouterr().err
         assert capsys.readouterr().out.strip()
 

@@ -48,9 +48,10 @@ def main(argv: list[str]) -> None:
     """Label and write."""
     options = parse(LabelOptions, argv, "pastforward label", DESCRIPTION)
 
-    from pastforward.commands.labelling import already, clear, label_job, tell_size, write
+    from pastforward.commands.labelling import already, clear, label_job, require_room, write
     from pastforward.commands.running import again, consoles, existing
     from pastforward.commands.runs import find_run, open_run
+    from pastforward.labels import begin
     from pastforward.training import Existing
     from pastforward.types import UsageError
 
@@ -59,10 +60,12 @@ def main(argv: list[str]) -> None:
     there = existing(options.resume, options.overwrite)
     job = label_job(options, open_run(find_run(options.run)))
     files = already(job, there)
-    _, news = consoles()
-    tell_size(job, files, news)
+    size = require_room(job, files)
     if there is Existing.OVERWRITE:
         clear(job.folder)
+    files = begin(job, files)
+    _, news = consoles()
+    news.print(f"{size} in {job.folder}", highlight=False, soft_wrap=True)
     write(job, files, news, again("label", argv))
     where = shlex.quote(str(job.folder))
     print(f"Labels: {where}, for: pastforward train --labels {where} --cell gru")

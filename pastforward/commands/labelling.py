@@ -22,7 +22,6 @@ from pastforward.labels import (
     Files,
     LabelJob,
     StoreFacts,
-    begin,
     chunk_name,
     kept,
     sequence_bytes,
@@ -123,25 +122,24 @@ def clear(folder: Path) -> None:
         ) from error
 
 
-def tell_size(job: LabelJob, files: Files, news: Console) -> None:
-    """Say how much will be written; raises `UsageError` where the disk has less."""
+def require_room(job: LabelJob, files: Files) -> str:
+    """How much will be written, to be told; raises `UsageError` where the disk has less."""
     left = [number for number in job.facts.chunks if chunk_name(number) not in files]
     needed = sum(job.bytes(number) for number in left)
     sequences = sum(job.facts.count(number) for number in left)
     folder = job.folder.absolute()
     free = shutil.disk_usage(next(p for p in (folder, *folder.parents) if p.exists())).free
+    said = f"Labels of {sequences:,} sequences take {_size(needed)}"
     if needed > free:
         raise UsageError(
-            f"Labels of {sequences:,} sequences take {_size(needed)}, but the disk of {job.folder} "
-            f"has {_size(free)} left; give fewer --sequences or another --out."
+            f"{said}, but the disk of {job.folder} has {_size(free)} left; give fewer --sequences "
+            "or another --out."
         )
-    text = f"Labels of {sequences:,} sequences take {_size(needed)} in {job.folder}"
-    news.print(text, highlight=False, soft_wrap=True)
+    return said
 
 
 def write(job: LabelJob, files: Files, news: Console, again: str) -> None:
     """Write all but `files`, with a bar; `again` is the command that goes on after a stop."""
-    files = begin(job, files)
     with stop_signals() as asked, _bar(job, news) as show:
 
         def advance(count: int) -> None:

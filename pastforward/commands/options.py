@@ -117,8 +117,8 @@ def _recipe(
 ) -> RunConfig:
     """The config of the recipe or path that `argv` names."""
     named = next((word for word in argv if word in RECIPES), "digits")
-    kept = way in WAYS or not (_asks_help(argv) or way == STORED_WAY)
-    usual = RECIPES[named](way if kept else USUAL_WAY)
+    later = _asks_help(argv) or _peek(argv, "--labels") is not None
+    usual = RECIPES[named](USUAL_WAY if later and way not in WAYS else way)
     return _base(_parse(kind, argv, usual, command, description), way)
 
 
