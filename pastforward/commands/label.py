@@ -1,5 +1,6 @@
 """L6. `pastforward label`."""
 
+import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,8 +56,12 @@ def main(argv: list[str]) -> None:
     from pastforward.training import Existing
     from pastforward.types import UsageError
 
-    if options.sequences is not None and options.sequences < 1:
-        raise UsageError(f"--sequences is {options.sequences}; give 1 or more.")
+    if options.sequences is not None and not 1 <= options.sequences < 10**15:
+        raise UsageError(
+            f"--sequences is {options.sequences}; give 1 or more, of at most 15 digits."
+        )
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise UsageError("Several processes were started; start `label` alone, without torchrun.")
     there = existing(options.resume, options.overwrite)
     job = label_job(options, open_run(find_run(options.run)))
     files = already(job, there)

@@ -22,7 +22,6 @@ from pastforward.labels import (
     Files,
     LabelJob,
     StoreFacts,
-    chunk_name,
     kept,
     sequence_bytes,
     write_chunks,
@@ -124,18 +123,16 @@ def clear(folder: Path) -> None:
 
 def require_room(job: LabelJob, files: Files) -> str:
     """How much will be written, to be told; raises `UsageError` where the disk has less."""
-    left = [number for number in job.facts.chunks if chunk_name(number) not in files]
-    needed = sum(job.bytes(number) for number in left)
-    sequences = sum(job.facts.count(number) for number in left)
+    written = sum(facts.bytes for facts in files.values())
     folder = job.folder.absolute()
     free = shutil.disk_usage(next(p for p in (folder, *folder.parents) if p.exists())).free
-    said = f"Labels of {sequences:,} sequences take {_size(needed)}"
-    if needed > free:
+    said = f"Labels of {job.facts.sequences:,} sequences take {_size(job.bytes)}"
+    if job.bytes - written > free:
         raise UsageError(
             f"{said}, but the disk of {job.folder} has {_size(free)} left; give fewer --sequences "
             "or another --out."
         )
-    return said
+    return said + (f", {_size(written)} of it written before," if written else "")
 
 
 def write(job: LabelJob, files: Files, news: Console, again: str) -> None:

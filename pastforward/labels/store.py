@@ -86,7 +86,7 @@ class LabelStore:
     def damaged(self, name: str, how: str) -> UsageError:
         """What to say of a file, and how it is mended."""
         command = mending_command(self.folder, self.facts)
-        return UsageError(f"'{self.folder / name}' is damaged: {how}; mend it with: {command}")
+        return UsageError(f"'{self.folder / name}' is damaged: {how}; mend it with `{command}`.")
 
     def _read(self, name: str) -> dict[str, Tensor]:
         path = self.folder / name

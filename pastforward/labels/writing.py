@@ -26,7 +26,7 @@ from pastforward.types import UsageError
 
 CHUNK_BYTES = 32 * 2**20
 """About how large a chunk is: little is lost when writing stops, and few files are made."""
-_HEADER = 2**11
+_HEADER = 512
 """Bytes by which a file may exceed its numbers."""
 
 
@@ -41,9 +41,12 @@ class LabelJob:
     """x `[B, T]` (or `[B, T, C]`) to labels `[B, T+1, K, D]`."""
     readout: Readout
 
-    def bytes(self, number: int) -> int:
-        """The most that a chunk takes."""
-        return _HEADER + self.facts.count(number) * sequence_bytes(self.facts, self.source)
+    @property
+    def bytes(self) -> int:
+        """The most that all chunks take."""
+        facts = self.facts
+        numbers = facts.sequences * sequence_bytes(facts, self.source)
+        return numbers + _HEADER * len(facts.chunks)
 
 
 def sequence_bytes(facts: StoreFacts, source: Source) -> int:
