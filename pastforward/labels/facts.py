@@ -78,7 +78,10 @@ def read_store(folder: Path) -> tuple[StoreFacts, Files]:
         if content.pop("format") != FORMAT:
             raise ValueError(f"it is not of format {FORMAT}")
         files = {name: FileFacts(*facts) for name, facts in content.pop("files").items()}
-        return from_json(StoreFacts, content), files
+        facts = from_json(StoreFacts, content)
+        if min(facts.sequences, facts.chunk, facts.memory.slots, facts.memory.width) < 1:
+            raise ValueError("a size in it is below 1")
+        return facts, files
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(
             f"{folder} holds no labels (no store.json); write them with: pastforward label RUN"

@@ -275,6 +275,8 @@ def test_a_damaged_readout_is_named(tmp_path):
         lambda content: {k: v for k, v in content.items() if k != "files"},
         lambda content: {k: v for k, v in content.items() if k != "memory"},
         lambda content: content | {"memory": 3},
+        lambda content: content | {"chunk": 0},
+        lambda content: content | {"sequences": "many"},
         lambda content: content | {"files": {"chunk-00000.safetensors": [1]}},
         lambda content: [content],
         lambda content: None,
