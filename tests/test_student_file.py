@@ -206,7 +206,7 @@ def test_failed_write_keeps_the_previous_file(saved, monkeypatch, failing):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(student_file.os, failing, full)
+    monkeypatch.setattr(os, failing, full)
     with pytest.raises(UsageError, match="No space left"):
         save_student(path, student, config, TEXT)
     assert path.read_bytes() == before
@@ -220,7 +220,7 @@ def test_interrupted_write_keeps_the_previous_file(tmp_path, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(student_file.os, "replace", interrupted)
+    monkeypatch.setattr(os, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_atomically(path, b"after")
     assert path.read_bytes() == b"before"
