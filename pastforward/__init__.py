@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         continue_text,
         draw_images,
     )
+    from pastforward.stream.ahead import AheadOfTime, compile_stream
     from pastforward.student import Student, build_student
     from pastforward.student_file import load_student, save_student
     from pastforward.teacher import Teacher, build_teacher
@@ -73,6 +74,7 @@ _HOMES = {
     "oracle": ("Oracle", "StoredLabels"),
     "recipes": ("RECIPES", "WAYS", "for_path"),
     "stream": ("Sampling", "Stream", "complete_images", "continue_text", "draw_images"),
+    "stream.ahead": ("AheadOfTime", "compile_stream"),
     "student": ("Student", "build_student"),
     "student_file": ("load_student", "save_student"),
     "teacher": ("Teacher", "build_teacher"),
@@ -88,9 +90,10 @@ __all__ = [  # noqa: RUF022 (by floor, as in _HOMES; a test holds it equal to it
     "evaluate", "LabelStore", "open_labels", "METHODS", "FrozenSMT", "JointSMT", "Method",
     "TeacherTraining", "TruncatedBPTT", "UnrollDMT", "WindowDMT", "bptt", "Oracle",
     "StoredLabels", "RECIPES", "WAYS", "for_path", "Sampling", "Stream", "complete_images",
-    "continue_text", "draw_images", "Student", "build_student", "load_student", "save_student",
-    "Teacher", "build_teacher", "Fit", "NonFiniteLoss", "Run", "RunFolder",
-    "check", "fit", "Batch", "MemoryShape", "Signature", "Tokens", "UsageError", "Vectors",
+    "continue_text", "draw_images", "AheadOfTime", "compile_stream", "Student", "build_student",
+    "load_student", "save_student", "Teacher", "build_teacher", "Fit", "NonFiniteLoss", "Run",
+    "RunFolder", "check", "fit", "Batch", "MemoryShape", "Signature", "Tokens", "UsageError",
+    "Vectors",
 ]  # fmt: skip
 
 

@@ -1,9 +1,12 @@
 """L0. Transformer pieces: rotary positions, attention, blocks. Pre-norm, no biases in attention."""
 
+from functools import partial
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 
 def rotary_table(length: int, width: int) -> Float[Tensor, "2 length half"]:
@@ -14,7 +17,7 @@ def rotary_table(length: int, width: int) -> Float[Tensor, "2 length half"]:
 
 
 def rotate(
-    q: Float[Tensor, "... length width"], table: Float[Tensor, "2 length half"]
+    q: Float[Tensor, "... length width"], table: Float[Tensor, "2 *leading length half"]
 ) -> Float[Tensor, "... length width"]:
     """Turn each pair of channels by its position, so that q.k depends on distance (RoPE)."""
     a, b = q.chunk(2, -1)
@@ -90,18 +93,30 @@ class Block(nn.Module):
         mask: Tensor | None = None,
     ) -> Float[Tensor, "batch length width"]:
         """Shapes as in `Attention`."""
-        h = h + self.attention(self.norms[0](h), table, mask)
+        return self.think(self.mix(h, table, mask))
+
+    def mix(self, h: Tensor, table: Tensor | None, mask: Tensor | None = None) -> Tensor:
+        """The first half: between positions."""
+        return h + self.attention(self.norms[0](h), table, mask)
+
+    def think(self, h: Tensor) -> Tensor:
+        """The second half: each position by itself."""
         return h + self.mlp(self.norms[1](h))
 
 
 class Tower(nn.Module):
     """`depth` blocks over rotary positions and a last norm."""
 
-    def __init__(self, width: int, depth: int, heads: int, length: int, causal: bool) -> None:
+    def __init__(
+        self, width: int, depth: int, heads: int, length: int, causal: bool,
+        piece: int | None = None,
+    ) -> None:  # fmt: skip
+        """With `piece`, halves of blocks keep what enters them and compute the rest again."""
         super().__init__()
         self.rotary = Rotary(length, width // heads)
         self.blocks = nn.ModuleList([Block(width, heads, causal) for _ in range(depth)])
         self.norm = nn.LayerNorm(width)
+        self._run = _plain if piece is None else partial(_sparing, piece)
 
     def forward(
         self, h: Float[Tensor, "batch length width"], mask: Tensor | None = None
@@ -109,5 +124,19 @@ class Tower(nn.Module):
         """Shapes as in `Attention`."""
         table = self.rotary(h.shape[1])
         for block in self.blocks:
-            h = block(h, table, mask)
+            h = self._run(block, h, table, mask)
         return self.norm(h)
+
+
+def _plain(block: nn.Module, h: Tensor, table: Tensor, mask: Tensor | None) -> Tensor:
+    return block(h, table, mask)
+
+
+def _sparing(piece: int, block: nn.Module, h: Tensor, table: Tensor, mask: Tensor | None) -> Tensor:
+    """A block that keeps 2 numbers a channel for the way back, not 17, for a second way there.
+
+    The MLP, whose hidden layer is the largest of all, is computed `piece` positions at a time.
+    """
+    h = checkpoint(block.mix, h, table, mask, use_reentrant=False)
+    parts = [checkpoint(block.think, part, use_reentrant=False) for part in h.split(piece, 1)]
+    return torch.cat(parts, 1)

@@ -61,6 +61,9 @@ class TeacherConfig:
     decoder_depth: int = 2
     decoder_tokens: int | None = None
     """Pieces in which the decoder reads a memory; K, or up to 8 for a memory of one slot."""
+    recompute: int | None = None
+    """For long sequences: keep only what enters a layer and compute the rest again on the way back,
+    the widest part so many positions at a time. Less memory, a third more time."""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,10 @@ class Encoder(nn.Module, ABC):
     ) -> Float[Tensor, "batch count slots width"]:
         """m_t for the times asked, each in 0..T."""
 
+    @abstractmethod
+    def empty(self, x: Tensor) -> Float[Tensor, "1 1 slots width"]:
+        """m_0, which depends on no input; x tells device and kind."""
+
 
 class StateHead(nn.Module):
     """A linear map from the state at t to m_t."""
@@ -41,9 +45,12 @@ class StateHead(nn.Module):
         self.memory = memory
         self.project = nn.Linear(width, memory.size)
 
-    def forward(self, h: Float[Tensor, "batch steps width"]) -> Tensor:
-        """Memories `[B, steps, K, D]` before normalisation."""
-        return self.project(h).unflatten(-1, (self.memory.slots, self.memory.width))
+    def forward(
+        self, h: Float[Tensor, "batch steps width"], times: Int[Tensor, "batch count"] | None = None
+    ) -> Tensor:
+        """Memories `[B, count, K, D]` before normalisation, of all steps or the times asked."""
+        asked = h if times is None else take(h, times)
+        return self.project(asked).unflatten(-1, (self.memory.slots, self.memory.width))
 
 
 class RegisterPool(nn.Module):
@@ -64,42 +71,69 @@ class RegisterPool(nn.Module):
         self.mlp = Mlp(width, 2 * width, width)
         self.project = nn.Linear(width, memory.width)
 
-    def forward(self, h: Float[Tensor, "batch steps width"]) -> Tensor:
-        """Memories `[B, steps, K, D]` before normalisation."""
-        slots = h.unsqueeze(2) + self.registers
-        q = self.query(slots).unflatten(-1, (self.heads, -1)).permute(0, 2, 3, 1, 4).flatten(1, 2)
+    def forward(
+        self, h: Float[Tensor, "batch steps width"], times: Int[Tensor, "batch count"] | None = None
+    ) -> Tensor:
+        """Memories `[B, count, K, D]` before normalisation, of all steps or the times asked."""
+        asked = h if times is None else take(h, times)
         k, v = self.key_value(h).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        # A product for each of the two parts of a query, not for each of their K * T sums.
+        q = self.query(asked).unsqueeze(2) + F.linear(self.registers, self.query.weight)
+        q = q.unflatten(-1, (self.heads, -1)).permute(2, 0, 3, 1, 4)  # [K, B, heads, count, :]
         # Rotary positions let a register ask for "so many steps ago": a delay line, if that serves.
         table = self.rotary(h.shape[1])
-        q, k = rotate(q, table), rotate(k, table)
-        k, v = k.repeat(1, self.slots, 1, 1), v.repeat(1, self.slots, 1, 1)
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        mixed = mixed.unflatten(1, (self.slots, self.heads)).permute(0, 3, 1, 2, 4).flatten(-2)
-        slots = slots + self.out(mixed)
+        if times is None:
+            mixed = self._everywhere(rotate(q, table), rotate(k, table), v)
+        else:
+            mixed = self._there(rotate(q, table[:, times].unsqueeze(2)), rotate(k, table), v, times)
+        slots = asked.unsqueeze(2) + self.registers + self.out(mixed)
         return self.project(slots + self.mlp(self.norm(slots)))
+
+    def _everywhere(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """What the queries of all steps read, `[B, steps, K, width]`: K times the heads, causal."""
+        k, v = k.repeat(1, self.slots, 1, 1), v.repeat(1, self.slots, 1, 1)
+        q = q.transpose(0, 1).flatten(1, 2)
+        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return mixed.unflatten(1, (self.slots, self.heads)).permute(0, 3, 1, 2, 4).flatten(-2)
+
+    def _there(self, q: Tensor, k: Tensor, v: Tensor, times: Tensor) -> Tensor:
+        """The same `[B, count, K, width]` where few times are asked: no copies of keys and values.
+
+        A slot at a time, so that the mask is `[B, 1, count, steps]` whatever K.
+        """
+        seen = times[:, None, :, None] >= torch.arange(k.shape[2], device=k.device)
+        read = [F.scaled_dot_product_attention(slot, k, v, attn_mask=seen) for slot in q]
+        return torch.stack(read, 2).permute(0, 3, 2, 1, 4).flatten(-2)
 
 
 class CausalEncoder(Encoder):
     """Labels of all prefixes, the empty one included, in one pass of a causal Transformer."""
 
     def __init__(
-        self, signature: Signature, width: int, depth: int, heads: int, pool: nn.Module
+        self, signature: Signature, width: int, tower: Tower, pool: StateHead | RegisterPool
     ) -> None:
+        """`tower` of `width` over T + 1 positions, and what reads memories from its states."""
         super().__init__()
         self.embed = embedding(signature.inputs, width)
         self.start = nn.Parameter(torch.randn(width))
-        self.tower = Tower(width, depth, heads, signature.length + 1, causal=True)
-        self.pool = pool
+        self.tower, self.pool = tower, pool
 
     def labels(self, x: Tensor) -> Tensor:
         """See `Encoder`."""
-        e = self.embed(x)
-        start = self.start.to(e.dtype).expand(e.shape[0], 1, -1)
-        return rms_norm(self.pool(self.tower(torch.cat([start, e], 1))))
+        return rms_norm(self.pool(self._states(x)))
 
     def at(self, x: Tensor, times: Tensor) -> Tensor:
+        """See `Encoder`; states are computed for all steps, memories for the times asked."""
+        return rms_norm(self.pool(self._states(x), times))
+
+    def empty(self, x: Tensor) -> Tensor:
         """See `Encoder`."""
-        return take(self.labels(x), times)
+        return self.labels(x[:1, :0])
+
+    def _states(self, x: Tensor) -> Float[Tensor, "batch steps width"]:
+        e = self.embed(x)
+        start = self.start.to(e.dtype).expand(e.shape[0], 1, -1)
+        return self.tower(torch.cat([start, e], 1))
 
 
 class WindowEncoder(Encoder):
@@ -130,6 +164,10 @@ class WindowEncoder(Encoder):
         return self._encode(windows.flatten(0, 1), index.flatten(0, 1) >= 0).unflatten(
             0, times.shape
         )
+
+    def empty(self, x: Tensor) -> Tensor:
+        """See `Encoder`: a window of absences."""
+        return self.at(x[:1], x.new_zeros(1, 1, dtype=torch.long))
 
     def _encode(self, x: Tensor, present: Tensor) -> Float[Tensor, "count slots width"]:
         """One memory `[N, K, D]` per window `[N, Tc]`; `present` is False on padding."""

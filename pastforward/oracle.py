@@ -29,6 +29,10 @@ class Oracle(ABC):
         """m_t for the times asked, each in 0..T."""
 
     @abstractmethod
+    def empty_of(self, batch: AnyBatch) -> Float[Tensor, "1 1 slots width"]:
+        """m_0, which is the same for all sequences."""
+
+    @abstractmethod
     def readout(self, m: Float[Tensor, "... slots width"]) -> Float[Tensor, "... parameters"]:
         """The teacher's parameters of y_t from m_t."""
 
@@ -54,6 +58,10 @@ class StoredLabels(nn.Module, Oracle):
     def labels_at(self, batch: AnyBatch, times: Tensor) -> Tensor:
         """See `Oracle`."""
         return take(self.labels_of(batch), times)
+
+    def empty_of(self, batch: AnyBatch) -> Tensor:
+        """See `Oracle`."""
+        return self.labels_of(batch)[:1, :1]
 
     def readout(self, m: Tensor) -> Tensor:
         """See `Oracle`."""

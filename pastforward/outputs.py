@@ -38,7 +38,7 @@ def nll(kind: Kind, parameters: Float[Tensor, "... parameters"], y: Tensor) -> T
     if isinstance(kind, Tokens):
         logits = parameters.flatten(0, -2)
         return F.cross_entropy(logits, y.flatten(), reduction="none").view(y.shape)
-    mean, log_std = _gaussian(parameters)
+    mean, log_std = gaussian(parameters)
     z = (y - mean) * torch.exp(-log_std)
     return (0.5 * z.square() + log_std + 0.5 * math.log(2 * math.pi)).sum(-1)
 
@@ -48,7 +48,7 @@ def kl(kind: Kind, p: Tensor, q: Tensor) -> Tensor:
     if isinstance(kind, Tokens):
         log_p, log_q = p.log_softmax(-1), q.log_softmax(-1)
         return (log_p.exp() * (log_p - log_q)).sum(-1)
-    (mean_p, log_p), (mean_q, log_q) = _gaussian(p), _gaussian(q)
+    (mean_p, log_p), (mean_q, log_q) = gaussian(p), gaussian(q)
     ratio = torch.exp(2 * (log_p - log_q))
     shift = ((mean_p - mean_q) * torch.exp(-log_q)).square()
     return (0.5 * (ratio + shift - 1.0) + log_q - log_p).sum(-1)
@@ -56,25 +56,11 @@ def kl(kind: Kind, p: Tensor, q: Tensor) -> Tensor:
 
 def most_likely(kind: Kind, parameters: Tensor) -> Tensor:
     """The mode: a token, or the mean vector."""
-    return parameters.argmax(-1) if isinstance(kind, Tokens) else _gaussian(parameters)[0]
+    return parameters.argmax(-1) if isinstance(kind, Tokens) else gaussian(parameters)[0]
 
 
-def sample(
-    kind: Kind, parameters: Tensor, generator: torch.Generator, temperature: float = 1.0
-) -> Tensor:
-    """Draw y; `temperature` 0 gives the mode."""
-    if temperature == 0.0:
-        return most_likely(kind, parameters)
-    if isinstance(kind, Tokens):
-        probability = (parameters / temperature).softmax(-1).flatten(0, -2)
-        drawn = torch.multinomial(probability, 1, generator=generator)
-        return drawn.view(parameters.shape[:-1])
-    mean, log_std = _gaussian(parameters)
-    noise = torch.randn(mean.shape, generator=generator, device=mean.device)
-    return mean + temperature * log_std.exp() * noise
-
-
-def _gaussian(parameters: Tensor) -> tuple[Tensor, Tensor]:
+def gaussian(parameters: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and log deviation of each channel."""
     # Bounds keep a lucky channel from a likelihood without limit.
     mean, log_std = parameters.chunk(2, -1)
     return mean, log_std.clamp(-5.0, 5.0)

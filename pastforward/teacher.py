@@ -5,6 +5,7 @@ from math import gcd
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pastforward.blocks import Tower
 from pastforward.config import TeacherConfig
 from pastforward.decoder import Decoder
 from pastforward.encoder import CausalEncoder, Encoder, RegisterPool, StateHead, WindowEncoder
@@ -33,6 +34,10 @@ class Teacher(nn.Module, Oracle):
     def labels_at(self, batch: AnyBatch, times: Tensor) -> Tensor:
         """See `Oracle`."""
         return self.encoder.at(batch.x, times)
+
+    def empty_of(self, batch: AnyBatch) -> Tensor:
+        """See `Oracle`."""
+        return self.encoder.empty(batch.x)
 
     def readout(self, m: Tensor) -> Tensor:
         """See `Oracle`."""
@@ -64,8 +69,9 @@ def _build_encoder(config: TeacherConfig, signature: Signature, memory: MemorySh
     if config.encoder == "window":
         window = config.window or signature.length
         return WindowEncoder(signature, memory, window, width, depth, heads)
+    steps = signature.length + 1
     pools = {
-        "registers": lambda: RegisterPool(width, heads, signature.length + 1, memory),
+        "registers": lambda: RegisterPool(width, heads, steps, memory),
         "state": lambda: StateHead(width, memory),
     }
     if config.encoder not in pools:
@@ -73,7 +79,8 @@ def _build_encoder(config: TeacherConfig, signature: Signature, memory: MemorySh
         raise UsageError(
             f"There is no encoder '{config.encoder}'; {nearest(config.encoder, known)}."
         )
-    return CausalEncoder(signature, width, depth, heads, pools[config.encoder]())
+    tower = Tower(width, depth, heads, steps, causal=True, piece=config.recompute)
+    return CausalEncoder(signature, width, tower, pools[config.encoder]())
 
 
 def _misfit(what: str) -> UsageError:

@@ -84,6 +84,13 @@ def test_all_at_once_is_every_prefix_on_its_own(name, kind):
 
 
 @pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_empty_is_the_label_of_no_input(name, kind):
+    encoder, x = build(name, kind), inputs(kind, 2, 7)
+    assert_same_way_back(encoder, encoder.empty(x), encoder.labels(x)[:1, :1])
+
+
+@pytest.mark.parametrize("name", ENCODERS)
 def test_sequences_of_a_batch_do_not_meet(name):
     encoder, x = build(name), inputs("tokens", 3, 7)
     alone = torch.cat([encoder.labels(row[None]) for row in x])
@@ -94,9 +101,13 @@ def test_sequences_of_a_batch_do_not_meet(name):
 @pytest.mark.parametrize("times", [[[0], [7]], [[7, 0, 3, 3], [1, 2, 7, 6]]])
 def test_at_gathers_labels_and_their_gradients(name, times):
     encoder, x, times = build(name), inputs("tokens", 2, 7), torch.tensor(times)
-    found = encoder.at(x, times)
     labels = encoder.labels(x)
-    expected = torch.stack([labels[b, row] for b, row in enumerate(times)])
+    gathered = torch.stack([labels[b, row] for b, row in enumerate(times)])
+    assert_same_way_back(encoder, encoder.at(x, times), gathered)
+
+
+def assert_same_way_back(encoder: Encoder, found: torch.Tensor, expected: torch.Tensor) -> None:
+    """Values and gradients of all parameters."""
     torch.testing.assert_close(found, expected, **EXACT)
     target = torch.linspace(-1, 1, found.numel()).double().view(found.shape)
     sides = []
@@ -104,6 +115,29 @@ def test_at_gathers_labels_and_their_gradients(name, times):
         encoder.zero_grad()
         (side * target).sum().backward()
         sides.append(gradients(encoder))
+    assert_same(*sides)
+
+
+@pytest.mark.parametrize("name", ["registers", "state"])
+@pytest.mark.parametrize("slots", [1, 3])
+@pytest.mark.parametrize("length", [1, 2, 63, 65])
+def test_memories_of_few_times_are_those_of_all(name, slots, length):
+    encoder, x = build(name, length=length, slots=slots), inputs("tokens", 1, length)
+    times = torch.arange(0, length + 1, 3)[None]
+    assert_same_way_back(encoder, encoder.at(x, times), encoder.labels(x)[:, times[0]])
+
+
+@pytest.mark.parametrize("name", ["registers", "state"])
+@pytest.mark.parametrize("piece", [1, 3, 64, 100])
+@pytest.mark.parametrize("length", [1, 63, 65])
+def test_recomputed_activations_give_the_same_gradients(name, piece, length):
+    plain, sparing = (build(name, length=length, recompute=n) for n in (None, piece))
+    x = inputs("tokens", 2, length)
+    sides = []
+    for encoder in (sparing, plain):
+        labels = encoder.labels(x)
+        labels.cumsum(1).sin().sum().backward()
+        sides.append([labels.detach(), *gradients(encoder)])
     assert_same(*sides)
 
 

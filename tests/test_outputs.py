@@ -6,7 +6,7 @@ from tiny import seeded
 from torch.distributions import Categorical, Independent, Normal, kl_divergence
 
 from pastforward.inputs import embedding
-from pastforward.outputs import Readout, kl, most_likely, nll, parameter_count, sample
+from pastforward.outputs import Readout, kl, nll, parameter_count
 from pastforward.types import MemoryShape, Tokens, Vectors
 
 LEADING = [(), (1,), (3,), (2, 3)]
@@ -64,30 +64,3 @@ def test_readout_sees_every_number_of_a_memory():
     readout(m).square().sum().backward()
     assert m.grad is not None
     assert (m.grad != 0).all()
-
-
-@pytest.mark.parametrize("leading", [(1,), (2, 3)])
-def test_temperature_0_is_the_mode(leading):
-    logits = normal(*leading, 4)
-    assert torch.equal(sample(Tokens(4), logits, seeded(), 0.0), logits.argmax(-1))
-    assert torch.equal(most_likely(Vectors(2), logits), logits[..., :2])
-
-
-@pytest.mark.parametrize("temperature", [0.5, 1.0])
-def test_samples_follow_the_distribution(temperature):
-    logits = torch.tensor([0.0, 1.0, 2.0])
-    drawn = sample(Tokens(3), logits.expand(20000, 3), seeded(), temperature)
-    found = drawn.bincount(minlength=3) / 20000
-    torch.testing.assert_close(found, (logits / temperature).softmax(0), rtol=0, atol=0.015)
-    parameters = torch.tensor([1.0, -2.0, 0.5, -0.5]).expand(20000, 4)
-    vectors = sample(Vectors(2), parameters, seeded(), temperature)
-    torch.testing.assert_close(vectors.mean(0), parameters[0, :2], rtol=0, atol=0.05)
-    deviation = temperature * parameters[0, 2:].exp()
-    torch.testing.assert_close(vectors.std(0), deviation, rtol=0.03, atol=0)
-
-
-def test_samples_repeat_given_the_generator():
-    logits = normal(50, 4)
-    first, again, other = (sample(Tokens(4), logits, seeded(s)) for s in (3, 3, 4))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)

@@ -41,6 +41,8 @@ class GenerateOptions:
     """0 takes the most likely symbol, 1 draws as the network says."""
     top_k: int | None = None
     """Draw from this many most likely symbols only."""
+    top_p: float | None = None
+    """Draw from the fewest most likely symbols that hold this much probability together."""
     seed: int = 0
     """The same seed draws the same."""
     out: Path | None = None
@@ -117,7 +119,7 @@ def _generator(options: GenerateOptions) -> "torch.Generator":
 def _sampling(options: GenerateOptions) -> "Sampling":
     from pastforward.stream import Sampling
 
-    return Sampling(options.temperature, options.top_k)
+    return Sampling(options.temperature, options.top_k, options.top_p)
 
 
 def _usual_prompt(codec: "TextCodec | SymbolCodec") -> str:

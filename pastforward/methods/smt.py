@@ -171,8 +171,7 @@ def _labels(oracle: Oracle, batch: AnyBatch, drawn: _Drawn) -> _Labels:
         return _Labels(labels[:1, :1], labels[:, :-1], labels[:, 1:])
     both = oracle.labels_at(batch, torch.cat([drawn.times - 1, drawn.times], 1))
     before, after = both.chunk(2, 1)
-    first = batch._make(part[:1] for part in batch)
-    return _Labels(oracle.labels_at(first, torch.zeros_like(drawn.times[:1, :1])), before, after)
+    return _Labels(oracle.empty_of(batch), before, after)
 
 
 def _at_times(batch: AnyBatch, drawn: _Drawn) -> AnyBatch:

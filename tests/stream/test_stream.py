@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from pastforward.config import StudentConfig
 from pastforward.data.codec import PixelCodec, TextCodec
@@ -65,6 +66,29 @@ def test_state_is_a_value():
     assert torch.equal(stream.step(m, x)[0], first)
 
 
+def test_streams_reset_one_by_one_and_branch():
+    stream = Stream(small())
+    x = torch.randint(0, 5, (3, 20), generator=seeded())
+    m, _ = stream.feed(stream.start(3), x[:, :9])
+    m = stream.reset(m, torch.tensor([False, True, False]))
+    assert torch.equal(m[1], stream.start(1)[0])
+    m, _ = stream.feed(m, x[:, 9:])
+    whole, _ = stream.feed(stream.start(3), x)
+    late, _ = stream.feed(stream.start(3), x[:, 9:])
+    torch.testing.assert_close(m, torch.stack([whole[0], late[1], whole[2]]))
+    twice = stream.generate(m[:1].expand(2, -1, -1), 30, seeded())
+    assert not torch.equal(twice.y[0], twice.y[1])
+
+
+def test_a_memory_is_saved_as_the_tensor_it_is(tmp_path):
+    stream = Stream(small())
+    m, _ = stream.feed(stream.start(2), torch.ones(2, 5, dtype=torch.long))
+    save_file({"m": m}, tmp_path / "memory.safetensors")
+    back = load_file(tmp_path / "memory.safetensors")["m"]
+    first, again = (stream.generate(given, 40, seeded()).y for given in (m, back))
+    assert torch.equal(first, again)
+
+
 @pytest.mark.parametrize("length", [9, 300])
 def test_score_by_brute_force(length):
     student = small()
@@ -101,10 +125,8 @@ def start_at(stream: Stream, count: int = 2):
 
 def test_generate_is_deterministic_given_the_seed():
     stream = Stream(small())
-    m, parameters = start_at(stream)
-    first, again, other = (
-        stream.generate(m, parameters, 40, seeded(s)).y for s in (3, 3, 4)
-    )  # fmt: skip
+    m, _ = start_at(stream)
+    first, again, other = (stream.generate(m, 40, seeded(s)).y for s in (3, 3, 4))
     assert first.shape == (2, 40)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -114,22 +136,21 @@ def test_generate_is_deterministic_given_the_seed():
 def test_cold_generation_takes_the_most_likely(sampling):
     stream = Stream(small())
     m, parameters = start_at(stream)
-    generated = stream.generate(m, parameters, 12, seeded(), sampling)
+    generated = stream.generate(m, 12, seeded(), sampling)
     for t in range(12):
         token = parameters.argmax(-1)
         assert torch.equal(generated.y[:, t], token)
         m, parameters = stream.step(m, token)
     assert torch.equal(generated.m, m)
-    assert torch.equal(generated.parameters, parameters)
 
 
 def test_generation_goes_on_where_it_stopped():
     stream = Stream(small())
-    m, parameters = start_at(stream)
-    whole = stream.generate(m, parameters, 20, seeded())
+    m, _ = start_at(stream)
+    whole = stream.generate(m, 20, seeded())
     generator = seeded()
-    first = stream.generate(m, parameters, 8, generator)
-    second = stream.generate(first.m, first.parameters, 12, generator)
+    first = stream.generate(m, 8, generator)
+    second = stream.generate(first.m, 12, generator)
     assert torch.equal(torch.cat([first.y, second.y], 1), whole.y)
 
 
@@ -137,17 +158,14 @@ def test_top_k_keeps_to_the_k_most_likely():
     stream = Stream(small())
     m, parameters = start_at(stream, 1)
     allowed = set(parameters.topk(2).indices[0].tolist())
-    drawn = {
-        int(stream.generate(m, parameters, 1, seeded(s), Sampling(5.0, 2)).y) for s in range(60)
-    }
+    drawn = {int(stream.generate(m, 1, seeded(s), Sampling(5.0, 2)).y) for s in range(60)}
     assert drawn == allowed
 
 
 def test_frequencies_follow_the_distribution():
     stream = Stream(small())
     m, parameters = start_at(stream, 1)
-    many = parameters.expand(20000, -1)
-    y = stream.generate(m.expand(20000, -1, -1), many, 1, seeded()).y[:, 0]
+    y = stream.generate(m.expand(20000, -1, -1), 1, seeded()).y[:, 0]
     share = torch.bincount(y, minlength=5) / 20000
     assert torch.allclose(share.double(), parameters[0].softmax(-1), atol=0.02)
 
@@ -156,7 +174,7 @@ def test_vectors_are_fed_back():
     stream = Stream(small(Vectors(2), Vectors(2)))
     x = torch.zeros(1, 1, 2, dtype=torch.float64)
     m, parameters = stream.feed(stream.start(1), x)
-    y = stream.generate(m, parameters, 5, seeded(), Sampling(temperature=0.0)).y
+    y = stream.generate(m, 5, seeded(), Sampling(temperature=0.0)).y
     assert y.shape == (1, 5, 2)
     assert torch.equal(y[:, 0], parameters.chunk(2, -1)[0])
 
@@ -203,12 +221,12 @@ def test_images_are_drawn_and_completed():
 
 def test_bad_input():
     stream = Stream(small())
-    m, parameters = start_at(stream)
+    m, _ = start_at(stream)
     codec = PixelCodec(3, 3, 4)
     with pytest.raises(UsageError, match="No input"):
         stream.feed(m, torch.zeros(2, 0, dtype=torch.long))
     with pytest.raises(UsageError, match="0 outputs"):
-        stream.generate(m, parameters, 0, seeded())
+        stream.generate(m, 0, seeded())
     with pytest.raises(UsageError, match="Temperature -1"):
         Sampling(temperature=-1.0)
     with pytest.raises(UsageError, match="Temperature nan"):
@@ -234,4 +252,4 @@ def test_outputs_that_are_not_inputs(inputs, outputs, sampling):
     student = small(inputs, outputs)
     m = student.start(1)
     with pytest.raises(UsageError, match="can't be fed back"):
-        Stream(student).generate(m, student.readout(m), 3, seeded(), sampling)
+        Stream(student).generate(m, 3, seeded(), sampling)
