@@ -110,13 +110,15 @@ class CausalEncoder(Encoder):
     """Labels of all prefixes, the empty one included, in one pass of a causal Transformer."""
 
     def __init__(
-        self, signature: Signature, width: int, tower: Tower, pool: StateHead | RegisterPool
-    ) -> None:
-        """`tower` of `width` over T + 1 positions, and what reads memories from its states."""
+        self, signature: Signature, width: int, depth: int, heads: int,
+        pool: StateHead | RegisterPool, piece: int | None = None,
+    ) -> None:  # fmt: skip
+        """`pool` reads memories from the tower's states; `piece` as in `Tower`."""
         super().__init__()
         self.embed = embedding(signature.inputs, width)
         self.start = nn.Parameter(torch.randn(width))
-        self.tower, self.pool = tower, pool
+        self.tower = Tower(width, depth, heads, signature.length + 1, causal=True, piece=piece)
+        self.pool = pool
 
     def labels(self, x: Tensor) -> Tensor:
         """See `Encoder`."""

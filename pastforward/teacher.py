@@ -5,7 +5,6 @@ from math import gcd
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pastforward.blocks import Tower
 from pastforward.config import TeacherConfig
 from pastforward.decoder import Decoder
 from pastforward.encoder import CausalEncoder, Encoder, RegisterPool, StateHead, WindowEncoder
@@ -79,8 +78,8 @@ def _build_encoder(config: TeacherConfig, signature: Signature, memory: MemorySh
         raise UsageError(
             f"There is no encoder '{config.encoder}'; {nearest(config.encoder, known)}."
         )
-    tower = Tower(width, depth, heads, steps, causal=True, piece=config.recompute)
-    return CausalEncoder(signature, width, tower, pools[config.encoder]())
+    pool = pools[config.encoder]()
+    return CausalEncoder(signature, width, depth, heads, pool, config.recompute)
 
 
 def _misfit(what: str) -> UsageError:
