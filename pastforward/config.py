@@ -183,3 +183,5 @@ class RunConfig:
         Stage("dmt", 0.35, 1e-3),
     )
     seed: int = 0
+    labels: str | None = None
+    """A folder that `label` wrote; a run then has no teacher."""

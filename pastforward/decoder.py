@@ -16,7 +16,7 @@ from pastforward.blocks import Tower
 from pastforward.encoder import take
 from pastforward.inputs import embedding
 from pastforward.outputs import Readout, parameter_count
-from pastforward.types import Batch, MemoryShape, Signature
+from pastforward.types import AnyBatch, Batch, MemoryShape, Signature
 
 
 class Decoder(nn.Module):
@@ -48,7 +48,7 @@ class Decoder(nn.Module):
         return torch.cat([first, later], 2)
 
 
-def futures(batch: Batch, times: Int[Tensor, "batch anchors"], length: int) -> Batch:
+def futures(batch: AnyBatch, times: Int[Tensor, "batch anchors"], length: int) -> Batch:
     """The next `length` steps after each m_t, t in 1..T, as the decoder reads them.
 
     x `[B, A, F-1]` holds x_{t+1}.., y and mask `[B, A, F]` hold y_t..; past the end the mask is

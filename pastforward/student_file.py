@@ -4,8 +4,6 @@ Nothing is pickled, and nothing of the teacher or of training is imported or nee
 """
 
 import json
-import os
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from torch import Tensor
 from pastforward.cells import CELLS, CellBuilder
 from pastforward.config import StudentConfig
 from pastforward.data.codec import Codec, codec_from_json, codec_to_json
+from pastforward.files import write_atomically
 from pastforward.student import Student, build_student
 from pastforward.types import Kind, MemoryShape, Signature, Tokens, UsageError, Vectors
 
@@ -61,32 +60,6 @@ def load_student(path: Path | str, cell: CellBuilder | None = None) -> tuple[Stu
         reason = " ".join(str(error).split())
         raise _foreign(path, f"its weights don't fit its description ({reason})") from error
     return student.eval(), codec
-
-
-def write_atomically(path: Path | str, content: bytes) -> None:
-    """Put `content` in `path` as a whole or not at all; raises `UsageError` when it can't."""
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        _remove(part)
-        raise UsageError(
-            f"'{path}' could not be written ({error.strerror or error}); "
-            "free some space or choose a place that you may write to."
-        ) from error
-    except BaseException:
-        _remove(part)
-        raise
-
-
-def _remove(part: Path) -> None:
-    with suppress(OSError):  # the error that brought us here is the one to report
-        part.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

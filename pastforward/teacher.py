@@ -8,10 +8,11 @@ from torch import Tensor, nn
 from pastforward.config import TeacherConfig
 from pastforward.decoder import Decoder
 from pastforward.encoder import CausalEncoder, Encoder, RegisterPool, StateHead, WindowEncoder
-from pastforward.types import MemoryShape, Signature, UsageError, nearest
+from pastforward.oracle import Oracle
+from pastforward.types import AnyBatch, MemoryShape, Signature, UsageError, nearest
 
 
-class Teacher(nn.Module):
+class Teacher(nn.Module, Oracle):
     """E and D, trained so that m_t predicts y_t..y_{t+F-1}."""
 
     def __init__(
@@ -25,9 +26,29 @@ class Teacher(nn.Module):
         """m_0..m_T, `[B, T+1, K, D]`."""
         return self.encoder.labels(x)
 
+    def labels_of(self, batch: AnyBatch) -> Tensor:
+        """See `Oracle`."""
+        return self.labels(batch.x)
+
+    def labels_at(self, batch: AnyBatch, times: Tensor) -> Tensor:
+        """See `Oracle`."""
+        return self.encoder.at(batch.x, times)
+
+    def empty_of(self, batch: AnyBatch) -> Tensor:
+        """See `Oracle`."""
+        return self.encoder.empty(batch.x)
+
+    def readout(self, m: Tensor) -> Tensor:
+        """See `Oracle`."""
+        return self.decoder.readout(m)
+
+    def future_decoder(self) -> nn.Module:
+        """See `Oracle`."""
+        return self.decoder
+
     def predict(self, x: Tensor) -> Float[Tensor, "batch length parameters"]:
         """Parameters of y_1..y_T read from the labels."""
-        return self.decoder.readout(self.labels(x)[:, 1:])
+        return self.readout(self.labels(x)[:, 1:])
 
 
 def build_teacher(config: TeacherConfig, signature: Signature, memory: MemoryShape) -> Teacher:

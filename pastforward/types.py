@@ -62,6 +62,18 @@ class Batch(NamedTuple):
     mask: Tensor
 
 
+class Labelled(NamedTuple):
+    """A `Batch` and the labels `[B, T+1, K, D]` that were stored with it."""
+
+    x: Tensor
+    y: Tensor
+    mask: Tensor
+    labels: Tensor
+
+
+AnyBatch = Batch | Labelled
+
+
 @dataclass(frozen=True)
 class MemoryShape:
     """K slots of width D."""

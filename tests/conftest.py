@@ -4,7 +4,7 @@ from jaxtyping import install_import_hook
 
 SHAPED = [
     "memory", "blocks", "inputs", "outputs", "cells", "encoder", "decoder", "objectives",
-    "student", "teacher", "rollout", "methods", "stream", "evaluation.collapse",
+    "student", "teacher", "oracle", "rollout", "methods", "stream", "evaluation.collapse",
     "evaluation.score",
 ]  # fmt: skip
 """Modules whose signatures name shapes. Others are left alone: their tests pass stand-ins."""

@@ -76,7 +76,7 @@ def windows(method: WindowDMT, batch: Batch, shift: int) -> Tensor:
     A window starts from a memory that carries no gradient, or from m_0, which learns.
     """
     student, k = method.student, method.config.window
-    labels = method.teacher.labels(batch.x).detach()
+    labels = method.oracle.labels_of(batch).detach()
     count, length = batch.mask.shape
     errors, moves, losses = [], [], []
     for b in range(count):

@@ -36,14 +36,13 @@ METHODS = {
     "joint": JointSMT,
     "frozen": FrozenSMT,
 }
+PARTS = ("teacher", "oracle", "student")
 ALL = SMTConfig(future=4, consistency=0.5, uniformity=0.1)
 
 
 def outcome(method, data, seed=0):
     losses = descend(method, data, seed)
-    owned = [
-        gradients(getattr(method, name)) for name in ("teacher", "student") if hasattr(method, name)
-    ]
+    owned = [gradients(getattr(method, name)) for name in PARTS if hasattr(method, name)]
     return losses.total.detach(), losses.terms, list(chain(*owned))
 
 

@@ -13,9 +13,10 @@ from pastforward import student_file
 from pastforward.cells import CELLS, wrap
 from pastforward.config import StudentConfig
 from pastforward.data.codec import PixelCodec, SeriesCodec, SymbolCodec, TextCodec
+from pastforward.files import write_atomically
 from pastforward.stream import Stream
 from pastforward.student import Student, build_student
-from pastforward.student_file import load_student, save_student, write_atomically
+from pastforward.student_file import load_student, save_student
 from pastforward.types import MemoryShape, Signature, Tokens, UsageError, Vectors
 
 TEXT = TextCodec("abcde")
@@ -205,7 +206,7 @@ def test_failed_write_keeps_the_previous_file(saved, monkeypatch, failing):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(student_file.os, failing, full)
+    monkeypatch.setattr(os, failing, full)
     with pytest.raises(UsageError, match="No space left"):
         save_student(path, student, config, TEXT)
     assert path.read_bytes() == before
@@ -219,7 +220,7 @@ def test_interrupted_write_keeps_the_previous_file(tmp_path, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(student_file.os, "replace", interrupted)
+    monkeypatch.setattr(os, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_atomically(path, b"after")
     assert path.read_bytes() == b"before"

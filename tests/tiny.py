@@ -63,8 +63,9 @@ def pair(kind: str = "tokens", length: int = 7, **changes) -> tuple[Student, Tea
 
 def descend(method: Method, data: Batch, seed: int = 0) -> Losses:
     """Losses, with fresh gradients left on the parameters of everything that they reach."""
-    for part in (getattr(method, "student", None), getattr(method, "teacher", None)):
-        if part is not None:
+    for name in ("student", "teacher", "oracle"):
+        part = getattr(method, name, None)
+        if isinstance(part, nn.Module):
             part.zero_grad(set_to_none=True)
     losses = method.losses(data, seeded(seed))
     losses.total.backward()

@@ -17,6 +17,7 @@ class Entry:
 COMMANDS = {
     "train": Entry("train", "train a network on a recipe's data or on your own"),
     "compare": Entry("compare", "train the same network several ways, side by side"),
+    "label": Entry("label", "write a teacher's labels once, to train any number of students from"),
     "eval": Entry("evaluate", "measure a run on held-out data, with its teacher and the floors"),
     "generate": Entry("generate", "draw text or images from a trained network"),
     "report": Entry("report", "write one page about one or more runs"),

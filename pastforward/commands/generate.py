@@ -74,8 +74,8 @@ def main(argv: list[str]) -> None:
 def _write_text(
     path: Path, stream: "Stream", codec: "TextCodec | SymbolCodec", options: GenerateOptions
 ) -> None:
+    from pastforward.files import write_atomically
     from pastforward.stream import continue_text
-    from pastforward.student_file import write_atomically
 
     prompt = _usual_prompt(codec) if options.prompt is None else options.prompt
     arguments = (prompt, options.tokens, _generator(options), _sampling(options))

@@ -24,7 +24,7 @@ from pastforward.config import (
     StudentConfig,
     TeacherConfig,
 )
-from pastforward.recipes import RECIPES, USUAL_WAY, WAYS, for_path
+from pastforward.recipes import RECIPES, STORED_WAY, USUAL_WAY, WAYS, for_labels, for_path
 
 RUNS = Path("runs")
 """Where runs lie, below the current folder."""
@@ -50,6 +50,8 @@ class Options:
     """Replace a run of the same name."""
     seed: int = 0
     """Of weights, batches and noise."""
+    cell: str | None = None
+    """The same as --student.cell, for short."""
     data: DataConfig = field(default_factory=DataConfig)
     student: StudentConfig = field(default_factory=StudentConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
@@ -63,7 +65,9 @@ class TrainOptions(Options):
     """Options of `train`."""
 
     way: str = USUAL_WAY
-    """bptt, tbptt, smt, smt+dmt or two-stage."""
+    """bptt, tbptt, smt, smt+dmt or two-stage; with --labels, smt-frozen then dmt."""
+    labels: str | None = None
+    """Instead of a RECIPE: a folder that `label` wrote. No teacher is trained."""
     stages: tuple[Stage, ...] = ()
 
 
@@ -80,9 +84,10 @@ Kind = TypeVar("Kind", bound=Options)
 
 def read_train(argv: list[str], description: str) -> tuple[TrainOptions, RunConfig]:
     """Options and config of `train`; raises `UsageError` for bad ones, SystemExit after help."""
-    way = _peek(argv, "--way") or USUAL_WAY
+    labels = _peek(argv, "--labels")
+    way = _peek(argv, "--way") or (USUAL_WAY if labels is None else STORED_WAY)
     base = _recipe(argv, way, TrainOptions, "train", description)
-    options = _parse(TrainOptions, argv, base, "train", description)
+    options = replace(_parse(TrainOptions, argv, base, "train", description), way=way)
     return options, configure(options, base)
 
 
@@ -103,6 +108,7 @@ def read_compare(argv: list[str], description: str) -> tuple[CompareOptions, lis
 def configure(options: Options, base: RunConfig) -> RunConfig:
     """The config that the options describe."""
     given = {f.name: getattr(options, f.name) for f in fields(options) if hasattr(base, f.name)}
+    given["student"] = _student(options, base.student)
     return replace(base, **given, budget=_budget(options, base.budget))
 
 
@@ -111,11 +117,20 @@ def _recipe(
 ) -> RunConfig:
     """The config of the recipe or path that `argv` names."""
     named = next((word for word in argv if word in RECIPES), "digits")
-    usual = RECIPES[named](way if way in WAYS or not _asks_help(argv) else USUAL_WAY)
+    later = _asks_help(argv) or _peek(argv, "--labels") is not None
+    usual = RECIPES[named](USUAL_WAY if later and way not in WAYS else way)
     return _base(_parse(kind, argv, usual, command, description), way)
 
 
 def _base(options: Options, way: str) -> RunConfig:
+    labels = getattr(options, "labels", None)
+    if labels is not None:
+        _require(
+            not options.recipe,
+            f"Both '{options.recipe}' and --labels were given; labels bring their data and sizes, "
+            "so leave out the first.",
+        )
+        return for_labels(labels, way)
     if options.recipe in RECIPES:
         return RECIPES[options.recipe](way)
     _require_data(options.recipe)
@@ -140,8 +155,20 @@ def _parse(
     shared: dict[str, Any] = {
         f.name: getattr(base, f.name) for f in fields(kind) if hasattr(base, f.name)
     }
-    default = kind(recipe=tyro.MISSING, **shared)
+    # Labels say what a recipe would.
+    default = kind(recipe=tyro.MISSING if _peek(argv, "--labels") is None else "", **shared)
     return parse(kind, argv, f"pastforward {command}", description, default)
+
+
+def _student(options: Options, usual: StudentConfig) -> StudentConfig:
+    student = options.student
+    if options.cell is None:
+        return student
+    _require(
+        student.cell in (usual.cell, options.cell),
+        f"Both --cell {options.cell} and --student.cell {student.cell} were given; give one.",
+    )
+    return replace(student, cell=options.cell)
 
 
 def _budget(options: Options, usual: Budget) -> Budget:

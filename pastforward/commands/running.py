@@ -22,7 +22,6 @@ from pastforward.training import (
     stop_signals,
 )
 from pastforward.training.ranks import rank, wait, world
-from pastforward.training.run import METHOD_HAS_TEACHER
 from pastforward.types import UsageError
 
 
@@ -104,8 +103,7 @@ def _train(run: Run, news: Console, again: str) -> None:
 def _summarise(run: Run) -> RunSummary:
     if rank() != 0:
         return RunSummary(run.folder.path.name, {})
-    taught = any(METHOD_HAS_TEACHER[stage.method] for stage in run.config.stages)
-    found = evaluate(run.student, run.teacher if taught else None, run.source)
+    found = evaluate(run.student, run.teacher, run.source)
     few = next(iter(run.source.held_out("test", 10, 10)))
     return RunSummary(
         name=run.folder.path.name,

@@ -8,12 +8,12 @@ from pastforward.commands.options import RUNS
 from pastforward.config import RunConfig
 from pastforward.data import Source, open_data
 from pastforward.evaluation import RunSummary, draw_samples
+from pastforward.files import write_json
 from pastforward.student import Student
 from pastforward.student_file import load_student
 from pastforward.teacher import Teacher, build_teacher
 from pastforward.training import RunFolder
 from pastforward.training.checkpoint import load_tensors
-from pastforward.training.folder import write_json
 from pastforward.types import UsageError, nearest
 
 

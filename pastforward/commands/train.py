@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pastforward.commands.options import RUNS, TrainOptions, read_train
+from pastforward.config import RunConfig
 
 DESCRIPTION = """\
 Train a network on a recipe's data or on your own.
@@ -12,6 +13,7 @@ Examples:
   pastforward train copy32 --way bptt --student.cell gru --seconds 300
   pastforward train my-notes.txt --name notes --smt.future 32
   pastforward train images.npy --data.pool 2 --steps 2000
+  pastforward train --labels runs/digits-smt+dmt/labels --cell gru
   torchrun --nproc-per-node 8 -m pastforward train digits --tokens 100000000
 
 Defaults shown are those of the recipe named (digits when none is). SIGTERM and Ctrl-C save;
@@ -28,7 +30,7 @@ def main(argv: list[str]) -> None:
     from pastforward.evaluation.report import write_report
     from pastforward.training import RunFolder
 
-    folder = RunFolder(RUNS / (options.name or usual_name(options)))
+    folder = RunFolder(RUNS / (options.name or usual_name(options, config)))
     there = existing(options.resume, options.overwrite)
     out, news = consoles()
     summary = train_run(config, folder, there, news, again("train", argv))
@@ -37,8 +39,10 @@ def main(argv: list[str]) -> None:
         print(f"Report: {write_report([summary], folder.report)}")
 
 
-def usual_name(options: TrainOptions) -> str:
-    """Recipe or file name, and the way."""
+def usual_name(options: TrainOptions, config: RunConfig) -> str:
+    """Recipe or file name, and the way; of many students from the same labels, the cell too."""
+    if config.labels is not None:
+        return f"{stem(config.data.source)}-{options.way}-{config.student.cell}"
     return f"{stem(options.recipe)}-{options.way}"
 
 

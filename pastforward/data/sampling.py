@@ -1,6 +1,6 @@
 """L1. Which examples a batch takes: pure functions, so that any batch can be drawn at any time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -19,9 +19,27 @@ def generator(seed: int, stream: int, index: int) -> np.random.Generator:
 
 def epoch_examples(count: int, seed: int, index: int, size: int) -> np.ndarray:
     """Examples `[size]` of training batch `index`: epoch after epoch, each in its own order."""
+    return _across_epochs(lambda epoch: _order(count, seed, epoch), count, index, size)
+
+
+def grouped_examples(count: int, group: int, seed: int, index: int, size: int) -> np.ndarray:
+    """As `epoch_examples`, but each `group` of neighbours is read as a whole before the next."""
+    return _across_epochs(lambda e: _grouped_order(count, group, seed, e), count, index, size)
+
+
+def _across_epochs(
+    order: Callable[[int], np.ndarray], count: int, index: int, size: int
+) -> np.ndarray:
     k = np.arange(index * size, (index + 1) * size)
     epochs = range(k[0] // count, k[-1] // count + 1)
-    return np.concatenate([_order(count, seed, e)[k[k // count == e] % count] for e in epochs])
+    return np.concatenate([order(e)[k[k // count == e] % count] for e in epochs])
+
+
+@lru_cache(maxsize=2)
+def _grouped_order(count: int, group: int, seed: int, epoch: int) -> np.ndarray:
+    random = generator(seed, TRAIN, epoch)
+    starts = random.permutation(np.arange(0, count, group))
+    return np.concatenate([random.permutation(np.arange(count)[s : s + group]) for s in starts])
 
 
 @lru_cache(maxsize=2)

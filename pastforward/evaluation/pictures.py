@@ -18,7 +18,7 @@ from matplotlib.image import imsave
 from matplotlib.ticker import MaxNLocator
 
 from pastforward.evaluation.samples import ImageSamples
-from pastforward.student_file import write_atomically
+from pastforward.files import write_atomically
 
 COLOURS = ("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#8b5cf6", "#06b6d4", "#ec4899", "#84cc16")
 GREY = "#8b93a1"

@@ -23,7 +23,7 @@ from pastforward.evaluation.summary import (
     percent,
     results,
 )
-from pastforward.student_file import write_atomically
+from pastforward.files import write_atomically
 from pastforward.types import UsageError
 
 # A student that has not yet run alone can be far worse than chance, which would flatten the rest.

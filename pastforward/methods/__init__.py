@@ -7,19 +7,26 @@ from pastforward.methods.base import Losses, Method
 from pastforward.methods.bptt import TruncatedBPTT, bptt
 from pastforward.methods.dmt import UnrollDMT, WindowDMT
 from pastforward.methods.smt import SMT, FrozenSMT, JointSMT, TeacherTraining
+from pastforward.oracle import Oracle
 from pastforward.student import Student
 from pastforward.teacher import Teacher
 
-METHODS: dict[str, Callable[[Student, Teacher, RunConfig], Method]] = {
-    "teacher": lambda student, teacher, run: TeacherTraining(teacher, run.smt),
-    "smt": lambda student, teacher, run: JointSMT(student, teacher, run.smt),
-    "smt-frozen": lambda student, teacher, run: FrozenSMT(student, teacher, run.smt),
-    "dmt": lambda student, teacher, run: WindowDMT(student, teacher, run.dmt),
-    "dmt-unroll": lambda student, teacher, run: UnrollDMT(student, teacher, run.dmt),
-    "bptt": lambda student, teacher, run: bptt(student),
-    "tbptt": lambda student, teacher, run: TruncatedBPTT(student, run.dmt.window),
+
+def _teacher(oracle: Oracle) -> Teacher:
+    assert isinstance(oracle, Teacher), "a method that trains the teacher was given none"
+    return oracle
+
+
+METHODS: dict[str, Callable[[Student, Oracle, RunConfig], Method]] = {
+    "teacher": lambda student, oracle, run: TeacherTraining(_teacher(oracle), run.smt),
+    "smt": lambda student, oracle, run: JointSMT(student, _teacher(oracle), run.smt),
+    "smt-frozen": lambda student, oracle, run: FrozenSMT(student, oracle, run.smt),
+    "dmt": lambda student, oracle, run: WindowDMT(student, oracle, run.dmt),
+    "dmt-unroll": lambda student, oracle, run: UnrollDMT(student, oracle, run.dmt),
+    "bptt": lambda student, oracle, run: bptt(student),
+    "tbptt": lambda student, oracle, run: TruncatedBPTT(student, run.dmt.window),
 }
-"""Builders `(student, teacher, run) -> Method`; those by back-propagation use no teacher."""
+"""Builders `(student, oracle, run) -> Method`; those by back-propagation ask no oracle."""
 
 __all__ = [
     "METHODS", "SMT", "FrozenSMT", "JointSMT", "Losses", "Method", "TeacherTraining",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pastforward.student import Student
-from pastforward.types import Batch
+from pastforward.types import AnyBatch
 
 Transform = Callable[[Callable], Callable]
 
@@ -32,7 +32,7 @@ class Method(ABC):
         """Cell calls one after the other in one optimiser step on sequences of `length`."""
 
     @abstractmethod
-    def losses(self, batch: Batch, generator: torch.Generator) -> Losses:
+    def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         """Losses of one batch; `generator` is the only source of randomness."""
 
     @abstractmethod
@@ -41,7 +41,7 @@ class Method(ABC):
 
     @final
     def accumulate_gradients(
-        self, batch: Batch, generator: torch.Generator, share: float = 1.0
+        self, batch: AnyBatch, generator: torch.Generator, share: float = 1.0
     ) -> dict[str, Tensor]:
         """Add the gradient of `share` times the loss; return the terms, `loss` among them."""
         total, terms = self.losses(batch, generator)

@@ -11,7 +11,7 @@ from pastforward.objectives import masked_mean
 from pastforward.outputs import nll
 from pastforward.rollout import rollout
 from pastforward.student import Student
-from pastforward.types import Batch
+from pastforward.types import AnyBatch
 
 
 class TruncatedBPTT(RolloutMethod):
@@ -25,7 +25,7 @@ class TruncatedBPTT(RolloutMethod):
         """See `Method`."""
         return length
 
-    def losses(self, batch: Batch, generator: torch.Generator) -> Losses:
+    def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         """See `Method`."""
         student = self.student
         memory, pieces = student.start(batch.x.shape[0]), []

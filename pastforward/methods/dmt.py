@@ -1,7 +1,8 @@
 """L3. DAgger Memory Training: the student runs on its own memories, the teacher says where to go.
 
-Encoder and decoder are frozen. The student is regressed to the label of the next step from the
-memory that it really has, so errors do not compound. Labels already carry long-range credit.
+Encoder and decoder are frozen, or gone and the labels stored. The student is regressed to the label
+of the next step from the memory that it really has, so errors do not compound. Labels already carry
+long-range credit.
 `UnrollDMT` is the paper's: the whole rollout, with its gradient. `WindowDMT` cuts the sequence into
 windows of k steps that start from memories of the student's own rollout (or from labels), runs all
 windows in parallel and keeps the gradient inside each: k serial steps with gradient, not T.
@@ -17,11 +18,11 @@ from torch.nn import functional as F
 from pastforward.config import DMTConfig
 from pastforward.methods.base import Losses, RolloutMethod
 from pastforward.objectives import emphasis, masked_mean, unexplained
+from pastforward.oracle import Oracle
 from pastforward.outputs import kl, nll
 from pastforward.rollout import rollout
 from pastforward.student import Student
-from pastforward.teacher import Teacher
-from pastforward.types import Batch
+from pastforward.types import AnyBatch, Batch
 
 
 class _Labels(NamedTuple):
@@ -31,14 +32,14 @@ class _Labels(NamedTuple):
 
 
 class DMT(RolloutMethod, ABC):
-    """What both share: a student, a frozen teacher and the losses along a path."""
+    """What both share: a student, an oracle that is not moved and the losses along a path."""
 
-    def __init__(self, student: Student, teacher: Teacher, config: DMTConfig) -> None:
+    def __init__(self, student: Student, oracle: Oracle, config: DMTConfig) -> None:
         super().__init__(student)
-        self.teacher, self.config = teacher, config
+        self.oracle, self.config = oracle, config
 
     @final
-    def _path_losses(self, own: Tensor, labels: _Labels, batch: Batch) -> Losses:
+    def _path_losses(self, own: Tensor, labels: _Labels, batch: AnyBatch) -> Losses:
         """`own` holds m_0 and then the memory that the student reached at each step of `batch`."""
         config, kind = self.config, self.student.signature.outputs
         target = torch.cat([labels.empty, labels.after], 1)
@@ -50,7 +51,7 @@ class DMT(RolloutMethod, ABC):
         }
         if config.distil:
             with torch.no_grad():
-                wanted = self.teacher.decoder.readout(labels.after)
+                wanted = self.oracle.readout(labels.after)
             terms["distil"] = masked_mean(kl(kind, wanted, read), batch.mask)
         total = torch.stack([getattr(config, name) * term for name, term in terms.items()]).sum()
         return Losses(total, {name: term.detach() for name, term in terms.items()})
@@ -64,10 +65,10 @@ class UnrollDMT(DMT):
         """See `Method`."""
         return length
 
-    def losses(self, batch: Batch, generator: torch.Generator) -> Losses:
+    def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         """See `Method`."""
         with torch.no_grad():
-            labels = self.teacher.labels(batch.x)
+            labels = self.oracle.labels_of(batch)
         student = self.student
         own = rollout(self._step, student.start(len(labels)), student.embed(batch.x))
         parts = _Labels(labels[:, :1], labels[:, :-1], labels[:, 1:])
@@ -83,23 +84,23 @@ class WindowDMT(DMT):
         window = min(self.config.window, length)
         return window + (length if self._runs_alone(length) else 0)
 
-    def losses(self, batch: Batch, generator: torch.Generator) -> Losses:
+    def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         """See `Method`."""
         student, size = self.student, batch.x.shape[0]
         with torch.no_grad():
-            labels = self.teacher.labels(batch.x)
+            labels = self.oracle.labels_of(batch)
             starts = self._starts(batch, labels, generator)
         steps = self._steps(batch.mask.shape[1], generator).to(batch.x.device)
-        windows = Batch(*(part[:, steps].flatten(0, 1) for part in batch))
+        windows = Batch(*(part[:, steps].flatten(0, 1) for part in batch[:3]))
         begin = self._begin(starts, steps[:, 0]).flatten(0, 1)
         own = rollout(self._step, begin, student.embed(windows.x))[:, 1:]
         own = own.unflatten(0, (size, -1)).flatten(1, 2)
         own = torch.cat([student.start(size, 1), own], 1)
         steps = steps.flatten()
         parts = _Labels(labels[:, :1], labels[:, steps], labels[:, steps + 1])
-        return self._path_losses(own, parts, Batch(*(part[:, steps] for part in batch)))
+        return self._path_losses(own, parts, Batch(*(part[:, steps] for part in batch[:3])))
 
-    def _starts(self, batch: Batch, labels: Tensor, generator: torch.Generator) -> Tensor:
+    def _starts(self, batch: AnyBatch, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Memories `[B, T+1, K, D]` that windows may start from."""
         if not self._runs_alone(batch.mask.shape[1]):
             return labels

@@ -24,14 +24,15 @@ from torch.nn import functional as F
 
 from pastforward.config import SMTConfig
 from pastforward.decoder import futures
-from pastforward.encoder import Encoder, take
+from pastforward.encoder import take
 from pastforward.memory import scale_gradient
 from pastforward.methods.base import Losses, Method, Transform
 from pastforward.objectives import consistency, emphasis, masked_mean, unexplained, uniformity
+from pastforward.oracle import Oracle
 from pastforward.outputs import nll
 from pastforward.student import Student
 from pastforward.teacher import Teacher
-from pastforward.types import Batch
+from pastforward.types import AnyBatch, Batch, MemoryShape
 
 
 class _Drawn(NamedTuple):
@@ -51,12 +52,12 @@ class _Labels(NamedTuple):
 class SMT(Method, ABC):
     """What the three stages share: drawing, labels, compilation."""
 
-    def __init__(self, teacher: Teacher, config: SMTConfig) -> None:
-        self.teacher, self.config = teacher, config
+    def __init__(self, memory: MemoryShape, config: SMTConfig) -> None:
+        self.memory, self.config = memory, config
         self._compiled = self.compute
 
     @abstractmethod
-    def compute(self, batch: Batch, drawn: _Drawn) -> tuple[Tensor, dict[str, Tensor]]:
+    def compute(self, batch: AnyBatch, drawn: _Drawn) -> tuple[Tensor, dict[str, Tensor]]:
         """Total loss and terms: a pure function of tensors."""
 
     @final
@@ -65,15 +66,19 @@ class SMT(Method, ABC):
         self._compiled = transform(self.compute)
 
     @final
-    def losses(self, batch: Batch, generator: torch.Generator) -> Losses:
+    def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         """See `Method`."""
-        total, terms = self._compiled(batch, _draw(self.config, batch, self.teacher, generator))
+        total, terms = self._compiled(batch, _draw(self.config, batch, self.memory, generator))
         return Losses(total, {name: term.detach() for name, term in terms.items()})
 
 
 @final
 class TeacherTraining(SMT):
     """Stage one: encoder and decoder, no student."""
+
+    def __init__(self, teacher: Teacher, config: SMTConfig) -> None:
+        super().__init__(teacher.memory, config)
+        self.teacher = teacher
 
     def parameters(self) -> Iterable[nn.Parameter]:
         """See `Method`."""
@@ -83,9 +88,9 @@ class TeacherTraining(SMT):
         """See `Method`."""
         return 0
 
-    def compute(self, batch: Batch, drawn: _Drawn) -> tuple[Tensor, dict[str, Tensor]]:
+    def compute(self, batch: AnyBatch, drawn: _Drawn) -> tuple[Tensor, dict[str, Tensor]]:
         """See `SMT`."""
-        labels = _labels(self.teacher.encoder, batch.x, drawn)
+        labels = _labels(self.teacher, batch, drawn)
         return _teacher_losses(self.teacher, self.config, batch, labels, drawn)
 
 
@@ -94,8 +99,8 @@ class JointSMT(SMT):
     """All losses together; the student's also move the labels, by `pull`."""
 
     def __init__(self, student: Student, teacher: Teacher, config: SMTConfig) -> None:
-        super().__init__(teacher, config)
-        self.student = student
+        super().__init__(student.memory, config)
+        self.student, self.teacher = student, teacher
 
     def parameters(self) -> Iterable[nn.Parameter]:
         """See `Method`."""
@@ -105,9 +110,9 @@ class JointSMT(SMT):
         """See `Method`."""
         return 1
 
-    def compute(self, batch: Batch, drawn: _Drawn) -> tuple[Tensor, dict[str, Tensor]]:
+    def compute(self, batch: AnyBatch, drawn: _Drawn) -> tuple[Tensor, dict[str, Tensor]]:
         """See `SMT`."""
-        labels = _labels(self.teacher.encoder, batch.x, drawn)
+        labels = _labels(self.teacher, batch, drawn)
         teaching, terms = _teacher_losses(self.teacher, self.config, batch, labels, drawn)
         pulled = _Labels(*(scale_gradient(part, self.config.pull) for part in labels))
         learning, more = _student_losses(
@@ -118,11 +123,11 @@ class JointSMT(SMT):
 
 @final
 class FrozenSMT(SMT):
-    """Stage two: a student on the labels of a teacher that no longer moves."""
+    """Stage two: a student on the labels of a teacher that no longer moves, or of a store."""
 
-    def __init__(self, student: Student, teacher: Teacher, config: SMTConfig) -> None:
-        super().__init__(teacher, config)
-        self.student = student
+    def __init__(self, student: Student, oracle: Oracle, config: SMTConfig) -> None:
+        super().__init__(student.memory, config)
+        self.student, self.oracle = student, oracle
 
     def parameters(self) -> Iterable[nn.Parameter]:
         """See `Method`."""
@@ -132,14 +137,16 @@ class FrozenSMT(SMT):
         """See `Method`."""
         return 1
 
-    def compute(self, batch: Batch, drawn: _Drawn) -> tuple[Tensor, dict[str, Tensor]]:
+    def compute(self, batch: AnyBatch, drawn: _Drawn) -> tuple[Tensor, dict[str, Tensor]]:
         """See `SMT`."""
         with torch.no_grad():
-            labels = _labels(self.teacher.encoder, batch.x, drawn)
-        return _student_losses(self.student, self.teacher, self.config, batch, labels, drawn)
+            labels = _labels(self.oracle, batch, drawn)
+        return _student_losses(self.student, self.oracle, self.config, batch, labels, drawn)
 
 
-def _draw(config: SMTConfig, batch: Batch, teacher: Teacher, generator: torch.Generator) -> _Drawn:
+def _draw(
+    config: SMTConfig, batch: AnyBatch, memory: MemoryShape, generator: torch.Generator
+) -> _Drawn:
     (count, length), device = batch.mask.shape, batch.x.device
     used = min(config.transitions or length, length)
 
@@ -153,34 +160,34 @@ def _draw(config: SMTConfig, batch: Batch, teacher: Teacher, generator: torch.Ge
     anchors = integers(0, used, min(config.anchors, used))
     if not config.noise:
         return _Drawn(times, anchors, None)
-    shape = (2, count, used, teacher.memory.slots, teacher.memory.width)
+    shape = (2, count, used, memory.slots, memory.width)
     noise = torch.randn(shape, generator=generator, device=device)
     return _Drawn(times, anchors, config.noise * noise)
 
 
-def _labels(encoder: Encoder, x: Tensor, drawn: _Drawn) -> _Labels:
+def _labels(oracle: Oracle, batch: AnyBatch, drawn: _Drawn) -> _Labels:
     if drawn.times is None:
-        labels = encoder.labels(x)
+        labels = oracle.labels_of(batch)
         return _Labels(labels[:1, :1], labels[:, :-1], labels[:, 1:])
-    both = encoder.at(x, torch.cat([drawn.times - 1, drawn.times], 1))
+    both = oracle.labels_at(batch, torch.cat([drawn.times - 1, drawn.times], 1))
     before, after = both.chunk(2, 1)
-    return _Labels(encoder.empty(x), before, after)
+    return _Labels(oracle.empty_of(batch), before, after)
 
 
-def _at_times(batch: Batch, drawn: _Drawn) -> Batch:
+def _at_times(batch: AnyBatch, drawn: _Drawn) -> AnyBatch:
     """x, y and mask of the transitions' second steps, `[B, n]`."""
     if drawn.times is None:
         return batch
-    return Batch(*(take(part, drawn.times - 1) for part in batch))
+    return Batch(*(take(part, drawn.times - 1) for part in batch[:3]))
 
 
-def _anchor_futures(config: SMTConfig, batch: Batch, drawn: _Drawn) -> Batch:
+def _anchor_futures(config: SMTConfig, batch: AnyBatch, drawn: _Drawn) -> Batch:
     times = drawn.anchors + 1 if drawn.times is None else drawn.times.gather(1, drawn.anchors)
     return futures(batch, times, config.future or batch.mask.shape[1])
 
 
 def _teacher_losses(
-    teacher: Teacher, config: SMTConfig, batch: Batch, labels: _Labels, drawn: _Drawn
+    teacher: Teacher, config: SMTConfig, batch: AnyBatch, labels: _Labels, drawn: _Drawn
 ) -> tuple[Tensor, dict[str, Tensor]]:
     kind, decoder = teacher.signature.outputs, teacher.decoder
     read = labels.after if drawn.noise is None else labels.after + drawn.noise[1]
@@ -197,7 +204,7 @@ def _teacher_losses(
 
 
 def _student_losses(
-    student: Student, teacher: Teacher, config: SMTConfig, batch: Batch, labels: _Labels,
+    student: Student, oracle: Oracle, config: SMTConfig, batch: AnyBatch, labels: _Labels,
     drawn: _Drawn,
 ) -> tuple[Tensor, dict[str, Tensor]]:  # fmt: skip
     kind, seen = student.signature.outputs, _at_times(batch, drawn)
@@ -214,8 +221,8 @@ def _student_losses(
     if config.consistency:
         future = _anchor_futures(config, batch, drawn)
         divergence = consistency(
-            teacher.decoder, kind, take(labels.after, drawn.anchors), take(stepped, drawn.anchors),
-            future.x,
+            oracle.future_decoder(), kind, take(labels.after, drawn.anchors),
+            take(stepped, drawn.anchors), future.x,
         )  # fmt: skip
         terms["consistency"] = masked_mean(divergence, future.mask)
     return _weigh(config, terms), terms

@@ -12,6 +12,7 @@ from pastforward.recipes.copy import copy
 from pastforward.recipes.digits import digits
 from pastforward.recipes.pydoc import pydoc
 from pastforward.recipes.retrieval import retrieval
+from pastforward.recipes.stored import STORED_WAY, for_labels
 from pastforward.recipes.ways import USUAL_WAY, WAYS, stages
 
 RECIPES: dict[str, Callable[[str], RunConfig]] = {
@@ -24,5 +25,6 @@ RECIPES: dict[str, Callable[[str], RunConfig]] = {
 """Functions `(way) -> RunConfig`, by the names that the command line knows."""
 
 __all__ = [
-    "RECIPES", "USUAL_WAY", "WAYS", "copy", "digits", "for_path", "pydoc", "retrieval", "stages",
+    "RECIPES", "STORED_WAY", "USUAL_WAY", "WAYS", "copy", "digits", "for_labels", "for_path",
+    "pydoc", "retrieval", "stages",
 ]  # fmt: skip

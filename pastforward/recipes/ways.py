@@ -18,17 +18,21 @@ USUAL_WAY = "smt+dmt"
 _LIKE = {"tbptt": "bptt", "smt-frozen": "smt", "dmt-unroll": "dmt"}
 
 
-def stages(way: str, rates: Mapping[str, float]) -> tuple[Stage, ...]:
+def stages(
+    way: str,
+    rates: Mapping[str, float],
+    ways: Mapping[str, tuple[tuple[str, float], ...]] = WAYS,
+) -> tuple[Stage, ...]:
     """The stages of a way with learning rates by method.
 
     A method without a rate of its own takes that of its kin (tbptt that of bptt, smt-frozen that
-    of smt). Raises `UsageError` for a way that is not in `WAYS`.
+    of smt). Raises `UsageError` for a way that is not in `ways`.
     """
-    if way not in WAYS:
+    if way not in ways:
         from pastforward.types import UsageError, nearest
 
-        raise UsageError(f"There is no way '{way}' to train; {nearest(way, WAYS)}.")
+        raise UsageError(f"There is no way '{way}' to train; {nearest(way, ways)}.")
     return tuple(
         Stage(method, share, rates.get(method) or rates[_LIKE[method]])
-        for method, share in WAYS[way]
+        for method, share in ways[way]
     )

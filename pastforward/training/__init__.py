@@ -3,8 +3,9 @@
 from pastforward.training.check import check
 from pastforward.training.folder import Existing, RunFolder
 from pastforward.training.loop import Fit, NonFiniteLoss, Progress, fit
+from pastforward.training.networks import build_networks
 from pastforward.training.progress import Bars, Lines, Silent, make_watcher
-from pastforward.training.run import Interrupted, Run, Watcher, build_networks
+from pastforward.training.run import Interrupted, Run, Watcher
 from pastforward.training.stopping import StopRequest, stop_signals
 
 __all__ = [

@@ -6,6 +6,7 @@ from typing import Any
 
 from pastforward.config import RunConfig
 from pastforward.data import Source
+from pastforward.labels import StoreFacts
 from pastforward.methods import METHODS
 from pastforward.types import UsageError, nearest
 
@@ -25,22 +26,33 @@ _NOT_NEGATIVE = (
     "smt.uniformity", "smt.pull", "smt.noise", "dmt.own", "dmt.dynamics", "dmt.readout",
     "dmt.distil", "fit.weight_decay", "fit.warmup", "fit.evaluations",
 )  # fmt: skip
+_TEACHING = ("teacher", "smt")
+"""Methods that train a teacher."""
 _SHARES_ERROR = 1e-6
 _SEEDS = 2**53
 """Seeds below it, of either sign, leave room for what is made from them."""
 
 
-def check(config: RunConfig, source: Source | None = None) -> None:
-    """Raise `UsageError` for the first number or name that can't work, on `source` if given."""
-    for problem in _problems(config, source):
+def check(
+    config: RunConfig, source: Source | None = None, labels: StoreFacts | None = None
+) -> None:
+    """Raise `UsageError` for the first number or name that can't work, on `source` if given.
+
+    `labels` is what the store of `config.labels` says of itself.
+    """
+    for problem in _problems(config, source, labels):
         raise UsageError(problem)
 
 
-def _problems(config: RunConfig, source: Source | None) -> Iterator[str]:
+def _problems(config: RunConfig, source: Source | None, labels: StoreFacts | None) -> Iterator[str]:
     yield from _numbers(config)
     yield from _names(config)
     yield from _stages(config)
+    if config.labels is not None:
+        yield from _without_teacher(config)
     yield from _networks(config)
+    if labels is not None and source is not None:
+        yield from _labels(config, source, labels)
     if source is not None:
         yield from _lengths(config, source.signature.length)
 
@@ -86,6 +98,42 @@ def _stages(config: RunConfig) -> Iterator[str]:
     whole = sum(stage.share for stage in config.stages)
     if abs(whole - 1.0) > _SHARES_ERROR:
         yield f"The stages' shares of the budget add up to {whole:g}; let them add up to 1."
+
+
+def _without_teacher(config: RunConfig) -> Iterator[str]:
+    for stage in config.stages:
+        if stage.method in _TEACHING:
+            others = ", ".join(name for name in METHODS if name not in _TEACHING)
+            yield (
+                f"Stage '{stage.method}' trains a teacher, and stored labels come without one; "
+                f"take another method ({others}) or leave out --labels."
+            )
+        if stage.method == "smt-frozen" and config.smt.consistency:
+            yield (
+                f"--smt.consistency is {config.smt.consistency}, which needs the teacher's "
+                "decoder, and stored labels come without one; give 0."
+            )
+
+
+def _labels(config: RunConfig, source: Source, labels: StoreFacts) -> Iterator[str]:
+    memory, where = labels.memory, f"the labels in {config.labels}"
+    shape = f"K = {memory.slots} slots of width D = {memory.width}"
+    for name in ("slots", "width"):
+        given = getattr(config.student, name)
+        if given != getattr(memory, name):
+            yield f"--student.{name} is {given}, but {where} have {shape}; leave it out."
+    if config.student.cell == "lstm" and memory.slots != 2:
+        yield (
+            f"An LSTM packs h and c into K = 2 slots, but {where} have {shape}; take another "
+            "--student.cell or labels of a teacher trained with --student.slots 2."
+        )
+    if config.data != labels.data:
+        yield f"Other data was asked for than {where} were written on; leave out its options."
+    if source.signature != labels.signature:
+        yield (
+            f"The data '{config.data.source}' reads as {source.signature}, but {where} were "
+            f"written on {labels.signature}; put back the data that was labelled."
+        )
 
 
 def _networks(config: RunConfig) -> Iterator[str]:

@@ -7,7 +7,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from pastforward.student_file import write_atomically
+from pastforward.files import write_atomically
 from pastforward.types import UsageError
 
 

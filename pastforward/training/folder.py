@@ -1,22 +1,19 @@
 """L4. The run folder: config, metrics, student, teacher, checkpoint, report.
 
 runs/NAME/config.json  metrics.jsonl  student.safetensors  teacher.safetensors
-          checkpoints/last.safetensors  evaluation.json  report.html
+          checkpoints/last.safetensors  evaluation.json  report.html  labels/
 """
 
 import dataclasses
 import json
 import os
 import shutil
-import types
-import typing
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
 from pastforward.config import RunConfig
-from pastforward.student_file import write_atomically
+from pastforward.files import from_json, write_json
 from pastforward.training.metrics import MetricsLog
 from pastforward.types import UsageError
 
@@ -133,24 +130,3 @@ class RunFolder:
                 f"{self.path} was trained with another {', '.join(differing)} than asked for now; "
                 "resume with the options it was started with, or use another --name."
             )
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON as a whole or not at all."""
-    write_atomically(path, json.dumps(content, indent=1).encode())
-
-
-def from_json(kind: Any, value: Any) -> Any:
-    """Rebuild (nested) dataclasses and tuples from what `dataclasses.asdict` gave."""
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = typing.get_type_hints(kind)
-        unknown = set(value) - set(hints)
-        if unknown:
-            raise ValueError(f"unknown entries {sorted(unknown)}")
-        return kind(**{name: from_json(hints[name], item) for name, item in value.items()})
-    if typing.get_origin(kind) is tuple:
-        return tuple(from_json(typing.get_args(kind)[0], item) for item in value)
-    if typing.get_origin(kind) in (types.UnionType, typing.Union) and value is not None:
-        options = [k for k in typing.get_args(kind) if k is not type(None)]
-        return from_json(options[0], value)
-    return value

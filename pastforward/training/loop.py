@@ -13,7 +13,7 @@ from pastforward.config import Budget, FitConfig
 from pastforward.methods import Method
 from pastforward.training.optimiser import make_optimiser, rate
 from pastforward.training.ranks import agree, average_gradients, rank, share_parameters, world
-from pastforward.types import Batch, Signature
+from pastforward.types import AnyBatch, Signature
 
 COMPILE_PAYS_AFTER = 1200.0
 """Seconds of CPU training from which compiling (about a minute) earns its time back."""
@@ -24,7 +24,7 @@ class Batches(Protocol):
 
     signature: Signature
 
-    def batch(self, seed: int, index: int, size: int) -> Batch:
+    def batch(self, seed: int, index: int, size: int) -> AnyBatch:
         """Batch `index`: a pure function of its arguments."""
         ...
 
@@ -114,14 +114,14 @@ class Fit:
         step = 1_000_003 * self.seed + self.progress.step
         self.generator.manual_seed((4096 * step + rank()) % 2**63)
 
-    def _parts(self, index: int) -> list[Batch]:
+    def _parts(self, index: int) -> list[AnyBatch]:
         """The batch of a step, on the device, cut for accumulation; ranks read different ones."""
         batch = self.source.batch(self.seed, index * world() + rank(), self.config.batch)
         moved = [part.to(self.device, non_blocking=True) for part in batch]
         cut = [part.chunk(self.config.accumulate) for part in moved]
-        return [Batch(*parts) for parts in zip(*cut, strict=True)]
+        return [batch._make(parts) for parts in zip(*cut, strict=True)]
 
-    def _accumulate(self, part: Batch, share: float) -> dict[str, Tensor]:
+    def _accumulate(self, part: AnyBatch, share: float) -> dict[str, Tensor]:
         lower = self.config.precision == "auto" and self.device.type == "cuda"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
             return self.method.accumulate_gradients(part, self.generator, share)

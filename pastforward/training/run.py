@@ -4,18 +4,18 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Protocol
 
-import torch
-
 from pastforward.config import RunConfig, Stage
-from pastforward.data import Source, open_data
+from pastforward.data import open_data
+from pastforward.labels import open_labels
 from pastforward.methods import METHODS
-from pastforward.student import Student, build_student
+from pastforward.oracle import Oracle
 from pastforward.student_file import save_student
-from pastforward.teacher import Teacher, build_teacher
+from pastforward.teacher import Teacher
 from pastforward.training.check import check
 from pastforward.training.checkpoint import load_tensors, part, prefixed, save_tensors
 from pastforward.training.folder import RunFolder
-from pastforward.training.loop import Fit, Progress
+from pastforward.training.loop import Batches, Fit, Progress
+from pastforward.training.networks import METHOD_HAS_TEACHER, build_networks
 from pastforward.training.optimiser import optimiser_tensors, restore_optimiser
 from pastforward.training.ranks import agree, connect, rank
 from pastforward.training.selection import Selection
@@ -44,18 +44,19 @@ class Watcher(Protocol):
 
 
 class Run:
-    """Student, teacher and data of a config, trained stage by stage."""
+    """Student, data and who labels it, as a config says, trained stage by stage."""
 
     def __init__(self, config: RunConfig, folder: RunFolder) -> None:
         """Writes nothing yet; raises `UsageError` for sizes or data that can't work."""
         check(config)
         self.config, self.folder = config, folder
         self.device = connect()
+        self.store = None if config.labels is None else open_labels(config.labels)
         self.source = open_data(config.data)
-        check(config, self.source)
-        self.student, self.teacher = build_networks(config, self.source)
+        check(config, self.source, self.store and self.store.facts)
+        self.student, oracle = build_networks(config, self.source, self.store)
         self.student.to(self.device)
-        self.teacher.to(self.device)
+        self.oracle: Oracle = oracle.to(self.device)
         self.number, self.spent, self.selection = 0, Progress(), Selection()
         self._checkpointed = 0.0
         self.fit = self._make_fit()
@@ -76,6 +77,12 @@ class Run:
         self._finish()
 
     @property
+    def teacher(self) -> Teacher | None:
+        """The teacher, where some stage uses it; stored labels do without."""
+        used = any(METHOD_HAS_TEACHER[stage.method] for stage in self.config.stages)
+        return self.oracle if used and isinstance(self.oracle, Teacher) else None
+
+    @property
     def stage(self) -> Stage:
         """The stage under way."""
         return self.config.stages[self.number]
@@ -85,15 +92,16 @@ class Run:
         length = self.source.signature.length
         build = {stage.method: METHODS[stage.method] for stage in self.config.stages}
         return {
-            name: make(self.student, self.teacher, self.config).serial_calls(length)
+            name: make(self.student, self.oracle, self.config).serial_calls(length)
             for name, make in build.items()
         }
 
     def _make_fit(self) -> Fit:
-        method = METHODS[self.stage.method](self.student, self.teacher, self.config)
+        method = METHODS[self.stage.method](self.student, self.oracle, self.config)
+        batches: Batches = self.store or self.source
         budget = self.config.budget.part(self.stage.share)
         seed = self.config.seed + 7919 * self.number
-        return Fit(method, self.source, self.stage.lr, budget, self.config.fit, seed, self.device)
+        return Fit(method, batches, self.stage.lr, budget, self.config.fit, seed, self.device)
 
     def _step(self) -> dict[str, float]:
         terms = self.fit.step()
@@ -137,7 +145,7 @@ class Run:
             self.checkpoint()
 
     def _finish(self) -> None:
-        """Put the best student and the teacher where readers look for them."""
+        """Put the best student and its teacher where readers look for them."""
         if self.selection.tensors:
             self.student.load_state_dict(self.selection.tensors)
         if rank() != 0:
@@ -145,7 +153,7 @@ class Run:
         save_student(
             self.folder.student, self.student.cpu(), self.config.student, self.source.codec
         )
-        if any(METHOD_HAS_TEACHER[stage.method] for stage in self.config.stages):
+        if self.teacher:
             save_tensors(self.folder.teacher, self.teacher.cpu().state_dict(), {})
         self.checkpoint()
 
@@ -156,7 +164,7 @@ class Run:
             return
         tensors = {
             **prefixed("student", self.student.state_dict()),
-            **prefixed("teacher", self.teacher.state_dict()),
+            **prefixed("teacher", self.teacher.state_dict() if self.teacher else {}),
             **prefixed("best", self.selection.tensors),
             **prefixed("optimiser", optimiser_tensors(self.fit.optimiser)),
         }
@@ -165,6 +173,7 @@ class Run:
             "progress": asdict(self.fit.progress),
             "spent": asdict(self.spent),
             "selection": self.selection.facts(),
+            "labels": self.store and self.store.identity,
         }
         save_tensors(self.folder.checkpoint, tensors, facts)
 
@@ -180,7 +189,10 @@ class Run:
         try:
             self.number = facts["number"]
             self.student.load_state_dict(part("student", tensors))
-            self.teacher.load_state_dict(part("teacher", tensors))
+            if self.teacher:
+                self.teacher.load_state_dict(part("teacher", tensors))
+            if facts.get("labels") != (self.store and self.store.identity):
+                raise ValueError(f"{self.config.labels} holds other labels than it began with")
             self.selection = Selection(**facts["selection"], tensors=part("best", tensors))
             self.spent = Progress(**facts["spent"])
             if self.number < len(self.config.stages):
@@ -198,14 +210,3 @@ class Run:
         """Drop metrics of steps taken after the checkpoint: they are taken again."""
         if rank() == 0:
             self.folder.metrics.forget_after(self.spent.step + self.fit.progress.step)
-
-
-METHOD_HAS_TEACHER = {name: name not in ("bptt", "tbptt") for name in METHODS}
-
-
-def build_networks(config: RunConfig, source: Source) -> tuple[Student, Teacher]:
-    """Student and teacher with weights drawn from the run's seed alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        student = build_student(config.student, source.signature)
-        return student, build_teacher(config.teacher, source.signature, student.memory)

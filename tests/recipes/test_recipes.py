@@ -10,10 +10,10 @@ from pastforward.cells import CELLS
 from pastforward.commands.catalogue import ENCODERS
 from pastforward.config import Budget, DataConfig, RunConfig, StudentConfig
 from pastforward.data import open_data
+from pastforward.files import from_json
 from pastforward.methods import METHODS
 from pastforward.recipes import RECIPES, USUAL_WAY, WAYS, for_path, stages
 from pastforward.training import Existing, Run, RunFolder, Silent, check
-from pastforward.training.folder import from_json
 from pastforward.types import UsageError
 
 

@@ -1,0 +1,27 @@
+"""L5. A recipe for labels that are written already: a student alone, sizes as its teacher's run."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from pastforward.config import RunConfig
+from pastforward.recipes.auto import RATES
+from pastforward.recipes.ways import WAYS, stages
+
+STORED_WAY = "labels"
+"""The usual way to train from stored labels."""
+_WAYS = WAYS | {STORED_WAY: (("smt-frozen", 0.4), ("dmt", 0.6))}
+
+
+def for_labels(folder: str, way: str = STORED_WAY) -> RunConfig:
+    """A config for a folder that `label` wrote; raises `UsageError` when there is no such store."""
+    from pastforward.labels import read_store
+
+    facts, _ = read_store(Path(folder).expanduser())
+    run, memory = facts.config, facts.memory
+    return replace(
+        run,
+        student=replace(run.student, slots=memory.slots, width=memory.width),
+        smt=replace(run.smt, consistency=0.0),  # it would need the decoder
+        stages=stages(way, RATES | {stage.method: stage.lr for stage in run.stages}, _WAYS),
+        labels=folder,
+    )

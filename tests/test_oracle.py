@@ -1,0 +1,62 @@
+"""Training on labels that came with the batch is training with the frozen teacher at hand."""
+
+import pytest
+import torch
+from tiny import assert_same, descend, gradients, pair
+
+from pastforward.config import DMTConfig, SMTConfig
+from pastforward.methods import FrozenSMT, UnrollDMT, WindowDMT, bptt
+from pastforward.oracle import StoredLabels
+from pastforward.types import Labelled, UsageError
+
+METHODS = {
+    "smt": lambda own, oracle: FrozenSMT(own, oracle, SMTConfig(noise=0.1)),
+    "smt, some times": lambda own, oracle: FrozenSMT(own, oracle, SMTConfig(transitions=4)),
+    "windows": lambda own, oracle: WindowDMT(own, oracle, DMTConfig(3, own=0.5, distil=0.5)),
+    "windows from labels": lambda own, oracle: WindowDMT(own, oracle, DMTConfig(2, own=0.0)),
+    "unroll": lambda own, oracle: UnrollDMT(own, oracle, DMTConfig(distil=0.5)),
+}
+
+
+def both(name: str, kind: str, encoder: str, dtype: torch.dtype):
+    """Total, terms and gradients with the teacher, and with its labels rounded to `dtype`."""
+    own, guide, data = pair(kind, encoder=encoder)
+    stored = Labelled(*data, guide.labels(data.x).detach().to(dtype).double())
+    for oracle, batch in ((guide, data), (StoredLabels(guide.decoder.readout), stored)):
+        own.zero_grad(set_to_none=True)
+        losses = descend(METHODS[name](own, oracle), batch)
+        yield losses.total.detach(), losses.terms, gradients(own)
+
+
+@pytest.mark.parametrize("kind", ["tokens", "vectors"])
+@pytest.mark.parametrize("encoder", ["registers", "window"])
+@pytest.mark.parametrize("name", METHODS)
+def test_stored_labels_train_as_the_teacher_does(name, kind, encoder):
+    expected, found = both(name, kind, encoder, torch.float64)
+    torch.testing.assert_close(found[:2], expected[:2], rtol=1e-12, atol=0)
+    assert_same(found[2], expected[2], tolerance=1e-12)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_half_precision_costs_no_more_than_it_rounds(name):
+    expected, found = both(name, "tokens", "state", torch.float16)
+    torch.testing.assert_close(found[0], expected[0], rtol=2e-3, atol=0)
+    assert not torch.equal(found[0], expected[0])
+    largest = max(g.abs().max() for g in expected[2])
+    assert_same(found[2], expected[2], tolerance=4e-3 * float(largest))
+
+
+def test_what_stored_labels_can_not_do():
+    own, guide, data = pair()
+    stored = Labelled(*data, guide.labels(data.x).detach())
+    oracle = StoredLabels(guide.decoder.readout)
+    with pytest.raises(UsageError, match=r"without a decoder; set smt\.consistency to 0"):
+        descend(FrozenSMT(own, oracle, SMTConfig(consistency=0.5)), stored)
+    with pytest.raises(UsageError, match="batch came without labels"):
+        descend(UnrollDMT(own, oracle, DMTConfig()), data)
+
+
+def test_who_asks_no_oracle_takes_stored_batches_as_others():
+    own, guide, data = pair()
+    found = [descend(bptt(own), b).total for b in (data, Labelled(*data, guide.labels(data.x)))]
+    assert torch.equal(*found)
