@@ -19,9 +19,7 @@ class Bench:
 
 
 BENCHES = {
-    "labels": Bench(
-        "labels", "memory labels per second, one causal pass over the paper's schedule"
-    ),
+    "labels": Bench("labels", "memory labels per second, one causal pass over the paper's way"),
     "step": Bench("step", "transitions trained per second, a full optimiser step"),
     "dmt": Bench("dmt", "on-policy transitions per second, windows over a sequential rollout"),
     "bptt": Bench("bptt", "time of an SMT step over a BPTT step, per token, against T"),
@@ -30,9 +28,7 @@ BENCHES = {
     "kv-cache": Bench("kv_cache", "one streamed token over a Transformer with a KV cache"),
     "startup": Bench("startup", "seconds from `pastforward train` to the first optimiser step"),
     "store": Bench("store", "five students from one label store over five joint runs (minutes)"),
-    "time-to-loss": Bench(
-        "time_to_loss", "seconds to a standalone loss over the paper's (an hour)"
-    ),
+    "time-to-loss": Bench("time_to_loss", "seconds to a standalone loss, over the paper's way"),
 }
 """By name, in the order in which they run."""
 

@@ -74,7 +74,7 @@ class _Weightless(nn.Module):
 
 @final
 class AheadOfTime(Engine):
-    """Compiled for `batch` streams side by side: one loop reads, one for each set of filters writes."""
+    """Compiled for `batch` streams: one loop reads, one for each set of filters writes."""
 
     def __init__(self, student: Student, batch: int = 1, cache: Path | None = None) -> None:
         """Loops are compiled on first use, or found compiled in `cache`."""
