@@ -22,7 +22,7 @@ from pastforward.oracle import Oracle
 from pastforward.outputs import kl, nll
 from pastforward.rollout import rollout
 from pastforward.student import Student
-from pastforward.types import AnyBatch, Batch
+from pastforward.types import AnyBatch, Batch, Labelled
 
 
 class _Labels(NamedTuple):
@@ -36,7 +36,13 @@ class DMT(RolloutMethod, ABC):
 
     def __init__(self, student: Student, oracle: Oracle, config: DMTConfig) -> None:
         super().__init__(student)
-        self.oracle, self.config = oracle, config
+        self.oracle, self.config, self.visits = oracle, config, config.visits
+
+    @final
+    @torch.no_grad()
+    def label(self, batch: AnyBatch) -> Labelled:
+        """See `Method`: labelling is most of a step, and its oracle stays as it is."""
+        return Labelled(*batch[:3], self.oracle.labels_of(batch))
 
     @final
     def _path_losses(self, own: Tensor, labels: _Labels, batch: AnyBatch) -> Losses:
