@@ -97,7 +97,7 @@ class DMTConfig:
     """k, steps in a window; at T the whole rollout."""
     own: float = 1.0
     """Share of windows that start from the student's own memories; the rest start from labels."""
-    visits: int = 1
+    visits: int = 4
     """Optimiser steps in a row on the same sequences, which are labelled once; windows and the
     student's own memories are new in each."""
     dynamics: float = 1.0
