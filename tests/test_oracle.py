@@ -66,6 +66,8 @@ def test_who_asks_no_oracle_takes_stored_batches_as_others():
 def test_a_batch_labelled_before_is_not_labelled_again(build):
     own, guide, data = pair()
     method = build(own, guide, DMTConfig(3, distil=0.5))
+    assert method.visits == 4
+    assert build(own, StoredLabels(guide.decoder.readout), DMTConfig(3)).visits == 1
     labelled = method.label(data)
     assert labelled.labels.requires_grad is False
     expected, wanted = descend(method, data), gradients(own)

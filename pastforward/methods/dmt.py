@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from pastforward.config import DMTConfig
 from pastforward.methods.base import Losses, RolloutMethod
 from pastforward.objectives import emphasis, masked_mean, unexplained
-from pastforward.oracle import Oracle
+from pastforward.oracle import Oracle, StoredLabels
 from pastforward.outputs import kl, nll
 from pastforward.rollout import rollout
 from pastforward.student import Student
@@ -36,7 +36,9 @@ class DMT(RolloutMethod, ABC):
 
     def __init__(self, student: Student, oracle: Oracle, config: DMTConfig) -> None:
         super().__init__(student)
-        self.oracle, self.config, self.visits = oracle, config, config.visits
+        self.oracle, self.config = oracle, config
+        # Stored labels cost nothing, so new sequences are as cheap as the same once more.
+        self.visits = 1 if isinstance(oracle, StoredLabels) else config.visits
 
     @final
     @torch.no_grad()
