@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from pastforward.config import TeacherConfig
 from pastforward.decoder import Decoder
-from pastforward.encoder import CausalEncoder, Encoder, RegisterPool, StateHead, WindowEncoder
+from pastforward.encoder import CausalEncoder, Encoder, RegisterPool, StateHead, WindowEncoder, take
 from pastforward.oracle import Oracle
-from pastforward.types import AnyBatch, MemoryShape, Signature, UsageError, nearest
+from pastforward.types import AnyBatch, Labelled, MemoryShape, Signature, UsageError, nearest
 
 
 class Teacher(nn.Module, Oracle):
@@ -27,12 +27,13 @@ class Teacher(nn.Module, Oracle):
         return self.encoder.labels(x)
 
     def labels_of(self, batch: AnyBatch) -> Tensor:
-        """See `Oracle`."""
-        return self.labels(batch.x)
+        """See `Oracle`; labels that a batch brought are kept."""
+        return batch.labels if isinstance(batch, Labelled) else self.labels(batch.x)
 
     def labels_at(self, batch: AnyBatch, times: Tensor) -> Tensor:
-        """See `Oracle`."""
-        return self.encoder.at(batch.x, times)
+        """See `Oracle`; labels that a batch brought are kept."""
+        known = isinstance(batch, Labelled)
+        return take(batch.labels, times) if known else self.encoder.at(batch.x, times)
 
     def empty_of(self, batch: AnyBatch) -> Tensor:
         """See `Oracle`."""

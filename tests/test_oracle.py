@@ -60,3 +60,18 @@ def test_who_asks_no_oracle_takes_stored_batches_as_others():
     own, guide, data = pair()
     found = [descend(bptt(own), b).total for b in (data, Labelled(*data, guide.labels(data.x)))]
     assert torch.equal(*found)
+
+
+@pytest.mark.parametrize("build", [WindowDMT, UnrollDMT])
+def test_a_batch_labelled_before_is_not_labelled_again(build):
+    own, guide, data = pair()
+    method = build(own, guide, DMTConfig(3, distil=0.5))
+    assert method.visits == 4
+    assert build(own, StoredLabels(guide.decoder.readout), DMTConfig(3)).visits == 1
+    labelled = method.label(data)
+    assert labelled.labels.requires_grad is False
+    expected, wanted = descend(method, data), gradients(own)
+    guide.encoder = None
+    found = descend(method, labelled)
+    assert torch.equal(found.total, expected.total)
+    assert_same(gradients(own), wanted, tolerance=0)

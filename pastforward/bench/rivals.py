@@ -15,7 +15,7 @@ from pastforward.outputs import nll
 from pastforward.rollout import rollout
 from pastforward.student import Student
 from pastforward.teacher import Teacher
-from pastforward.types import Batch
+from pastforward.types import AnyBatch, Batch
 
 
 @final
@@ -31,7 +31,7 @@ class PaperDMT(RolloutMethod):
         """See `Method`."""
         return length
 
-    def losses(self, batch: Batch, generator: torch.Generator) -> Losses:
+    def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         """See `Method`."""
         student, (count, length) = self.student, batch.mask.shape
         times = torch.arange(self.every, length + 1, self.every).expand(count, -1)

@@ -23,6 +23,13 @@ class Losses(NamedTuple):
 class Method(ABC):
     """One way to get gradients from a batch."""
 
+    visits = 1
+    """Optimiser steps in a row that see the same batch."""
+
+    def label(self, batch: AnyBatch) -> AnyBatch:
+        """The batch with all that its visits share; this depends on nothing that they change."""
+        return batch
+
     @abstractmethod
     def parameters(self) -> Iterable[nn.Parameter]:
         """What this method trains."""

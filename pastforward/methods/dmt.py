@@ -18,11 +18,11 @@ from torch.nn import functional as F
 from pastforward.config import DMTConfig
 from pastforward.methods.base import Losses, RolloutMethod
 from pastforward.objectives import emphasis, masked_mean, unexplained
-from pastforward.oracle import Oracle
+from pastforward.oracle import Oracle, StoredLabels
 from pastforward.outputs import kl, nll
 from pastforward.rollout import rollout
 from pastforward.student import Student
-from pastforward.types import AnyBatch, Batch
+from pastforward.types import AnyBatch, Batch, Labelled
 
 
 class _Labels(NamedTuple):
@@ -37,6 +37,14 @@ class DMT(RolloutMethod, ABC):
     def __init__(self, student: Student, oracle: Oracle, config: DMTConfig) -> None:
         super().__init__(student)
         self.oracle, self.config = oracle, config
+        # Stored labels cost nothing, so new sequences are as cheap as the same once more.
+        self.visits = 1 if isinstance(oracle, StoredLabels) else config.visits
+
+    @final
+    @torch.no_grad()
+    def label(self, batch: AnyBatch) -> Labelled:
+        """See `Method`: labelling is most of a step, and its oracle stays as it is."""
+        return Labelled(*batch[:3], self.oracle.labels_of(batch))
 
     @final
     def _path_losses(self, own: Tensor, labels: _Labels, batch: AnyBatch) -> Losses:

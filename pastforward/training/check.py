@@ -19,7 +19,7 @@ _AT_LEAST_ONE = (
     "student.slots", "student.width", "student.embed", "student.hidden", "teacher.width",
     "teacher.depth", "teacher.heads", "teacher.window", "teacher.decoder_depth",
     "teacher.decoder_tokens", "teacher.recompute", "smt.future", "smt.anchors", "smt.transitions",
-    "dmt.window", "fit.batch", "fit.accumulate",
+    "dmt.window", "dmt.visits", "fit.batch", "fit.accumulate",
 )  # fmt: skip
 _NOT_NEGATIVE = (
     "smt.decoding", "smt.prediction", "smt.dynamics", "smt.consistency", "smt.readout",

@@ -69,6 +69,7 @@ class Fit:
         self.optimiser = make_optimiser(self.parameters, self.config)
         self.generator = torch.Generator(self.device)
         self.progress = Progress()
+        self._visited: tuple[int, list[AnyBatch]] = -1, []
 
     def share(self) -> float:
         """Spent part of the budget, the same on all ranks."""
@@ -97,7 +98,7 @@ class Fit:
             group["lr"] = self.lr * factor
         self.optimiser.zero_grad(set_to_none=True)
         self._reseed()
-        parts = self._parts(self.progress.step)
+        parts = self._labelled_parts(self.progress.step // self.method.visits)
         terms = [self._accumulate(part, 1.0 / len(parts)) for part in parts]
         average_gradients(self.parameters)
         norm = nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
@@ -114,6 +115,13 @@ class Fit:
         step = 1_000_003 * self.seed + self.progress.step
         self.generator.manual_seed((4096 * step + rank()) % 2**63)
 
+    def _labelled_parts(self, index: int) -> list[AnyBatch]:
+        """Batch `index`, labelled at its first visit; after resuming, labelled once more."""
+        if self._visited[0] != index:
+            with self._precision():
+                self._visited = index, [self.method.label(part) for part in self._parts(index)]
+        return self._visited[1]
+
     def _parts(self, index: int) -> list[AnyBatch]:
         """The batch of a step, on the device, cut for accumulation; ranks read different ones."""
         batch = self.source.batch(self.seed, index * world() + rank(), self.config.batch)
@@ -122,9 +130,12 @@ class Fit:
         return [batch._make(parts) for parts in zip(*cut, strict=True)]
 
     def _accumulate(self, part: AnyBatch, share: float) -> dict[str, Tensor]:
-        lower = self.config.precision == "auto" and self.device.type == "cuda"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
+        with self._precision():
             return self.method.accumulate_gradients(part, self.generator, share)
+
+    def _precision(self) -> torch.autocast:
+        lower = self.config.precision == "auto" and self.device.type == "cuda"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=lower)
 
 
 def fit(

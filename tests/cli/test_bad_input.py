@@ -24,6 +24,7 @@ FAST = ["copy:8", *QUICK, *TINY]
         ("--smt.uniformity inf", "--smt.uniformity is inf; give a finite"),
         ("--dmt.window 9", "k is 9, more than"),
         ("--dmt.window 0", "--dmt.window is 0"),
+        ("--dmt.visits 0", "--dmt.visits is 0"),
         ("--dmt.own 1.5", "--dmt.own is 1.5"),
         ("--student.slots 0", "--student.slots is 0"),
         ("--student.width -1", "--student.width is -1"),

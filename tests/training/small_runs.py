@@ -23,7 +23,7 @@ SMALL = RunConfig(
     student=StudentConfig("gru", slots=2, width=8, embed=4, hidden=8),
     teacher=TeacherConfig("state", width=16, depth=1, heads=2, decoder_depth=1),
     smt=SMTConfig(noise=0.1),
-    dmt=DMTConfig(window=4, own=0.5),
+    dmt=DMTConfig(window=4, own=0.5, visits=2),
     fit=FitConfig(batch=4, warmup=2, evaluations=9),
     budget=Budget(steps=9),
     stages=(Stage("teacher", 1 / 3, 1e-2), Stage("smt", 1 / 3, 1e-2), Stage("dmt", 1 / 3, 1e-2)),

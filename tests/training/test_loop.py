@@ -8,10 +8,18 @@ import pytest
 import torch
 from small_runs import BPTT, SMALL
 
-from pastforward.config import Budget, FitConfig
+from pastforward.config import Budget, DMTConfig, FitConfig
 from pastforward.data import open_source
-from pastforward.methods import Losses, Method, TruncatedBPTT, bptt
+from pastforward.methods import (
+    Losses,
+    Method,
+    TruncatedBPTT,
+    UnrollDMT,
+    WindowDMT,
+    bptt,
+)
 from pastforward.student import Student, build_student
+from pastforward.teacher import build_teacher
 from pastforward.training import Fit, NonFiniteLoss, Run, RunFolder, fit
 from pastforward.training.optimiser import rate
 from pastforward.types import UsageError
@@ -150,6 +158,37 @@ def test_all_methods_see_the_same_batches(tmp_path):
     for step in range(3):
         a, b = (run.fit._parts(step)[0] for run in runs)
         assert torch.equal(a.x, b.x)
+
+
+class Repeated:
+    """Every batch of a source so many times in a row: the slow twin of visits."""
+
+    def __init__(self, times: int) -> None:
+        self.times, self.signature = times, SOURCE.signature
+
+    def batch(self, seed, index, size):
+        return SOURCE.batch(seed, index // self.times, size)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("build", [WindowDMT, UnrollDMT])
+def test_visits_are_a_source_that_repeats_itself(build, accumulate):
+    config, steps, calls, stages = replace(EAGER, accumulate=accumulate), 7, [], []
+    for source, visits in ((SOURCE, 3), (Repeated(3), 1)):
+        own = student()
+        guide = build_teacher(SMALL.teacher, SOURCE.signature, own.memory)
+        labels, seen = guide.encoder.labels, []
+        guide.encoder.labels = lambda x, labels=labels, seen=seen: (seen.append(x), labels(x))[1]
+        method = build(own, guide, DMTConfig(window=3, own=0.5, distil=0.5, visits=visits))
+        stages.append(Fit(method, source, 1e-2, Budget(steps=steps), config))
+        calls.append(seen)
+    for _ in range(steps):
+        found, expected = (stage.step() for stage in stages)
+        assert found == expected
+        for p, q in zip(*(stage.parameters for stage in stages), strict=True):
+            assert torch.equal(p.grad, q.grad)
+            assert torch.equal(p, q)
+    assert [len(seen) for seen in calls] == [3 * accumulate, steps * accumulate]
 
 
 def test_noise_is_a_function_of_seed_and_step():
