@@ -64,6 +64,14 @@ class Attention(nn.Module):
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=self.causal)
         return self.out(mixed.transpose(1, 2).flatten(-2))
 
+    def one_head(self, head: int, h: Tensor, table: Tensor, mask: Tensor | None) -> Tensor:
+        """The share of one head in `forward`, `[B, T, width]`."""
+        weight = self.qkv.weight.unflatten(0, (3, self.heads, -1))[:, head]
+        q, k, v = F.linear(h, weight.flatten(0, 1)).unsqueeze(1).chunk(3, -1)
+        q, k = rotate(q, table), rotate(k, table)
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=self.causal)
+        return F.linear(mixed[:, 0], self.out.weight.unflatten(1, (self.heads, -1))[:, head])
+
 
 class Mlp(nn.Module):
     """Two layers with a SiLU between (a third of the time of a GELU on a CPU)."""
@@ -133,10 +141,20 @@ def _plain(block: nn.Module, h: Tensor, table: Tensor, mask: Tensor | None) -> T
 
 
 def _sparing(piece: int, block: nn.Module, h: Tensor, table: Tensor, mask: Tensor | None) -> Tensor:
-    """A block that keeps 2 numbers a channel for the way back, not 17, for a second way there.
+    """A block that keeps its input alone for the way back, and computes the rest again.
 
-    The MLP, whose hidden layer is the largest of all, is computed `piece` positions at a time.
+    Again in parts: a head at a time, and the MLP, whose hidden layer is the largest of all, `piece`
+    positions at a time.
     """
-    h = checkpoint(block.mix, h, table, mask, use_reentrant=False)
-    parts = [checkpoint(block.think, part, use_reentrant=False) for part in h.split(piece, 1)]
+    return checkpoint(_in_parts, piece, block, h, table, mask, use_reentrant=False)
+
+
+def _in_parts(piece: int, block: Block, h: Tensor, table: Tensor, mask: Tensor | None) -> Tensor:
+    def one_head(head: int, h: Tensor) -> Tensor:
+        return block.attention.one_head(head, block.norms[0](h), table, mask)
+
+    mixed = h
+    for head in range(block.attention.heads):
+        mixed = mixed + checkpoint(one_head, head, h, use_reentrant=False)
+    parts = [checkpoint(block.think, p, use_reentrant=False) for p in mixed.split(piece, 1)]
     return torch.cat(parts, 1)

@@ -63,7 +63,7 @@ class TeacherConfig:
     """Pieces in which the decoder reads a memory; K, or up to 8 for a memory of one slot."""
     recompute: int | None = None
     """For long sequences: keep only what enters a layer and compute the rest again on the way back,
-    the widest part so many positions at a time. Less memory, a third more time."""
+    the widest part so many positions at a time. A fifth of the memory."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from pastforward.bench.measuring import Row
 
-SLOTS, TRANSITIONS, PIECE = 8, 64, 256
+SLOTS, TRANSITIONS, PIECE = 8, 64, 512
 CELLS, LENGTHS, LONGEST = ("transformer", "mlp", "elman"), (256, 1024, 4096), 16384
 JUDGED, TARGET, LIMIT = 4096, 10.0, 2048.0
 
