@@ -5,7 +5,8 @@ of the next step from the memory that it really has, so errors do not compound. 
 long-range credit.
 `UnrollDMT` is the paper's: the whole rollout, with its gradient. `WindowDMT` cuts the sequence into
 windows of k steps that start from memories of the student's own rollout (or from labels), runs all
-windows in parallel and keeps the gradient inside each: k serial steps with gradient, not T.
+windows in parallel and keeps the gradient inside each: k serial steps with gradient, not T. Labels
+and own memories are found once for all visits of a batch: memories are up to visits - 1 steps old.
 """
 
 from abc import ABC
