@@ -101,8 +101,8 @@ class DMTConfig:
     own: float = 1.0
     """Share of windows that start from the student's own memories; the rest start from labels."""
     visits: int = 4
-    """Optimiser steps in a row on the same sequences, which a teacher labels once; windows and the
-    student's own memories are new in each. Stored labels are visited once."""
+    """Optimiser steps in a row on the same sequences: labels and the student's own memories are
+    those of the first, windows are new in each. Stored labels are visited once."""
     dynamics: float = 1.0
     readout: float = 1.0
     distil: float = 0.0

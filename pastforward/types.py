@@ -71,7 +71,17 @@ class Labelled(NamedTuple):
     labels: Tensor
 
 
-AnyBatch = Batch | Labelled
+class Collected(NamedTuple):
+    """A `Batch`, its labels and the memories `[B, T+1, K, D]` that the student had when it came."""
+
+    x: Tensor
+    y: Tensor
+    mask: Tensor
+    labels: Tensor
+    own: Tensor
+
+
+AnyBatch = Batch | Labelled | Collected
 
 
 @dataclass(frozen=True)

@@ -70,22 +70,23 @@ def through_time(student: Student, batch: Batch, cut: int) -> Tensor:
     return torch.stack(losses).mean()
 
 
-def windows(method: WindowDMT, batch: Batch, shift: int) -> Tensor:
+def windows(method: WindowDMT, batch: Batch, shift: int, before: Student | None = None) -> Tensor:
     """The loss of DMT in windows on the student's own memories, with the first window at `shift`.
 
-    A window starts from a memory that carries no gradient, or from m_0, which learns.
+    A window starts from a memory that carries no gradient, or from m_0, which learns. The memories
+    are those of the student as it was `before` its last steps, if that is given.
     """
     student, k = method.student, method.config.window
     labels = method.oracle.labels_of(batch).detach()
     count, length = batch.mask.shape
     errors, moves, losses = [], [], []
     for b in range(count):
-        own = [student.start()]
+        own = [(before or student).start()]
         for x in batch.x[b]:
-            own.append(student.step(own[-1], x).detach())
+            own.append((before or student).step(own[-1], x).detach())
         for w in range(length // k):
             begin = max(0, min(shift + k * w, length - k))
-            m = own[begin]
+            m = own[begin] if begin else student.start()
             for t in range(begin, begin + k):
                 m = student.step(m, batch.x[b, t])
                 errors.append((m - labels[b, t + 1]).square().mean())

@@ -1,5 +1,7 @@
 """Training on the student's own memories: its two forms, and where they meet SMT and each other."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from oracles import windows
@@ -54,20 +56,31 @@ def test_one_window_of_the_whole_length_is_the_unroll(kind, length, seed, distil
     assert_agree(outcome(WindowDMT(own, guide, config), data, seed), expected)
 
 
+def step_away(net):
+    with torch.no_grad():
+        for number, parameter in enumerate(net.parameters()):
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=seeded(number)))
+
+
+@pytest.mark.parametrize("stale", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("window", [1, 2, 3, 5])
-def test_windows_by_brute_force_with_no_gradient_across(kind, window):
+def test_windows_by_brute_force_with_no_gradient_across(kind, window, stale):
+    """Also where the student has moved since its memories were collected."""
     own, guide, data = pair(kind)
     method = WindowDMT(own, guide, DMTConfig(window=window, dynamics=0.7))
+    before = deepcopy(own)
+    collected = method.collect(data) if stale else data
+    step_away(own)
     expected = []
     for shift in range(-(window // 2), window - window // 2):
         own.zero_grad(set_to_none=True)
-        loss = windows(method, data, shift)
+        loss = windows(method, data, shift, before if stale else None)
         loss.backward()
         expected.append((loss.detach(), gradients(own)))
     shifts = set()
     for seed in range(4 * window):
-        total, _, found = outcome(method, data, seed)
+        total, _, found = outcome(method, collected, seed)
         nearest = min(range(window), key=lambda n, total=total: abs(total - expected[n][0]))
         torch.testing.assert_close(total, expected[nearest][0])
         assert_same(found, expected[nearest][1])
@@ -91,7 +104,7 @@ def test_starts_mix_own_memories_and_labels_by_share():
     counts = []
     for seed in range(40):
         method = WindowDMT(own, guide, DMTConfig(window=3, own=0.25))
-        starts = method._starts(data, labels, seeded(seed))
+        starts = method._starts(method.collect(data), seeded(seed))
         from_own = (starts == reached).flatten(2).all(-1)
         from_label = (starts == labels).flatten(2).all(-1)
         assert (from_own | from_label).all()
@@ -201,7 +214,13 @@ def test_distillation_asks_for_the_teacher_s_prediction(kind):
 
 @pytest.mark.parametrize(
     ("config", "calls"),
-    [(DMTConfig(window=8), 72), (DMTConfig(window=8, own=0.0), 8), (DMTConfig(window=99), 64)],
+    [
+        (DMTConfig(window=8, visits=1), 72),
+        (DMTConfig(window=8, visits=4), 24),
+        (DMTConfig(window=8, visits=9), 16),
+        (DMTConfig(window=8, own=0.0), 8),
+        (DMTConfig(window=99), 64),
+    ],
 )
 def test_serial_calls_count_the_rollout_that_finds_the_starts(config, calls):
     net, guide, _ = pair()
@@ -213,10 +232,12 @@ def test_the_cell_is_called_as_often_as_stated():
     net, guide, data = pair()
     calls = []
     for build in (WindowDMT, UnrollDMT):
-        method, seen = build(net, guide, DMTConfig(window=3)), []
+        method, seen = build(net, guide, DMTConfig(window=3, visits=7)), []
         method.compile(lambda step, seen=seen: lambda m, e: (seen.append(1), step(m, e))[1])
-        descend(method, batch(signature()))
+        collected = method.collect(batch(signature()))
+        for seed in range(method.visits):
+            descend(method, collected, seed)
         calls.append(len(seen))
-        assert len(seen) == method.serial_calls(7)
-    assert calls == [10, 7]
+        assert len(seen) == 7 * method.serial_calls(7)
+    assert calls == [7 + 7 * 3, 7 * 7]
     assert data.mask.any()

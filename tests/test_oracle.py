@@ -63,15 +63,15 @@ def test_who_asks_no_oracle_takes_stored_batches_as_others():
 
 
 @pytest.mark.parametrize("build", [WindowDMT, UnrollDMT])
-def test_a_batch_labelled_before_is_not_labelled_again(build):
+def test_what_was_collected_is_not_asked_for_again(build):
     own, guide, data = pair()
     method = build(own, guide, DMTConfig(3, distil=0.5))
     assert method.visits == 4
     assert build(own, StoredLabels(guide.decoder.readout), DMTConfig(3)).visits == 1
-    labelled = method.label(data)
-    assert labelled.labels.requires_grad is False
+    collected = method.collect(data)
+    assert not any(part.requires_grad for part in collected)
     expected, wanted = descend(method, data), gradients(own)
     guide.encoder = None
-    found = descend(method, labelled)
+    found = descend(method, collected)
     assert torch.equal(found.total, expected.total)
     assert_same(gradients(own), wanted, tolerance=0)

@@ -26,8 +26,8 @@ class Method(ABC):
     visits = 1
     """Optimiser steps in a row that see the same batch."""
 
-    def label(self, batch: AnyBatch) -> AnyBatch:
-        """The batch with all that its visits share; this depends on nothing that they change."""
+    def collect(self, batch: AnyBatch) -> AnyBatch:
+        """The batch with all that its visits share, found without gradient at the first one."""
         return batch
 
     @abstractmethod

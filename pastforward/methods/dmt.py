@@ -5,10 +5,12 @@ of the next step from the memory that it really has, so errors do not compound. 
 long-range credit.
 `UnrollDMT` is the paper's: the whole rollout, with its gradient. `WindowDMT` cuts the sequence into
 windows of k steps that start from memories of the student's own rollout (or from labels), runs all
-windows in parallel and keeps the gradient inside each: k serial steps with gradient, not T.
+windows in parallel and keeps the gradient inside each: k serial steps with gradient, not T. Labels
+and own memories are found once for all visits of a batch: memories are up to visits - 1 steps old.
 """
 
 from abc import ABC
+from math import ceil
 from typing import NamedTuple, final
 
 import torch
@@ -22,7 +24,7 @@ from pastforward.oracle import Oracle, StoredLabels
 from pastforward.outputs import kl, nll
 from pastforward.rollout import rollout
 from pastforward.student import Student
-from pastforward.types import AnyBatch, Batch, Labelled
+from pastforward.types import AnyBatch, Batch, Collected, Labelled
 
 
 class _Labels(NamedTuple):
@@ -39,12 +41,6 @@ class DMT(RolloutMethod, ABC):
         self.oracle, self.config = oracle, config
         # Stored labels cost nothing, so new sequences are as cheap as the same once more.
         self.visits = 1 if isinstance(oracle, StoredLabels) else config.visits
-
-    @final
-    @torch.no_grad()
-    def label(self, batch: AnyBatch) -> Labelled:
-        """See `Method`: labelling is most of a step, and its oracle stays as it is."""
-        return Labelled(*batch[:3], self.oracle.labels_of(batch))
 
     @final
     def _path_losses(self, own: Tensor, labels: _Labels, batch: AnyBatch) -> Losses:
@@ -73,6 +69,11 @@ class UnrollDMT(DMT):
         """See `Method`."""
         return length
 
+    @torch.no_grad()
+    def collect(self, batch: AnyBatch) -> Labelled:
+        """See `Method`: labels."""
+        return Labelled(*batch[:3], self.oracle.labels_of(batch))
+
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         """See `Method`."""
         with torch.no_grad():
@@ -88,16 +89,24 @@ class WindowDMT(DMT):
     """All k-step windows of a sequence in parallel."""
 
     def serial_calls(self, length: int) -> int:
-        """See `Method`; the gradient-free rollout that finds the starts is included."""
+        """See `Method`; each visit's share of the gradient-free rollout is included."""
         window = min(self.config.window, length)
-        return window + (length if self._runs_alone(length) else 0)
+        return window + (ceil(length / self.visits) if self._runs_alone(length) else 0)
+
+    @torch.no_grad()
+    def collect(self, batch: AnyBatch) -> Collected:
+        """See `Method`: labels, and where the student gets alone; labels again if it need not."""
+        labels = self.oracle.labels_of(batch)
+        if not self._runs_alone(batch.mask.shape[1]):
+            return Collected(*batch[:3], labels, labels)
+        e = self.student.embed(batch.x)
+        return Collected(*batch[:3], labels, rollout(self._step, self.student.start(len(e)), e))
 
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         """See `Method`."""
-        student, size = self.student, batch.x.shape[0]
-        with torch.no_grad():
-            labels = self.oracle.labels_of(batch)
-            starts = self._starts(batch, labels, generator)
+        collected = batch if isinstance(batch, Collected) else self.collect(batch)
+        student, size, labels = self.student, batch.x.shape[0], collected.labels
+        starts = self._starts(collected, generator)
         steps = self._steps(batch.mask.shape[1], generator).to(batch.x.device)
         windows = Batch(*(part[:, steps].flatten(0, 1) for part in batch[:3]))
         begin = self._begin(starts, steps[:, 0]).flatten(0, 1)
@@ -108,12 +117,11 @@ class WindowDMT(DMT):
         parts = _Labels(labels[:, :1], labels[:, steps], labels[:, steps + 1])
         return self._path_losses(own, parts, Batch(*(part[:, steps] for part in batch[:3])))
 
-    def _starts(self, batch: AnyBatch, labels: Tensor, generator: torch.Generator) -> Tensor:
+    def _starts(self, collected: Collected, generator: torch.Generator) -> Tensor:
         """Memories `[B, T+1, K, D]` that windows may start from."""
-        if not self._runs_alone(batch.mask.shape[1]):
+        labels, own = collected.labels, collected.own
+        if own is labels:
             return labels
-        e = self.student.embed(batch.x)
-        own = rollout(self._step, self.student.start(len(e)), e)
         chosen = torch.rand(labels.shape[:2], generator=generator, device=labels.device)
         return torch.where((chosen < self.config.own)[..., None, None], own, labels)
 

@@ -75,6 +75,12 @@ class Fit:
         """Spent part of the budget, the same on all ranks."""
         return agree(self.progress.share(self.budget))
 
+    @property
+    def midway(self) -> bool:
+        """Is the last batch to be visited again? What was collected for it is in no checkpoint."""
+        over = self.progress.share(self.budget) >= 1.0
+        return not over and self.progress.step % self.method.visits != 0
+
     def prepare(self) -> None:
         """Compile where that pays; where it fails, say so and go on eagerly."""
         if not _compiles(self.config.compile, self.budget, self.device):
@@ -98,7 +104,7 @@ class Fit:
             group["lr"] = self.lr * factor
         self.optimiser.zero_grad(set_to_none=True)
         self._reseed()
-        parts = self._labelled_parts(self.progress.step // self.method.visits)
+        parts = self._collected_parts(self.progress.step // self.method.visits)
         terms = [self._accumulate(part, 1.0 / len(parts)) for part in parts]
         average_gradients(self.parameters)
         norm = nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
@@ -115,11 +121,11 @@ class Fit:
         step = 1_000_003 * self.seed + self.progress.step
         self.generator.manual_seed((4096 * step + rank()) % 2**63)
 
-    def _labelled_parts(self, index: int) -> list[AnyBatch]:
-        """Batch `index`, labelled at its first visit; after resuming, labelled once more."""
+    def _collected_parts(self, index: int) -> list[AnyBatch]:
+        """Batch `index` and what the method found for it at its first visit."""
         if self._visited[0] != index:
             with self._precision():
-                self._visited = index, [self.method.label(part) for part in self._parts(index)]
+                self._visited = index, [self.method.collect(part) for part in self._parts(index)]
         return self._visited[1]
 
     def _parts(self, index: int) -> list[AnyBatch]:

@@ -70,7 +70,7 @@ class Run:
                 terms = self._step()
                 watcher.step(self.fit, terms, self.selection.latest)
                 # Rank 0 decides: a signal reaches the ranks at different steps.
-                if agree(float(stopping())):
+                if agree(float(stopping() and not self.fit.midway)):
                     self.checkpoint()
                     raise Interrupted
             self._finish_stage()
@@ -111,7 +111,8 @@ class Run:
         due = self.selection.due(self._share(), self.config.fit.evaluations)
         if due and self.stage.method != "teacher":  # which leaves the student as it was
             self._log({"valid": self.selection.look(self.student, self.source)})
-        if self.fit.progress.seconds - self._checkpointed > CHECKPOINT_EVERY:
+        overdue = self.fit.progress.seconds - self._checkpointed > CHECKPOINT_EVERY
+        if overdue and not self.fit.midway:
             self.checkpoint()
         return terms
 

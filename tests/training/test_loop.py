@@ -173,13 +173,14 @@ class Repeated:
 @pytest.mark.parametrize("accumulate", [1, 2])
 @pytest.mark.parametrize("build", [WindowDMT, UnrollDMT])
 def test_visits_are_a_source_that_repeats_itself(build, accumulate):
+    """Where no memories of the student's own are kept: those age."""
     config, steps, calls, stages = replace(EAGER, accumulate=accumulate), 7, [], []
     for source, visits in ((SOURCE, 3), (Repeated(3), 1)):
         own = student()
         guide = build_teacher(SMALL.teacher, SOURCE.signature, own.memory)
         labels, seen = guide.encoder.labels, []
         guide.encoder.labels = lambda x, labels=labels, seen=seen: (seen.append(x), labels(x))[1]
-        method = build(own, guide, DMTConfig(window=3, own=0.5, distil=0.5, visits=visits))
+        method = build(own, guide, DMTConfig(window=3, own=0.0, distil=0.5, visits=visits))
         stages.append(Fit(method, source, 1e-2, Budget(steps=steps), config))
         calls.append(seen)
     for _ in range(steps):

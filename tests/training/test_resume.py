@@ -64,7 +64,10 @@ def resumed_after(count: int, path, config=SMALL) -> RunFolder:
 
 @pytest.mark.parametrize("count", range(1, 10))
 def test_k_steps_then_resume_is_n_steps(count, unbroken, tmp_path):
-    """Within each of three stages (1, 2, 4, ...) and at their ends (3, 6, 9)."""
+    """Within each of three stages (1, 2, 4, ...) and at their ends (3, 6, 9).
+
+    Step 7 is the first of two visits of a batch, so the run stops after step 8.
+    """
     assert_same_run(resumed_after(count, tmp_path / "run"), unbroken)
 
 
@@ -150,6 +153,17 @@ def test_a_full_disk_keeps_the_last_checkpoint(unbroken, tmp_path, monkeypatch):
     resumed = begin(tmp_path / "run", there=Existing.RESUME)
     resumed.train(Silent(), never)
     assert_same_run(resumed.folder, unbroken)
+
+
+def test_no_checkpoint_between_two_visits_of_a_batch(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_module, "CHECKPOINT_EVERY", 0.0)
+    run, steps = begin(tmp_path / "run"), []
+    checkpoint = run.checkpoint
+    run.checkpoint = lambda: (steps.append(run.spent.step + run.fit.progress.step), checkpoint())
+    run.train(Silent(), never)
+    assert 6 in steps
+    assert 7 not in steps
+    assert 8 in steps
 
 
 def test_checkpoints_come_by_the_clock(tmp_path, monkeypatch):
