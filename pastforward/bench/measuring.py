@@ -48,14 +48,17 @@ class Row:
 
 
 def interleaved(
-    parts: Mapping[str, Callable[[], object]], seconds: float = 8.0
+    parts: Mapping[str, Callable[[], object]], seconds: float = 8.0, least: int = LEAST_ROUNDS
 ) -> dict[str, list[float]]:
-    """Seconds of each part, round after round, for about so many seconds in all."""
-    for part in parts.values():
+    """Seconds of each part, round after round, for about so many seconds in all.
+
+    At least `least` rounds; with one, parts take seconds and have warmed up before.
+    """
+    for part in parts.values() if least > 1 else ():
         part()  # buffers, caches and compilers warm up
     times: dict[str, list[float]] = {name: [] for name in parts}
     begin, rounds = time.perf_counter(), 0
-    while rounds < LEAST_ROUNDS or time.perf_counter() - begin < seconds:
+    while rounds < least or time.perf_counter() - begin < seconds:
         for name, part in parts.items():
             times[name].append(_once(part))
         rounds += 1
@@ -86,6 +89,6 @@ def ratios(above: Sequence[float], below: Sequence[float]) -> tuple[float, tuple
 
 def require_same(what: str, found: Tensor, expected: Tensor, tolerance: float) -> None:
     """Raise `ParityError` when they differ by more than `tolerance` anywhere."""
-    gap = float((found - expected).abs().max())
+    gap = float((found - expected).detach().abs().max())
     if not gap <= tolerance:
         raise ParityError(f"{what}: differs from its reference by {gap:.2g}, over {tolerance:.2g}.")

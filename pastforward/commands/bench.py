@@ -3,6 +3,7 @@
 import datetime
 import importlib
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,8 @@ def main(argv: list[str]) -> None:
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     rows = []
-    out, news = Console(), Console(stderr=True)
+    # Where nobody looks (a file, a pipe) there is no width to keep to.
+    out, news = Console(width=None if sys.stdout.isatty() else 132), Console(stderr=True)
     for name in names:
         with news.status(f"{name}: {BENCHES[name].question}"):
             rows += list(_run(name))
