@@ -30,7 +30,7 @@ def run() -> Iterator[Row]:
     for cell in CELLS:
         torch.compiler.reset()  # there is a limit to the shapes that one function is compiled for
         student = networks(max(LENGTHS), cell, SLOTS)[0]
-        compiled = torch.compile(student.cell.forward)
+        compiled = torch.compile(student.cell.forward, dynamic=True)
         for length in LENGTHS:
             rival = TruncatedBPTT(student, length)
             batch = symbols(TOKENS // length, length)
