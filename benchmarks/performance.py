@@ -98,7 +98,7 @@ def main() -> None:
     )
     against_length(rows["memory"], "SMT", "BPTT", "MiB a step", DOCS / "performance-memory.png")
     text = (DOCS / "performance.in.md").read_text()
-    text = text.replace("{hardware}", hardware(usual))
+    text = text.replace("{hardware}", hardware(usual["hardware"]))
     text = text.replace("{long-hardware}", hardware(slow["hardware"]) if slow["rows"] else "-")
     text = text.replace("{parts-hardware}", hardware(parts))
     text = text.replace("{cost-model}", "\n".join(cost_model(parts)))

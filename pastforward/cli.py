@@ -1,6 +1,7 @@
 """L6. The command line: finds the command, and turns errors into one line and an exit code.
 
-Exit codes: 0 done, 1 a loss became infinite or NaN, 2 bad input, 130 and 143 stopped and saved.
+Exit codes: 0 done, 1 a loss became infinite or NaN, or the two sides of a benchmark disagree, 2 bad
+input, 130 and 143 stopped and saved.
 """
 
 import importlib
@@ -68,12 +69,13 @@ def _answer(error: BaseException) -> int:
 
 def _exit_code(error: BaseException) -> int | None:
     """The code of an error that the user can act on; None for a fault of ours."""
+    from pastforward.bench.measuring import BenchError
     from pastforward.training import NonFiniteLoss
     from pastforward.types import UsageError
 
     if isinstance(error, Stopped):
         return error.code
-    if isinstance(error, NonFiniteLoss):
+    if isinstance(error, NonFiniteLoss | BenchError):
         return 1
     return 2 if isinstance(error, UsageError) else None
 

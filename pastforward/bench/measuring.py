@@ -12,8 +12,8 @@ from torch import Tensor
 LEAST_ROUNDS = 3
 
 
-class ParityError(RuntimeError):
-    """A fast path and its reference disagree, so their times are not worth comparing."""
+class BenchError(RuntimeError):
+    """A benchmark that can't be reported: its two sides disagree, or one of them failed."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def ratios(above: Sequence[float], below: Sequence[float]) -> tuple[float, tuple
 
 
 def require_same(what: str, found: Tensor, expected: Tensor, tolerance: float) -> None:
-    """Raise `ParityError` when they differ by more than `tolerance` anywhere."""
+    """Raise `BenchError` when they differ by more than `tolerance` anywhere."""
     gap = float((found - expected).detach().abs().max())
     if not gap <= tolerance:
-        raise ParityError(f"{what}: differs from its reference by {gap:.2g}, over {tolerance:.2g}.")
+        raise BenchError(f"{what}: differs from its reference by {gap:.2g}, over {tolerance:.2g}.")

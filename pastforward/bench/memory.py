@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from pastforward.bench.measuring import Row
+from pastforward.bench.measuring import BenchError, Row
 
 SLOTS, TRANSITIONS, PIECE = 8, 64, 512
 CELLS, LENGTHS, LONGEST = ("transformer", "mlp", "elman"), (256, 1024, 4096), 16384
@@ -46,5 +46,5 @@ def _peak(asked: tuple[str, int, str]) -> float:
     command = [sys.executable, "-m", "pastforward.bench.one_step", *map(str, asked)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
-        raise RuntimeError(f"a step of {asked} failed: {done.stderr.strip()[-300:]}")
+        raise BenchError(f"a step of {asked} failed: {done.stderr.strip()[-300:]}")
     return json.loads(done.stdout)["mebibytes"]

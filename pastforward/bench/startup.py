@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from pastforward.bench.measuring import Row
+from pastforward.bench.measuring import BenchError, Row
 
 TARGET, REPEATS = 15.0, 2
 
@@ -33,5 +33,5 @@ def _seconds(folder: str, compiled: str) -> float:
     ]  # fmt: skip
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"train digits failed: {done.stderr.strip()[-300:]}")
+        raise BenchError(f"train digits failed: {done.stderr.strip()[-300:]}")
     return time.perf_counter() - begin

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from pastforward.bench.measuring import Row
+from pastforward.bench.measuring import BenchError, Row
 
 STEPS, STUDENT_STEPS, SEQUENCES = 600, 510, 16384
 CELLS = ("mlp", "gru", "elman", "transformer", "mlp")
@@ -70,4 +70,4 @@ def _pastforward(folder: str, *words: str) -> None:
     command = [sys.executable, "-m", "pastforward", *words]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"{' '.join(words)} failed: {done.stderr.strip()[-300:]}")
+        raise BenchError(f"{' '.join(words)} failed: {done.stderr.strip()[-300:]}")

@@ -47,7 +47,7 @@ def main(argv: list[str]) -> None:
     """Run benchmarks, print a table, write rows."""
     options = parse(BenchOptions, argv, "pastforward bench", DESCRIPTION)
     names = options.names or tuple(name for name in BENCHES if name not in LONG)
-    _require_known(names, options.threads)
+    _require_usable(names, options)
 
     import torch
     from rich.console import Console
@@ -76,14 +76,20 @@ def _run(name: str) -> "Iterator[Row]":
     return importlib.import_module(f"pastforward.bench.{BENCHES[name].module}").run()
 
 
-def _require_known(names: tuple[str, ...], threads: int | None) -> None:
+def _require_usable(names: tuple[str, ...], options: BenchOptions) -> None:
+    """Refuse what would only fail after minutes."""
     from pastforward.types import UsageError, nearest
 
     for name in names:
         if name not in BENCHES:
             raise UsageError(f"There is no benchmark '{name}'; {nearest(name, BENCHES)}.")
-    if threads is not None and threads < 1:
-        raise UsageError(f"--threads is {threads}; give 1 or more.")
+    if options.threads is not None and options.threads < 1:
+        raise UsageError(f"--threads is {options.threads}; give 1 or more.")
+    if options.json is not None and (options.json.is_dir() or not options.json.parent.is_dir()):
+        raise UsageError(
+            f"--json is '{options.json}', which can't be a file; give the path of one in a folder "
+            "that is there."
+        )
 
 
 def _show(out, name: str, rows: "list[Row]") -> None:

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from pastforward.bench import BENCHES, LONG
 from pastforward.bench.cost import decoder_macs, encoder_macs, student_macs, window_macs
 from pastforward.bench.measuring import (
-    ParityError,
+    BenchError,
     Row,
     interleaved,
     quartiles,
@@ -52,7 +52,7 @@ def test_ratios_are_taken_round_by_round():
 @pytest.mark.parametrize("bad", [1.0 + 1e-3, float("nan")])
 def test_what_differs_is_not_compared(bad):
     require_same("same", torch.ones(2), torch.ones(2), 1e-4)
-    with pytest.raises(ParityError, match="two sides: differs from its reference"):
+    with pytest.raises(BenchError, match="two sides: differs from its reference"):
         require_same("two sides", torch.tensor([1.0, bad]), torch.ones(2), 1e-4)
 
 
