@@ -9,7 +9,7 @@ from pastforward.config import StudentConfig
 from pastforward.inputs import embedding
 from pastforward.memory import rms_norm
 from pastforward.outputs import Readout
-from pastforward.types import MemoryShape, Signature, UsageError, nearest
+from pastforward.types import MemoryShape, Signature, Tokens, UsageError, nearest
 
 
 class Student(nn.Module):
@@ -28,6 +28,16 @@ class Student(nn.Module):
     def memory(self) -> MemoryShape:
         """K and D."""
         return self.cell.memory
+
+    def reads_what_it_writes(self) -> bool:
+        """Can an output be fed back as the next input?
+
+        An input vocabulary may be larger: images are read with a start symbol of their own.
+        """
+        read, written = self.signature.inputs, self.signature.outputs
+        if isinstance(read, Tokens) and isinstance(written, Tokens):
+            return read.size >= written.size
+        return read == written
 
     def start(self, *leading: int) -> Float[Tensor, "... slots width"]:
         """The empty memory m_0, expanded over leading axes."""

@@ -22,7 +22,7 @@ from torch.func import functional_call
 
 from pastforward.stream.deployed import Stream
 from pastforward.stream.engine import Eager, Engine
-from pastforward.stream.sampling import Sampling, draw, noise
+from pastforward.stream.sampling import PLAIN, Sampling, draw, noise
 from pastforward.student import Student
 from pastforward.types import Kind, Tokens, UsageError
 
@@ -82,6 +82,12 @@ class AheadOfTime(Engine):
         self.batch, self.cache = batch, cache or usual_cache()
         self._written: dict[Sampling, Callable] = {}
 
+    def prepare(self) -> None:
+        """Compile reading and, where outputs are fed back, plain writing now; raises what fails."""
+        _ = self._reader
+        if self.student.reads_what_it_writes():
+            self._writer(PLAIN)
+
     def read(self, m: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """See `Engine`; raises `UsageError` for another number of streams than compiled for."""
         self._require(m)
@@ -110,7 +116,7 @@ class AheadOfTime(Engine):
     def _build(self, graph: nn.Module, inputs: tuple[Tensor, ...]) -> Callable:
         """The graph's loop with this student's weights, for any number of steps."""
         weights = dict(graph.named_parameters()) | dict(graph.named_buffers())
-        weights = {name: tensor.detach() for name, tensor in weights.items()}
+        weights = {name: tensor.detach().contiguous() for name, tensor in weights.items()}
         shapes = (dict.fromkeys(weights), (None, {1: Dim("steps", min=1)}, None)[: len(inputs)])
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the compiler's own, on its own code
@@ -119,8 +125,13 @@ class AheadOfTime(Engine):
             if not package.exists():
                 _compile(program, package)
             loop = aoti_load_package(str(package))
-        # Machine code looks at no strides.
-        return lambda *given: loop(weights, tuple(tensor.contiguous() for tensor in given))
+
+        def run(*given: Tensor) -> tuple[Tensor, Tensor]:
+            # Machine code takes tensors for what it was compiled for, whatever they are.
+            pairs = zip(given, inputs, strict=True)
+            return loop(weights, tuple(tensor.to(like).contiguous() for tensor, like in pairs))
+
+        return run
 
     def _start(self) -> Tensor:
         """A memory to trace by."""
@@ -141,14 +152,13 @@ def compile_stream(student: Student, batch: int = 1, cache: Path | None = None) 
     """
     engine = AheadOfTime(student, batch, cache)
     try:
-        m = engine._start()
-        engine.read(m, _blank(student.signature.inputs, m))
+        engine.prepare()
         return Stream(student, engine)
     except Exception as error:  # compilers can fail in any way; eager is always right
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         warnings.warn(
-            f"The stream could not be compiled ({first}); it runs eagerly, about three times "
-            "slower. Compiling needs a C++ compiler such as g++ and a folder to write to.",
+            f"The stream could not be compiled ({first}); it runs eagerly, which is slower. "
+            "Compiling needs a C++ compiler such as g++ and a folder to write to.",
             stacklevel=2,
         )
         return Stream(student, Eager(student))

@@ -38,11 +38,6 @@ class Sampling:
                 "at most 1."
             )
 
-    @property
-    def filters(self) -> bool:
-        """Are tokens left out?"""
-        return self.top_k is not None or self.top_p is not None
-
 
 PLAIN = Sampling()
 """Draw from the distribution as it is."""

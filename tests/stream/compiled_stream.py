@@ -50,6 +50,11 @@ def main(cache: Path) -> None:
     compare(second, Eager(second.student), (3, 10_000))
     # The second one was served by what the first one had compiled.
     assert len(list(cache.glob("*.pt2"))) == 2
+    # Other types and strides than those of tracing are the same numbers.
+    x = torch.arange(6, dtype=torch.int32).remainder(5).view(3, 2).t()
+    m = first.student.start(2).detach()
+    assert_same(first.read(m.float().double(), x), first.read(m.float(), x.long().contiguous()))
+    assert_same(first.read(m, x), Eager(first.student).read(m, x.long()))
     with pytest.raises(UsageError, match="3 streams were given to an engine compiled for 2"):
         first.read(small(0).start(3), torch.zeros(3, 1, dtype=torch.long))
 
