@@ -23,7 +23,7 @@ from tiny import (
 from pastforward.config import SMTConfig
 from pastforward.encoder import Encoder, take
 from pastforward.methods import FrozenSMT, JointSMT, TeacherTraining
-from pastforward.methods.smt import _Drawn
+from pastforward.methods.drawing import Drawn
 from pastforward.objectives import uniformity
 from pastforward.objectives.dynamics import FLOOR
 from pastforward.outputs import kl, nll
@@ -236,7 +236,7 @@ def test_every_term_by_hand(kind, noisy):
     anchors = torch.tensor([[0, 6], [3, 3], [5, 1]])
     config = SMTConfig(future=4, consistency=0.5)
     noise = 0.3 * torch.randn((2, 3, 7, 2, 4), generator=seeded(5), dtype=torch.float64)
-    drawn = _Drawn(None, anchors, noise if noisy else None)
+    drawn = Drawn(None, anchors, noise if noisy else None)
     with torch.no_grad():
         found = JointSMT(own, guide, config).compute(data, drawn)[1]
         expected = by_hand(own, guide, data, anchors, noisy * noise)
@@ -294,7 +294,7 @@ def test_all_times_drawn_are_all_times(build, encoder, length):
     for times in (None, torch.arange(1, length + 1).expand(3, -1)):
         for part in (own, guide):
             part.zero_grad(set_to_none=True)
-        total, terms = method.compute(data, _Drawn(times, anchors, None))
+        total, terms = method.compute(data, Drawn(times, anchors, None))
         total.backward()
         sides.append([total, *terms.values(), *gradients(own), *gradients(guide)])
     assert_same(*[[value.detach() for value in side] for side in sides])

@@ -23,24 +23,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pastforward.config import SMTConfig
-from pastforward.decoder import futures
 from pastforward.encoder import take
 from pastforward.memory import scale_gradient
 from pastforward.methods.base import Losses, Method, Transform
+from pastforward.methods.drawing import Drawn, anchor_futures, at_times, draw
 from pastforward.objectives import consistency, emphasis, masked_mean, unexplained, uniformity
 from pastforward.oracle import Oracle
 from pastforward.outputs import nll
 from pastforward.student import Student
 from pastforward.teacher import Teacher
-from pastforward.types import AnyBatch, Batch, MemoryShape
-
-
-class _Drawn(NamedTuple):
-    """The random choices of a step, drawn before the compiled part."""
-
-    times: Tensor | None  # [B, n], t of the memory after each transition, in 1..T; None: all
-    anchors: Tensor  # [B, A], transitions whose second memory decodes its future
-    noise: Tensor | None  # [2, B, n, K, D], on the memories before and after
+from pastforward.types import AnyBatch, MemoryShape
 
 
 class _Labels(NamedTuple):
@@ -57,7 +49,7 @@ class SMT(Method, ABC):
         self._compiled = self.compute
 
     @abstractmethod
-    def compute(self, batch: AnyBatch, drawn: _Drawn) -> tuple[Tensor, dict[str, Tensor]]:
+    def compute(self, batch: AnyBatch, drawn: Drawn) -> tuple[Tensor, dict[str, Tensor]]:
         """Total loss and terms: a pure function of tensors."""
 
     @final
@@ -68,7 +60,7 @@ class SMT(Method, ABC):
     @final
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         """See `Method`."""
-        total, terms = self._compiled(batch, _draw(self.config, batch, self.memory, generator))
+        total, terms = self._compiled(batch, draw(self.config, batch, self.memory, generator))
         return Losses(total, {name: term.detach() for name, term in terms.items()})
 
 
@@ -88,7 +80,7 @@ class TeacherTraining(SMT):
         """See `Method`."""
         return 0
 
-    def compute(self, batch: AnyBatch, drawn: _Drawn) -> tuple[Tensor, dict[str, Tensor]]:
+    def compute(self, batch: AnyBatch, drawn: Drawn) -> tuple[Tensor, dict[str, Tensor]]:
         """See `SMT`."""
         labels = _labels(self.teacher, batch, drawn)
         return _teacher_losses(self.teacher, self.config, batch, labels, drawn)
@@ -110,7 +102,7 @@ class JointSMT(SMT):
         """See `Method`."""
         return 1
 
-    def compute(self, batch: AnyBatch, drawn: _Drawn) -> tuple[Tensor, dict[str, Tensor]]:
+    def compute(self, batch: AnyBatch, drawn: Drawn) -> tuple[Tensor, dict[str, Tensor]]:
         """See `SMT`."""
         labels = _labels(self.teacher, batch, drawn)
         teaching, terms = _teacher_losses(self.teacher, self.config, batch, labels, drawn)
@@ -137,35 +129,14 @@ class FrozenSMT(SMT):
         """See `Method`."""
         return 1
 
-    def compute(self, batch: AnyBatch, drawn: _Drawn) -> tuple[Tensor, dict[str, Tensor]]:
+    def compute(self, batch: AnyBatch, drawn: Drawn) -> tuple[Tensor, dict[str, Tensor]]:
         """See `SMT`."""
         with torch.no_grad():
             labels = _labels(self.oracle, batch, drawn)
         return _student_losses(self.student, self.oracle, self.config, batch, labels, drawn)
 
 
-def _draw(
-    config: SMTConfig, batch: AnyBatch, memory: MemoryShape, generator: torch.Generator
-) -> _Drawn:
-    (count, length), device = batch.mask.shape, batch.x.device
-    used = min(config.transitions or length, length)
-
-    def integers(low: int, high: int, number: int) -> Tensor:
-        size = (count, number)
-        return torch.randint(low, high, size, generator=generator, device=device)
-
-    # All sequences share their times: variances and distances compare them at the same step.
-    times = None if config.transitions is None else integers(1, length + 1, used)[:1]
-    times = None if times is None else times.expand(count, -1)
-    anchors = integers(0, used, min(config.anchors, used))
-    if not config.noise:
-        return _Drawn(times, anchors, None)
-    shape = (2, count, used, memory.slots, memory.width)
-    noise = torch.randn(shape, generator=generator, device=device)
-    return _Drawn(times, anchors, config.noise * noise)
-
-
-def _labels(oracle: Oracle, batch: AnyBatch, drawn: _Drawn) -> _Labels:
+def _labels(oracle: Oracle, batch: AnyBatch, drawn: Drawn) -> _Labels:
     if drawn.times is None:
         labels = oracle.labels_of(batch)
         return _Labels(labels[:1, :1], labels[:, :-1], labels[:, 1:])
@@ -174,30 +145,18 @@ def _labels(oracle: Oracle, batch: AnyBatch, drawn: _Drawn) -> _Labels:
     return _Labels(oracle.empty_of(batch), before, after)
 
 
-def _at_times(batch: AnyBatch, drawn: _Drawn) -> AnyBatch:
-    """x, y and mask of the transitions' second steps, `[B, n]`."""
-    if drawn.times is None:
-        return batch
-    return Batch(*(take(part, drawn.times - 1) for part in batch[:3]))
-
-
-def _anchor_futures(config: SMTConfig, batch: AnyBatch, drawn: _Drawn) -> Batch:
-    times = drawn.anchors + 1 if drawn.times is None else drawn.times.gather(1, drawn.anchors)
-    return futures(batch, times, config.future or batch.mask.shape[1])
-
-
 def _teacher_losses(
-    teacher: Teacher, config: SMTConfig, batch: AnyBatch, labels: _Labels, drawn: _Drawn
+    teacher: Teacher, config: SMTConfig, batch: AnyBatch, labels: _Labels, drawn: Drawn
 ) -> tuple[Tensor, dict[str, Tensor]]:
     kind, decoder = teacher.signature.outputs, teacher.decoder
     read = labels.after if drawn.noise is None else labels.after + drawn.noise[1]
-    seen = _at_times(batch, drawn)
+    seen = at_times(batch, drawn)
     terms = {
         "prediction": masked_mean(nll(kind, decoder.readout(read), seen.y), seen.mask),
         "uniformity": uniformity(labels.after[:, drawn.anchors[0]].transpose(0, 1)),
     }
     if config.decoding:
-        future = _anchor_futures(config, batch, drawn)
+        future = anchor_futures(config, batch, drawn)
         decoded = decoder(take(read, drawn.anchors), future.x)
         terms["decoding"] = masked_mean(nll(kind, decoded, future.y), future.mask)
     return _weigh(config, terms), terms
@@ -205,9 +164,9 @@ def _teacher_losses(
 
 def _student_losses(
     student: Student, oracle: Oracle, config: SMTConfig, batch: AnyBatch, labels: _Labels,
-    drawn: _Drawn,
+    drawn: Drawn,
 ) -> tuple[Tensor, dict[str, Tensor]]:  # fmt: skip
-    kind, seen = student.signature.outputs, _at_times(batch, drawn)
+    kind, seen = student.signature.outputs, at_times(batch, drawn)
     read = labels.before if drawn.noise is None else labels.before + drawn.noise[0]
     stepped = student.step(read, seen.x)
     size = stepped.shape[0]
@@ -219,7 +178,7 @@ def _student_losses(
         "readout": masked_mean(nll(kind, student.readout(stepped), seen.y), seen.mask),
     }
     if config.consistency:
-        future = _anchor_futures(config, batch, drawn)
+        future = anchor_futures(config, batch, drawn)
         divergence = consistency(
             oracle.future_decoder(), kind, take(labels.after, drawn.anchors),
             take(stepped, drawn.anchors), future.x,

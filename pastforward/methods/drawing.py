@@ -1,0 +1,54 @@
+"""L3. The random choices of an SMT step, and what a batch holds at the times chosen."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pastforward.config import SMTConfig
+from pastforward.decoder import futures
+from pastforward.encoder import take
+from pastforward.types import AnyBatch, Batch, MemoryShape
+
+
+class Drawn(NamedTuple):
+    """The random choices of a step, drawn before the compiled part."""
+
+    times: Tensor | None  # [B, n], t of the memory after each transition, in 1..T; None: all
+    anchors: Tensor  # [B, A], transitions whose second memory decodes its future
+    noise: Tensor | None  # [2, B, n, K, D], on the memories before and after
+
+
+def draw(
+    config: SMTConfig, batch: AnyBatch, memory: MemoryShape, generator: torch.Generator
+) -> Drawn:
+    """Times, anchors and noise as `config` asks, from `generator` alone."""
+    (count, length), device = batch.mask.shape, batch.x.device
+    used = min(config.transitions or length, length)
+
+    def integers(low: int, high: int, number: int) -> Tensor:
+        size = (count, number)
+        return torch.randint(low, high, size, generator=generator, device=device)
+
+    # All sequences share their times: variances and distances compare them at the same step.
+    times = None if config.transitions is None else integers(1, length + 1, used)[:1]
+    times = None if times is None else times.expand(count, -1)
+    anchors = integers(0, used, min(config.anchors, used))
+    if not config.noise:
+        return Drawn(times, anchors, None)
+    shape = (2, count, used, memory.slots, memory.width)
+    noise = torch.randn(shape, generator=generator, device=device)
+    return Drawn(times, anchors, config.noise * noise)
+
+
+def at_times(batch: AnyBatch, drawn: Drawn) -> AnyBatch:
+    """x, y and mask of the transitions' second steps, `[B, n]`."""
+    if drawn.times is None:
+        return batch
+    return Batch(*(take(part, drawn.times - 1) for part in batch[:3]))
+
+
+def anchor_futures(config: SMTConfig, batch: AnyBatch, drawn: Drawn) -> Batch:
+    """What the decoder reads and predicts from the memories at the anchors."""
+    times = drawn.anchors + 1 if drawn.times is None else drawn.times.gather(1, drawn.anchors)
+    return futures(batch, times, config.future or batch.mask.shape[1])
