@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 
-from pastforward.bench.measuring import Row, interleaved, ratios
+import torch
+
+from pastforward.bench.measuring import Row, interleaved, ratios, require_same
 from pastforward.bench.networks import networks, symbols
 from pastforward.bench.rivals import PaperDMT
 from pastforward.config import Budget, DMTConfig, FitConfig
-from pastforward.methods import Method, WindowDMT
+from pastforward.methods import Method, UnrollDMT, WindowDMT
+from pastforward.student import Student
+from pastforward.teacher import Teacher
 from pastforward.training import Fit
 from pastforward.types import Batch, Signature, Tokens
 
@@ -23,6 +27,7 @@ def run() -> Iterator[Row]:
     for cell in ("gru", "transformer"):
         student, teacher = networks(LENGTH, cell, SLOTS)
         ours = WindowDMT(student, teacher, DMTConfig(window=8))
+        _require_parity(student, teacher)
         student, teacher = networks(LENGTH, cell, SLOTS, "window")
         paper = PaperDMT(student, teacher, EVERY)
         groups = {"ours": _steps(ours, ours.visits), "paper": _steps(paper, 1)}
@@ -40,6 +45,14 @@ def run() -> Iterator[Row]:
                 sorted(rates)[len(rates) // 2], sorted(rivals)[len(rivals) // 2], "transitions/s",
                 serial,
             )  # fmt: skip
+
+
+def _require_parity(student: Student, teacher: Teacher) -> None:
+    """One window of the whole length is the sequential rollout."""
+    batch, generator = symbols(2, 33), torch.Generator()
+    window = WindowDMT(student, teacher, DMTConfig(window=33)).losses(batch, generator)
+    unroll = UnrollDMT(student, teacher, DMTConfig()).losses(batch, generator)
+    require_same("a window of the whole length", window.total, unroll.total, 1e-4)
 
 
 class _Same:

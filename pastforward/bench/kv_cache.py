@@ -8,7 +8,7 @@ import torch
 
 from pastforward.bench.measuring import Row, interleaved, ratios
 from pastforward.bench.rivals import CachedTransformer
-from pastforward.bench.stream import STEPS, SYMBOLS, repeated, student_of
+from pastforward.bench.stream import STEPS, SYMBOLS, repeated, require_parity, student_of
 from pastforward.config import StudentConfig
 from pastforward.stream import Stream
 from pastforward.stream.ahead import AheadOfTime
@@ -27,6 +27,7 @@ def run() -> Iterator[Row]:
     student = student_of("gru")
     fast, m = AheadOfTime(student, 1), student.start(1).clone()
     u = noise(Tokens(SYMBOLS), (1, STEPS), torch.Generator().manual_seed(0), m)
+    require_parity(fast, m, u[:, :8])
     token = torch.tensor([3])
     for context, target in TARGETS.items():
         rival = CachedTransformer(SYMBOLS, WIDTH, DEPTH, HEADS, context).eval()

@@ -10,7 +10,10 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from pastforward.bench.measuring import BenchError, Row
+import torch
+
+from pastforward.bench.measuring import BenchError, Row, require_same
+from pastforward.bench.networks import networks, symbols
 
 SLOTS, TRANSITIONS, PIECE = 8, 64, 512
 CELLS, LENGTHS, LONGEST = ("transformer", "mlp", "elman"), (256, 1024, 4096), 16384
@@ -19,6 +22,7 @@ JUDGED, TARGET, LIMIT = 4096, 10.0, 2048.0
 
 def run() -> Iterator[Row]:
     """One sequence, a memory of 8 x 64, 64 transitions a sequence, depth 3, layers recomputed."""
+    _require_parity()
     asked = [(cell, length, way) for cell in CELLS for length in LENGTHS for way in ("bptt", "smt")]
     asked.append(("transformer", LONGEST, "smt"))
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # memory does not mind neighbours
@@ -37,6 +41,18 @@ def run() -> Iterator[Row]:
         "memory", f"transformer cell, T = {LONGEST}, SMT alone", smt, "<=", LIMIT, (smt, smt), smt,
         LIMIT, "MiB", f"{1024 * smt / LONGEST:.1f} KiB a token",
     )  # fmt: skip
+
+
+def _require_parity() -> None:
+    """Labels and gradients of layers that are computed again are those of layers that are kept."""
+    x, sides = symbols(2, 130).x, []
+    for changes in ({"recompute": 64}, {}):
+        encoder = networks(130, "mlp", SLOTS, "state", depth=3, **changes)[1].encoder.double()
+        labels = encoder.labels(x)
+        labels.cumsum(1).sin().sum().backward()
+        gradients = [p.grad.flatten() for p in encoder.parameters() if p.grad is not None]
+        sides.append(torch.cat([labels.detach().flatten(), *gradients]))
+    require_same("a recomputed encoder", sides[0], sides[1], 1e-8)
 
 
 def _peak(asked: tuple[str, int, str]) -> float:

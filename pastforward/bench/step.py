@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+import torch
+
 from pastforward.bench.cost import decoder_macs, encoder_macs, student_macs
-from pastforward.bench.measuring import Row, interleaved, ratios
+from pastforward.bench.measuring import Row, interleaved, ratios, require_same
 from pastforward.bench.networks import DEPTH, WIDTH, networks, optimiser_step, symbols
 from pastforward.config import SMTConfig
 from pastforward.methods import JointSMT
+from pastforward.types import Batch
 
 LENGTH, BATCH, SLOTS, TARGET = 256, 16, 4, 50.0
 LOSSES = SMTConfig(future=32, anchors=1)
@@ -19,6 +22,7 @@ def run() -> Iterator[Row]:
     for cell in ("mlp", "transformer"):
         ours = JointSMT(*networks(LENGTH, cell, SLOTS), LOSSES)
         paper = JointSMT(*networks(LENGTH, cell, SLOTS, "window"), replace(LOSSES, transitions=1))
+        _require_parity(ours, batch)
         parts = {"ours": optimiser_step(ours, batch), "paper": optimiser_step(paper, batch)}
         seconds = interleaved(parts, 10.0)
         rates = [BATCH * LENGTH / s for s in seconds["ours"]]
@@ -28,6 +32,14 @@ def run() -> Iterator[Row]:
             "step", f"{cell} cell", ratio, ">=", TARGET, spread, sorted(rates)[len(rates) // 2],
             sorted(rivals)[len(rivals) // 2], "transitions/s", _shares(ours),
         )  # fmt: skip
+
+
+@torch.no_grad()
+def _require_parity(method: JointSMT, batch: Batch) -> None:
+    """Memories of few times are those of all times."""
+    encoder, times = method.teacher.encoder, torch.tensor([[0, 1, 63, LENGTH]]).expand(BATCH, -1)
+    few, every = encoder.at(batch.x, times), encoder.labels(batch.x)
+    require_same("memories of the times asked", few, every[:, times[0]], 1e-4)
 
 
 def _shares(method: JointSMT) -> str:

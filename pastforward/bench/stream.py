@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Callable, Iterator
 
 import torch
+from torch import Tensor
 
 from pastforward.bench.cost import weight_bytes
 from pastforward.bench.measuring import Row, interleaved, ratios, require_same
@@ -38,9 +39,7 @@ def _rows(cell: str, student: Student, batch: int) -> Iterator[Row]:
     fast, eager = AheadOfTime(student, batch), Eager(student)
     m = student.start(batch).clone()
     u = noise(Tokens(SYMBOLS), (batch, STEPS), torch.Generator().manual_seed(0), m)
-    found, expected = fast.write(m, u[:, :8], PLAIN), eager.write(m, u[:, :8], PLAIN)
-    require_same("outputs of the compiled stream", found[1].float(), expected[1].float(), 0.0)
-    require_same("its memory", found[0], expected[0], 1e-3)
+    require_parity(fast, m, u[:, :8])
     parts = {
         "ours": lambda: fast.write(m, u, PLAIN),
         "eager": lambda: eager.write(m, u[:, :8], PLAIN),
@@ -54,6 +53,13 @@ def _rows(cell: str, student: Student, batch: int) -> Iterator[Row]:
     for rival, name in (("eager", "the same in eager PyTorch"), ("cell", "torch.nn.GRUCell")):
         if rival == "eager" or cell == "gru":
             yield _row(f"{cell}, batch {batch}: {name}", us[rival], us["ours"], ">=", None)
+
+
+def require_parity(fast: AheadOfTime, m: Tensor, u: Tensor) -> None:
+    """The compiled stream writes what the eager one writes."""
+    found, expected = fast.write(m, u, PLAIN), Eager(fast.student).write(m, u, PLAIN)
+    require_same("outputs of the compiled stream", found[1].float(), expected[1].float(), 0.0)
+    require_same("its memory", found[0], expected[0], 1e-3)
 
 
 def _judge(case: str, batch: int, us: dict[str, list[float]], weights: int) -> Row:

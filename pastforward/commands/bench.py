@@ -2,7 +2,6 @@
 
 import datetime
 import importlib
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from pastforward.bench import BENCHES, LONG
 from pastforward.commands.parsing import parse
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from pastforward.bench.measuring import Row
 
 DESCRIPTION = """\
@@ -51,25 +52,33 @@ def main(argv: list[str]) -> None:
 
     import torch
     from rich.console import Console
-
-    from pastforward.student_file import write_atomically
+    from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    rows = []
+    rows: list[Row] = []
     # Where nobody looks (a file, a pipe) there is no width to keep to.
     out, news = Console(width=None if sys.stdout.isatty() else 132), Console(stderr=True)
-    for name in names:
-        with news.status(f"{name}: {BENCHES[name].question}"):
-            rows += list(_run(name))
-        _show(out, name, [row for row in rows if row.name == name])
+    columns = (*Progress.get_default_columns()[:2], TextColumn("{task.completed}/{task.total}"))
+    with Progress(*columns, TimeElapsedColumn(), console=news, transient=True) as bar:
+        task = bar.add_task("", total=len(names))
+        for name in names:
+            bar.update(task, description=f"{name}: {BENCHES[name].question}")
+            found = list(_run(name))
+            rows += found
+            _write(options.json, rows)  # whatever ends the next one, these are kept
+            _show(out, name, found)
+            bar.advance(task)
     met = [row.met for row in rows if row.met is not None]
-    if options.json is None:
-        print(f"{sum(met)} of {len(met)} targets met; keep the figures with --json FILE.")
-        return
-    content = {"hardware": _hardware(), "rows": [row.to_json() for row in rows]}
-    write_atomically(options.json, json.dumps(content, indent=1).encode())
-    print(f"{sum(met)} of {len(met)} targets met. Figures: {options.json}")
+    where = f". Figures: {options.json}" if options.json else "; keep the figures: --json FILE"
+    print(f"{sum(met)} of {len(met)} targets met{where}")
+
+
+def _write(path: Path | None, rows: "list[Row]") -> None:
+    from pastforward.files import write_json
+
+    if path is not None:
+        write_json(path, {"hardware": _hardware(), "rows": [row.to_json() for row in rows]})
 
 
 def _run(name: str) -> "Iterator[Row]":
@@ -92,7 +101,7 @@ def _require_usable(names: tuple[str, ...], options: BenchOptions) -> None:
         )
 
 
-def _show(out, name: str, rows: "list[Row]") -> None:
+def _show(out: "Console", name: str, rows: "list[Row]") -> None:
     from rich.table import Table
 
     table = Table("case", "ours", "rival", "unit", "ratio", "spread", "target", "met", title=name)

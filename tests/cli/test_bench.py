@@ -25,7 +25,7 @@ def test_rows_are_shown_and_written(here, monkeypatch, capsys):
     assert [row["met"] for row in found["rows"]] == [True, False, None]
     assert {"name", "ratio", "target", "met", "spread"} <= found["rows"][0].keys()
     assert {"machine", "threads", "torch", "date"} <= found["hardware"].keys()
-    assert "--json FILE" in call(capsys, "bench", "labels").out.splitlines()[-1]
+    assert "keep the figures: --json FILE" in call(capsys, "bench", "labels").out.splitlines()[-1]
 
 
 def test_sides_that_disagree_are_not_reported(here, monkeypatch, capsys):
