@@ -80,6 +80,20 @@ def cost_model(facts: dict[str, Any]) -> Iterable[str]:
         )
 
 
+def staleness(rows: Rows) -> Iterable[str]:
+    """Nats alone by window and visits, one number for each seed of the batches."""
+    found: dict[tuple[str, str, int], list[float]] = defaultdict(list)
+    for row in rows:
+        if row["kind"] == "train" and row["kept"] == "all":
+            found[row["task"], "-".join(map(str, row["windows"])), row["stale"] + 1].append(
+                row["nats"]
+            )
+    yield "| task | k | visits | nats alone, one number a seed |"
+    yield "|---|---|---|---|"
+    for (task, window, visits), nats in sorted(found.items(), key=lambda item: str(item[0])):
+        yield f"| {task} | {window} | {visits} | {' '.join(f'{n:.3f}' for n in nats)} |"
+
+
 def hardware(facts: dict[str, Any]) -> str:
     torch = f", torch {facts['torch']}" if "torch" in facts else ""
     return f"{facts['machine']}, {facts['threads']} thread(s){torch}, {facts['date']}"
@@ -101,6 +115,9 @@ def main() -> None:
     text = text.replace("{hardware}", hardware(usual["hardware"]))
     text = text.replace("{long-hardware}", hardware(slow["hardware"]) if slow["rows"] else "-")
     text = text.replace("{parts-hardware}", hardware(parts))
+    lines = (RESULTS / "onpolicy.jsonl").read_text().splitlines()
+    trials = [json.loads(line) for line in lines]
+    text = text.replace("{staleness}", "\n".join(staleness(trials)))
     text = text.replace("{cost-model}", "\n".join(cost_model(parts)))
     for name in BENCHES:
         text = text.replace(f"{{{name}}}", "\n".join(table(rows[name])).rstrip())
