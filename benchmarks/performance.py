@@ -84,7 +84,8 @@ def staleness(rows: Rows) -> Iterable[str]:
     """Nats alone by window and visits, one number for each seed of the batches."""
     found: dict[tuple[str, str, int], list[float]] = defaultdict(list)
     for row in rows:
-        if row["kind"] == "train" and row["kept"] == "all":
+        fresh = row["kind"] == "train" and row["stale"] == 0  # nothing is kept, whatever it says
+        if fresh or (row["kind"] == "train" and row["kept"] == "all"):
             found[row["task"], "-".join(map(str, row["windows"])), row["stale"] + 1].append(
                 row["nats"]
             )
