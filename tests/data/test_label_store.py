@@ -137,10 +137,12 @@ def test_only_the_chunks_asked_for_are_read(store):
     assert len(fresh._chunks) == 1
 
 
+# Stored labels are visited once, so their teacher's must be, too.
+DMT = DMTConfig(window=3, own=0.5, visits=1, distil=0.5)
 METHODS = {
     "smt": lambda own, oracle: FrozenSMT(own, oracle, SMTConfig(transitions=5, noise=0.1)),
-    "windows": lambda own, oracle: WindowDMT(own, oracle, DMTConfig(3, own=0.5, distil=0.5)),
-    "unroll": lambda own, oracle: UnrollDMT(own, oracle, DMTConfig(distil=0.5)),
+    "windows": lambda own, oracle: WindowDMT(own, oracle, DMT),
+    "unroll": lambda own, oracle: UnrollDMT(own, oracle, DMT),
 }
 
 
