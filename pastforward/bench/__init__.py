@@ -16,6 +16,8 @@ class Bench:
 
     module: str
     question: str
+    cases: tuple[str, ...] = ()
+    """Parts that run by themselves, as NAME:CASE."""
 
 
 BENCHES = {
@@ -28,7 +30,9 @@ BENCHES = {
     "kv-cache": Bench("kv_cache", "one streamed token over a Transformer with a KV cache"),
     "startup": Bench("startup", "seconds from `pastforward train` to the first optimiser step"),
     "store": Bench("store", "five students from one label store over five joint runs (minutes)"),
-    "time-to-loss": Bench("time_to_loss", "seconds to a standalone loss, over the paper's way"),
+    "time-to-loss": Bench(
+        "time_to_loss", "seconds to a standalone loss, over the paper's way", ("text", "copy")
+    ),
 }
 """By name, in the order in which they run."""
 

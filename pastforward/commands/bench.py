@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from pastforward.bench import BENCHES, LONG
+from pastforward.bench import BENCHES, LONG, Bench
 from pastforward.commands.parsing import parse
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ compiled at the first run on a machine and kept.
 Examples:
   pastforward bench
   pastforward bench stream kv-cache --json figures.json
-  pastforward bench time-to-loss --threads 1
+  pastforward bench time-to-loss:text --threads 1
 """.format(names=", ".join(BENCHES), long=" and ".join(LONG))
 
 
@@ -63,8 +63,9 @@ def main(argv: list[str]) -> None:
     with Progress(*columns, TimeElapsedColumn(), console=news, transient=True) as bar:
         task = bar.add_task("", total=len(names))
         for name in names:
-            bar.update(task, description=f"{name}: {BENCHES[name].question}")
-            found = list(_run(name))
+            bench = BENCHES[name.partition(":")[0]]
+            bar.update(task, description=f"{name}: {bench.question}")
+            found = list(_run(bench, name.partition(":")[2]))
             rows += found
             _write(options.json, rows)  # whatever ends the next one, these are kept
             _show(out, name, found)
@@ -81,17 +82,22 @@ def _write(path: Path | None, rows: "list[Row]") -> None:
         write_json(path, {"hardware": _hardware(), "rows": [row.to_json() for row in rows]})
 
 
-def _run(name: str) -> "Iterator[Row]":
-    return importlib.import_module(f"pastforward.bench.{BENCHES[name].module}").run()
+def _run(bench: Bench, case: str) -> "Iterator[Row]":
+    run = importlib.import_module(f"pastforward.bench.{bench.module}").run
+    return run(case) if case else run()
 
 
 def _require_usable(names: tuple[str, ...], options: BenchOptions) -> None:
     """Refuse what would only fail after minutes."""
     from pastforward.types import UsageError, nearest
 
-    for name in names:
+    for word in names:
+        name, _, case = word.partition(":")
         if name not in BENCHES:
             raise UsageError(f"There is no benchmark '{name}'; {nearest(name, BENCHES)}.")
+        if case and case not in BENCHES[name].cases:
+            known = ", ".join(BENCHES[name].cases) or "none"
+            raise UsageError(f"There is no case '{case}' of '{name}'; it has {known}.")
     if options.threads is not None and options.threads < 1:
         raise UsageError(f"--threads is {options.threads}; give 1 or more.")
     if options.json is not None and (options.json.is_dir() or not options.json.parent.is_dir()):

@@ -45,6 +45,8 @@ def test_sides_that_disagree_are_not_reported(here, monkeypatch, capsys):
     ("options", "says"),
     [
         ("label", "no benchmark 'label'; did you mean 'labels'"),
+        ("labels:K", "no case 'K' of 'labels'; it has none"),
+        ("time-to-loss:texts", "no case 'texts' of 'time-to-loss'; it has text, copy"),
         ("labels --threads 0", "--threads is 0; give 1 or more"),
         ("labels --json nowhere/figures.json", "'nowhere/figures.json', which can't be a file"),
         ("labels --json .", "'.', which can't be a file"),
