@@ -1,6 +1,5 @@
 """L5. A streamed token against a Transformer of equal size with a KV cache; memory over time."""
 
-import resource
 import statistics
 from collections.abc import Iterator
 
@@ -10,6 +9,7 @@ from pastforward.bench.measuring import Row, interleaved, ratios
 from pastforward.bench.rivals import CachedTransformer
 from pastforward.bench.stream import STEPS, SYMBOLS, repeated, require_parity, student_of
 from pastforward.config import StudentConfig
+from pastforward.hardware import resident
 from pastforward.stream import Stream
 from pastforward.stream.ahead import AheadOfTime
 from pastforward.stream.sampling import PLAIN, noise
@@ -55,10 +55,10 @@ def _flat() -> Row:
     student = build_student(StudentConfig("gru", 1, SMALL), Signature(kind, kind, 8))
     stream, generator = Stream(student, AheadOfTime(student, 1)), torch.Generator().manual_seed(0)
     m = stream.generate(stream.start(1), LONG // 10, generator).m
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    before = resident()
     for _ in range(10):
         m = stream.generate(m, LONG // 10, generator).m
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
+    grown = resident() - before
     return Row(
         "kv-cache", f"MiB that memory grows in {LONG:,} steps", grown, "<=", 4.0, (grown, grown),
         grown, 0.0, "MiB", "outputs are dropped every 100,000 steps",

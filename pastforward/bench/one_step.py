@@ -4,7 +4,6 @@ python -m pastforward.bench.one_step CELL LENGTH smt|bptt
 """
 
 import json
-import resource
 import sys
 
 import torch
@@ -12,6 +11,7 @@ import torch
 from pastforward.bench.memory import PIECE, SLOTS, TRANSITIONS
 from pastforward.bench.networks import networks, symbols
 from pastforward.config import SMTConfig
+from pastforward.hardware import resident
 from pastforward.methods import JointSMT, TruncatedBPTT
 from pastforward.types import Batch
 
@@ -24,15 +24,10 @@ def main(cell: str, length: int, way: str) -> None:
     method = JointSMT(student, teacher, losses) if smt else TruncatedBPTT(student, length)
     batch, generator = symbols(1, length), torch.Generator().manual_seed(0)
     # A short step first: libraries, weights' gradients and small buffers are no news.
-    method.accumulate_gradients(Batch(*(part[:, :TRANSITIONS] for part in batch)), generator)
-    before = _peak()
+    method.accumulate_gradients(Batch(*(part[:, :8] for part in batch)), generator)
+    before = resident(peak=True)
     method.accumulate_gradients(batch, generator)
-    print(json.dumps({"mebibytes": _peak() - before}))
-
-
-def _peak() -> float:
-    scale = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
+    print(json.dumps({"mebibytes": resident(peak=True) - before}))
 
 
 if __name__ == "__main__":
