@@ -127,7 +127,7 @@ class FitConfig:
     evaluations: int = 20
     """Held-out evaluations in a run; the student with the best one is kept."""
     compile: str = "auto"
-    """'auto' (when a run is long enough to earn it back), 'on' or 'off'."""
+    """'auto' (on an accelerator), 'on' or 'off'."""
     precision: str = "auto"
     """'auto' (bfloat16 where the accelerator has it) or 'float32'."""
 
