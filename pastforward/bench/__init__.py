@@ -37,4 +37,4 @@ BENCHES = {
 """By name, in the order in which they run."""
 
 LONG = ("store", "time-to-loss")
-"""Those that take more than a minute and run only when named."""
+"""Those that take many minutes and run only when named."""

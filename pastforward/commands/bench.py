@@ -22,8 +22,8 @@ DESCRIPTION = """\
 Measure each fast path beside its rivals, in one run, and say which targets are met.
 
 Names: {names}.
-All but {long} take less than a minute each and run when none is named; what has to be compiled is
-compiled at the first run on a machine and kept.
+All but {long} take a minute or two each and run when none is named; what has to be
+compiled is compiled at the first run on a machine and kept.
 
 Examples:
   pastforward bench
