@@ -181,5 +181,7 @@ class WindowEncoder(Encoder):
 
 def take(sequence: Tensor, times: Int[Tensor, "batch ..."]) -> Tensor:
     """Gather `sequence[b, times[b, ...]]`: `[B, T, ...]` and `[B, A]` give `[B, A, ...]`."""
-    rows = torch.arange(sequence.shape[0], device=times.device)
-    return sequence[rows.view(-1, *[1] * (times.dim() - 1)), times]
+    # Not by brackets: code that torch.compile made for their backward wrote out of bounds.
+    rest = sequence.shape[2:]
+    index = times.reshape(len(times), -1, *[1] * len(rest)).expand(-1, -1, *rest)
+    return sequence.gather(1, index).unflatten(1, times.shape[1:])

@@ -9,7 +9,7 @@ from pastforward.methods import Method
 from pastforward.student import Student, build_student
 from pastforward.teacher import Teacher, build_teacher
 from pastforward.training.optimiser import make_optimiser
-from pastforward.types import Batch, Signature, Tokens
+from pastforward.types import AnyBatch, Batch, Signature, Tokens
 
 SYMBOLS, WIDTH, DEPTH = 64, 64, 4
 
@@ -32,7 +32,7 @@ def symbols(count: int, length: int) -> Batch:
     return Batch(x[:, :-1], x[:, 1:], torch.ones(count, length, dtype=torch.bool))
 
 
-def optimiser_step(method: Method, batch: Batch) -> Callable[[], object]:
+def optimiser_step(method: Method, batch: AnyBatch) -> Callable[[], object]:
     """A whole step: losses, gradients, AdamW."""
     parameters = list(dict.fromkeys(method.parameters()))
     optimiser = make_optimiser(parameters, FitConfig())

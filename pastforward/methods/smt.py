@@ -150,10 +150,10 @@ def _teacher_losses(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     kind, decoder = teacher.signature.outputs, teacher.decoder
     read = labels.after if drawn.noise is None else labels.after + drawn.noise[1]
-    seen = at_times(batch, drawn)
+    seen, same = at_times(batch, drawn), drawn.anchors[:1].expand(len(read), -1)
     terms = {
         "prediction": masked_mean(nll(kind, decoder.readout(read), seen.y), seen.mask),
-        "uniformity": uniformity(labels.after[:, drawn.anchors[0]].transpose(0, 1)),
+        "uniformity": uniformity(take(labels.after, same).transpose(0, 1)),
     }
     if config.decoding:
         future = anchor_futures(config, batch, drawn)

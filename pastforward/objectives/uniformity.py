@@ -26,7 +26,7 @@ def uniformity(m: Float[Tensor, "steps count slots width"]) -> Float[Tensor, ""]
 def _log_potential(rows: Float[Tensor, "groups count width"]) -> Tensor:
     unit = F.normalize(rows, dim=-1)
     squared = 2.0 - 2.0 * unit @ unit.transpose(1, 2)
-    # Indices, not a mask: a mask's count of pairs is unknown to the compiler and cuts its graph.
-    i, j = torch.triu_indices(rows.shape[1], rows.shape[1], 1, device=rows.device)
-    potential = squared[:, i, j].mul(-2.0)
-    return (potential.logsumexp(1) - math.log(len(i))).mean()
+    count = rows.shape[1]
+    itself = torch.eye(count, dtype=torch.bool, device=rows.device)
+    potential = squared.mul(-2.0).masked_fill(itself, -math.inf)
+    return (potential.flatten(1).logsumexp(1) - math.log(count * (count - 1))).mean()

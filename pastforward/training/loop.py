@@ -1,7 +1,6 @@
 """L4. One loop for all methods: gradients, ranks, clipping, schedule, budget."""
 
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from pastforward.config import Budget, FitConfig
 from pastforward.methods import Method
+from pastforward.training.compiling import ROUNDING, compile_checked, wanted
 from pastforward.training.optimiser import make_optimiser, rate
 from pastforward.training.ranks import agree, average_gradients, rank, share_parameters, world
 from pastforward.types import AnyBatch, Signature
@@ -79,18 +79,9 @@ class Fit:
         return not over and self.progress.step % self.method.visits != 0
 
     def prepare(self) -> None:
-        """Compile where that pays; where it fails, say so and go on eagerly."""
-        if not _compiles(self.config.compile, self.device):
-            return
-        try:
-            self.method.compile(lambda part: torch.compile(part, dynamic=False))
-            # Backward too: compilers put it off until it is asked for, which is timed.
-            self._accumulate(self._parts(0)[0], 1.0)
-            self.optimiser.zero_grad(set_to_none=True)
-        except Exception as error:  # any compiler can fail in any way; eager is always right
-            self.method.compile(lambda part: part)
-            first = str(error).strip().splitlines()[0]
-            warnings.warn(f"torch.compile failed ({first}); training eagerly.", stacklevel=2)
+        """Compile where that is asked for, and where it is right."""
+        if wanted(self.config, self.device):
+            compile_checked(self.method, self._first_gradients, ROUNDING[self._lower])
 
     def step(self) -> dict[str, float]:
         """One optimiser step; returns the terms. Raises `NonFiniteLoss` before a bad step."""
@@ -136,9 +127,20 @@ class Fit:
         with self._precision():
             return self.method.accumulate_gradients(part, self.generator, share)
 
+    def _first_gradients(self) -> list[Tensor]:
+        """Of the first part of the first batch, leaving nothing behind."""
+        self._reseed()
+        self._accumulate(self._parts(0)[0], 1.0)
+        found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
+        self.optimiser.zero_grad(set_to_none=True)
+        return found
+
+    @property
+    def _lower(self) -> bool:
+        return self.config.precision == "auto" and self.device.type == "cuda"
+
     def _precision(self) -> torch.autocast:
-        lower = self.config.precision == "auto" and self.device.type == "cuda"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=lower)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self._lower)
 
 
 def fit(
@@ -152,12 +154,6 @@ def fit(
     while stage.share() < 1.0:
         after(stage, stage.step())
     return stage
-
-
-def _compiles(choice: str, device: torch.device) -> bool:
-    if choice == "auto":  # on a CPU it gains little, and generated code has crashed (docs/log.md)
-        return device.type != "cpu"
-    return choice == "on"
 
 
 def _finite(terms: dict[str, Tensor], step: int) -> dict[str, float]:

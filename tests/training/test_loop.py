@@ -141,6 +141,15 @@ def test_where_the_compiler_fails_training_goes_on_eagerly(when, monkeypatch):
     assert compiled.step() == eager.step()
 
 
+def test_compiled_code_that_gives_other_gradients_is_not_used(monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda part, **_: lambda *given: 1.05 * part(*given))
+    own, plain = student(), student()
+    wrong = stage(TruncatedBPTT(own, 4), replace(EAGER, compile="on"))
+    with pytest.warns(UserWarning, match=r"failed \(gradients are off by \d.*%\).*eagerly"):
+        wrong.prepare()
+    assert wrong.step() == stage(TruncatedBPTT(plain, 4)).step()
+
+
 @pytest.mark.parametrize(
     ("given", "seconds", "compiled"),
     [("off", 1e6, False), ("auto", 10.0, False), ("auto", 1e6, False), ("on", 1.0, True)],
