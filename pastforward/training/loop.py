@@ -129,6 +129,7 @@ class Fit:
 
     def _first_gradients(self) -> list[Tensor]:
         """Of the first part of the first batch, leaving nothing behind."""
+        self.optimiser.zero_grad(set_to_none=True)  # the stage before left its last
         self._reseed()
         self._accumulate(self._parts(0)[0], 1.0)
         found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]

@@ -150,6 +150,15 @@ def test_compiled_code_that_gives_other_gradients_is_not_used(monkeypatch):
     assert wrong.step() == stage(TruncatedBPTT(plain, 4)).step()
 
 
+def test_gradients_that_an_earlier_stage_left_do_not_count_against_compiled_code(monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda part, **_: part)
+    own = student()
+    own.empty.grad = torch.ones_like(own.empty)
+    later = stage(TruncatedBPTT(own, 4), replace(EAGER, compile="on"))
+    later.prepare()  # a warning would be an error
+    assert own.empty.grad is None
+
+
 @pytest.mark.parametrize(
     ("given", "seconds", "compiled"),
     [("off", 1e6, False), ("auto", 10.0, False), ("auto", 1e6, False), ("on", 1.0, True)],
