@@ -68,9 +68,8 @@ def _existing(given: str) -> Path:
             f"'{given[:200]}' cannot be reached ({reason}); check the path and its permissions."
         ) from error
     looks_like_path = "/" in given or path.suffix
-    way_out = (
-        "check the path" if looks_like_path else nearest(family(given), [*NAMES[:-1], "hf:NAME"])
-    )
+    known = [*_EMBEDDED, *TASKS, "hf:NAME"]
+    way_out = "check the path" if looks_like_path else nearest(family(given), known)
     raise UsageError(f"There is no data '{given}', by path or by name; {way_out}.")
 
 

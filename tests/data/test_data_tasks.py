@@ -99,7 +99,7 @@ def test_best_loss_by_enumeration(name, axes):
     assert source.floors()["best"] == pytest.approx(np.mean(losses), abs=1e-12)
 
 
-@pytest.mark.parametrize("name", ["s5:6,elements=2", "s5:5,every=2,elements=3", "s5:2"])
+@pytest.mark.parametrize("name", ["s5:6,elements=2", "s5:5,every=2,elements=3", "s5:2,elements=40"])
 def test_unigram_of_products_by_enumeration(name):
     source = open_source(name)
     task = source.task

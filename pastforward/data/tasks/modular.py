@@ -53,21 +53,26 @@ class Modular(Task):
         return min(self.length, 4 * self.every)
 
     def draw(self, generator: np.random.Generator, size: int) -> Random:
-        """See `Task`: the first number; then where it is asked, operators and their numbers."""
+        """See `Task`: the first number; then where it is asked, operators, factors and numbers."""
         p, asks = self.modulus, max(1, self.length // self.every)
         asks += (self.length - 1 - asks) % 2  # what is left is operators with their numbers
         parts = asks + (self.length - 1 - asks) // 2
         asked = np.tile(np.arange(parts - 1) < asks - 1, (size, 1))
-        asked = np.pad(generator.permuted(asked, axis=1), ((0, 0), (0, 1)), constant_values=True)
-        operator = generator.integers(0, 3, asked.shape)
-        factor = generator.choice([n for n in range(p) if gcd(n, p) == 1], asked.shape)
-        number = np.where(operator == 2, factor, generator.integers(0, p, asked.shape))
-        return generator.integers(0, p, (size, 1)), asked, operator, number
+        factors = np.array([n for n in range(p) if gcd(n, p) == 1])
+        return (
+            generator.integers(0, p, (size, 1)),
+            generator.permuted(asked, axis=1),
+            generator.integers(0, 3, (size, parts)),
+            factors[generator.integers(0, len(factors), (size, parts))],
+            generator.integers(0, p, (size, parts)),
+        )
 
     def build(self, random: Random) -> Sequences:
-        """See `Task`: questions alone count."""
-        first, asked, operator, number = random
+        """See `Task`: questions alone count, and the last part is one."""
+        first, asked, operator, factor, number = random
         p, size = self.modulus, len(first)
+        asked = np.concatenate([asked, np.ones_like(first, dtype=bool)], 1)
+        number = np.where(operator == 2, factor, number)
         # Parts as pairs of symbols, of which a question has but one.
         pairs = np.stack([np.where(asked, p + 3, p + operator), number], 2).reshape(size, -1)
         kept = np.stack([np.ones_like(asked), ~asked], 2).reshape(size, -1)
