@@ -79,6 +79,21 @@ def test_sampled_outputs_follow_their_distribution(name):
     assert wrong.mean() - source.floors()["best"] > 10 * error
 
 
+class Listing:
+    """In place of a generator: the nth sequence gets the nth number that may be drawn."""
+
+    def integers(self, low, high, size):
+        return np.minimum(np.arange(low, low + size[0])[:, None], np.asarray(high) - 1)
+
+
+def test_ranks_are_drawn_by_whole_weights():
+    task = open_source("recency:13,half=1").task
+    weights = [1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1]
+    _, rank = task.draw(Listing(), sum(weights))
+    assert np.bincount(rank[:, -1]).tolist() == weights
+    assert np.bincount(rank[: 1024 + 512, 1]).tolist() == weights[:2]
+
+
 @pytest.mark.parametrize(
     ("name", "axes"),
     [

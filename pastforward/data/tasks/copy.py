@@ -20,7 +20,7 @@ class SecondHalf(Task):
 
     @abstractmethod
     def again(self, first: np.ndarray) -> np.ndarray:
-        """What follows the first half `[B, T/2]`; its own inverse up to order."""
+        """What follows the first half `[B, T/2]`; an order that is its own inverse."""
 
     @property
     def inputs(self) -> Tokens:
@@ -72,7 +72,7 @@ class SecondHalf(Task):
         first, place = x[:, :half], {"first": 0, "middle": half // 2, "last": half - 1}
         due = np.full_like(x, self.symbols)
         due[:, half - 1 : -1] = self.again(first)
-        said = half - 1 + self.again(np.arange(half)[None])[0].argsort()
+        said = half - 1 + self.again(np.arange(half)[None])[0]
         found = {"due": due}
         for name, j in place.items():
             found[name] = np.full_like(x, self.symbols)
