@@ -18,7 +18,8 @@ class DataConfig:
     """What is read."""
 
     source: str = "digits"
-    """A name (digits, pydoc, copy:32, retrieval:128, hf:NAME) or a path to a file or folder."""
+    """A name (digits, pydoc, copy:32, key_values:128,pairs=8, hf:NAME) or a path to a file or
+    folder."""
     length: int | None = None
     """T, steps in a sequence; chosen from the data when not given."""
     unit: str = "auto"

@@ -11,7 +11,7 @@ from pastforward.commands.parsing import parse
 from pastforward.recipes import RECIPES, WAYS
 
 DESCRIPTION = """\
-Show recipes, ways to train, cells, encoders, and the runs below runs/.
+Show recipes, tasks, ways to train, cells, encoders, and the runs below runs/.
 
 Examples:
   pastforward list
@@ -38,11 +38,22 @@ def main(argv: list[str]) -> None:
         student = config.student
         size = f"K = {student.slots}, D = {student.width}"
         print(f"  {name:<14}data {config.data.source}, {student.cell} cell, {size}")
+    _print_tasks()
     print("\nWays")
     for name, parts in WAYS.items():
         print(f"  {name:<14}{', then '.join(f'{m} {100 * share:.0f}%' for m, share in parts)}")
     print(f"\nCells      {', '.join(CELLS)}\nEncoders   {', '.join(ENCODERS)}\n")
     _print_runs()
+
+
+def _print_tasks() -> None:
+    from pastforward.data import TASKS, axes
+
+    print("\nTasks, as copy:64 or key_values:128,pairs=8 (with the usual T and axes)")
+    for name, task in TASKS.items():
+        told = [(one.name, one.default, one.metadata["axis"].meaning) for one in axes(task)]
+        usual = [f"T = {task.length}", *(f"{axis}={value} ({what})" for axis, value, what in told)]
+        print(f"  {name:<14}{task.summary}\n  {'':<14}{', '.join(usual)}")
 
 
 def _print_runs() -> None:

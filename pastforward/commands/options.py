@@ -35,7 +35,8 @@ class Options:
     """What `train` and `compare` share."""
 
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE|PATH")]
-    """A recipe, the name of data (copy:48, hf:NAME), or a path to text, images or a table."""
+    """A recipe, the name of data (copy:48, key_values:128,pairs=8, hf:NAME), or a path to text,
+    images or a table."""
     name: str | None = None
     """Name of the folder below runs/; made from the recipe when not given."""
     seconds: float | None = None
@@ -139,14 +140,15 @@ def _base(options: Options, way: str) -> RunConfig:
 
 def _require_data(name: str) -> None:
     """Refuse a name that is neither data nor a path, with the nearest recipe."""
-    from pastforward.data import NAMES
+    from pastforward.data import NAMES, family
 
-    known = name.partition(":")[0] in (*NAMES, "hf")
-    if known or Path(name).expanduser().exists() or "/" in name or "." in name:
+    kind = family(name)
+    if kind in NAMES or Path(name).expanduser().exists() or "/" in name or "." in name:
         return
     from pastforward.types import UsageError, nearest
 
-    raise UsageError(f"There is no recipe or file '{name}'; {nearest(name, RECIPES)}.")
+    known = dict.fromkeys([*RECIPES, *NAMES])
+    raise UsageError(f"There is no recipe or file '{name}'; {nearest(kind, known)}.")
 
 
 def _parse(

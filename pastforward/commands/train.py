@@ -11,6 +11,7 @@ Train a network on a recipe's data or on your own.
 Examples:
   pastforward train digits
   pastforward train copy32 --way bptt --student.cell gru --seconds 300
+  pastforward train key_values:128,pairs=8,symbols=16
   pastforward train my-notes.txt --name notes --smt.future 32
   pastforward train images.npy --data.pool 2 --steps 2000
   pastforward train --labels runs/digits-smt+dmt/labels --cell gru
@@ -49,4 +50,4 @@ def usual_name(options: TrainOptions, config: RunConfig) -> str:
 def stem(recipe: str) -> str:
     """A folder's name from a recipe, a data name or a path."""
     name = Path(recipe).name.split(".")[0] or "data"
-    return name.replace(":", "")
+    return name.replace(":", "").replace(",", "-").replace("=", "")

@@ -12,7 +12,7 @@ from pastforward.data.files import first_bytes
 from pastforward.data.huggingface import open_huggingface
 from pastforward.data.images import image_source
 from pastforward.data.source import Source
-from pastforward.data.tasks import TASKS, TaskSource
+from pastforward.data.tasks import TASKS, TaskSource, build_task, whole
 from pastforward.data.text_files import open_text
 from pastforward.types import UsageError, nearest
 
@@ -27,11 +27,17 @@ def open_source(name_or_path: str, length: int | None = None) -> Source:
 
 def open_data(config: DataConfig) -> Source:
     """The source that `config` describes; UsageError when there is none."""
+    # What follows a comma are axes of a task; a path may hold commas too.
+    head, *axes = config.source.split(",")
+    name, _, suffix = head.partition(":")
+    if name in TASKS:
+        _only(config, "length")
+        return TaskSource(build_task(name, _length(config, suffix), axes))
     name, _, suffix = config.source.partition(":")
-    if name in NAMES:
+    if name in _EMBEDDED:
         _only(config, "length")
         length = _length(config, suffix)
-        return _fixed_length(NAMES[name](length), length)
+        return _fixed_length(_EMBEDDED[name](length), length)
     if name == "hf":
         return _open_hub(config, suffix)
     return _open_path(config, _existing(config.source))
@@ -62,7 +68,8 @@ def _existing(given: str) -> Path:
             f"'{given[:200]}' cannot be reached ({reason}); check the path and its permissions."
         ) from error
     looks_like_path = "/" in given or path.suffix
-    way_out = "check the path" if looks_like_path else nearest(given, [*NAMES, "hf:NAME"])
+    known = [*_EMBEDDED, *TASKS, "hf:NAME"]
+    way_out = "check the path" if looks_like_path else nearest(family(given), known)
     raise UsageError(f"There is no data '{given}', by path or by name; {way_out}.")
 
 
@@ -97,12 +104,13 @@ def _only(config: DataConfig, *used: str) -> None:
 def _length(config: DataConfig, suffix: str) -> int | None:
     if not suffix:
         return config.length
-    if not suffix.isdecimal() or config.length not in (None, int(suffix)):
+    length = whole(suffix)
+    if length is None or config.length not in (None, length):
         raise UsageError(
-            f"Data '{config.source}' was given with length {config.length}; give one length, a "
-            "number, as in 'copy:32'."
+            f"Data '{config.source[:80]}' was given with length {config.length}; give one length, "
+            "a number, as in 'copy:32'."
         )
-    return int(suffix)
+    return length
 
 
 def _fixed_length(source: Source, length: int | None) -> Source:
@@ -115,14 +123,16 @@ def _fixed_length(source: Source, length: int | None) -> Source:
     return source
 
 
-def _task(name: str) -> Callable[[int | None], Source]:
-    build, usual = TASKS[name]
-    return lambda length: TaskSource(build(usual if length is None else length))
-
-
-NAMES: dict[str, Callable[[int | None], Source]] = {
+_EMBEDDED: dict[str, Callable[[int | None], Source]] = {
     "digits": lambda length: digits(),
     "pydoc": pydoc,
-    **{name: _task(name) for name in TASKS},
 }
 """Data that needs no file: how each is opened at a length, or at its usual one."""
+
+NAMES = (*_EMBEDDED, *TASKS, "hf")
+"""How names of data begin, before any colon or comma."""
+
+
+def family(source: str) -> str:
+    """What a name of data begins with: 'copy' of 'copy:32,symbols=4'."""
+    return source.split(",", maxsplit=1)[0].partition(":")[0]

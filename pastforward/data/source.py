@@ -39,7 +39,10 @@ class Source(ABC):
 
     @abstractmethod
     def floors(self) -> dict[str, float]:
-        """Losses on the test split, nats per counted output, of predictors that read no input."""
+        """Losses on the test split, nats per counted output, of predictors that read no input.
+
+        Where it is known, 'best' is that of the best predictor that reads x_1..x_t.
+        """
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:

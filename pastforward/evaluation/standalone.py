@@ -34,7 +34,7 @@ class Evaluation:
     student: Score
     teacher: Score | None
     floors: dict[str, float]
-    """Nats per output of trivial models, by name."""
+    """Nats per output by name: of trivial models and, where it is known, of the best one."""
     drift: Drift | None
     collapse: dict[str, Collapse]
     """By whose memories: 'student' and, with a teacher, 'labels'."""

@@ -15,6 +15,7 @@ from pastforward.config import (
     StudentConfig,
     TeacherConfig,
 )
+from pastforward.recipes.task import for_task
 from pastforward.recipes.ways import USUAL_WAY, stages
 
 if TYPE_CHECKING:
@@ -34,10 +35,12 @@ def for_path(data: str | DataConfig, way: str = USUAL_WAY) -> RunConfig:
 
     Raises `UsageError` when there is no such data or it can't be read.
     """
-    from pastforward.data import open_data
+    from pastforward.data import TaskSource, open_data
 
     data = DataConfig(data) if isinstance(data, str) else data
     source = open_data(data)
+    if isinstance(source, TaskSource):
+        return for_task(source.task, data, way)
     pool = _pool(source, data)
     if pool != data.pool:
         data = replace(data, pool=pool)

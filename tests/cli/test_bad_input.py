@@ -93,6 +93,9 @@ def test_budgets(budget, says, here, capsys):
         ("binary.txt", "binary"),
         ("folder", "holds no text"),
         ("copy:31", "even"),
+        ("key_vales:128,pairs=8", "no recipe or file .*did you mean 'key_values'"),
+        ("key_values:128,pair=8", "no axis 'pair'; did you mean 'pairs'"),
+        ("key_values:128,pairs=many", "pairs 'many'; give a whole number"),
         ("hf:", "hf:NAME"),
     ],
 )

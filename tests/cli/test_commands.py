@@ -29,6 +29,7 @@ def test_eval_for_programs(shop, capsys):
     assert found["collapse"].keys() == {"student", "labels"}
     assert found["facts"]["serial_calls"] == {"teacher": 0, "smt": 1, "dmt": 8}
     assert found["facts"]["steps"] == 4  # each stage rounds its share of 3
+    assert found["floors"]["best"] == {"nats": 0.0, "bits": 0.0}
     alone = json.loads(call(capsys, "eval", "both/bptt", "--json").out)
     assert (alone["teacher"], alone["drift"]) == (None, None)
 
@@ -147,6 +148,8 @@ def test_list(shop, capsys):
     assert said.code == 0
     for shown in ("copy64", "two-stage", "transformer", "registers", "both/smt+dmt", "tale-smt"):
         assert shown in said.out
+    assert "key_values    key-value pairs are shown" in said.out
+    assert "T = 64, pairs=8 (pairs shown), symbols=16 (different symbols)" in said.out
     assert said.last == "Runs lie in: runs/"
     shutil.rmtree(shop / "runs")
     assert "train one" in call(capsys, "list").last

@@ -35,6 +35,17 @@ def test_train_shows_table_samples_and_place(here, capsys):
     assert "stage 3 of 3: dmt" in said.err
 
 
+def test_train_on_a_task_with_axes(here, capsys):
+    name = "recency:9,symbols=3,half=1"
+    said = call(capsys, "train", name, *QUICK, *TINY)
+    assert said.code == 0
+    for shown in ("best floor", "unigram floor", "predicted"):
+        assert shown in said.out
+    assert said.last == "Report: runs/recency9-symbols3-half1-smt+dmt/report.html"
+    config = json.loads((here / "runs" / "recency9-symbols3-half1-smt+dmt/config.json").read_text())
+    assert config["data"]["source"] == name
+
+
 def test_train_refuses_resumes_and_overwrites(shop, capsys):
     words = ["train", "copy:8", "--name", "one", *QUICK, *TINY]
     assert call(capsys, *words).code == 0

@@ -27,6 +27,13 @@ SOURCES = {
     "copy": lambda: open_source("copy:12"),
     "reversed_copy": lambda: open_source("reversed_copy:12"),
     "retrieval": lambda: open_source("retrieval:10"),
+    "key_values": lambda: open_source("key_values:10,pairs=3,symbols=4"),
+    "stack": lambda: open_source("stack:12,depth=3,symbols=4"),
+    "modular": lambda: open_source("modular:12,every=4"),
+    "parity": lambda: open_source("parity:12"),
+    "s5": lambda: open_source("s5:12"),
+    "recency": lambda: open_source("recency:12,symbols=4"),
+    "primacy": lambda: open_source("primacy:12,symbols=4"),
     "chars": lambda: text_source("prose", [PROSE.encode()], "auto", 20),
     "bytes": lambda: text_source("prose", [PROSE.encode()], "bytes", 20),
     "images": lambda: image_source("noise", [RNG.random((40, 4, 6))], 8, 2),
@@ -110,6 +117,7 @@ def test_floors_by_brute_force(source):
     smoothed = counts / counts.sum() * training_outputs(source) + 1
     losses = -np.log(smoothed / smoothed.sum())[y[mask].numpy()]
     assert floors["unigram"] == pytest.approx(losses.mean(), abs=0.02)
+    assert 0.0 <= floors.get("best", 0.0) <= min(floors["uniform"], floors["unigram"]) + 1e-12
 
 
 def training_outputs(source) -> float:

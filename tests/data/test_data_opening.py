@@ -25,7 +25,8 @@ def fake_hub(monkeypatch, **splits):
     ("name", "said"),
     [
         ("digist", "no data 'digist', by path or by name; did you mean 'digits'"),
-        ("xyzzy", "choose one of digits, pydoc, copy, reversed_copy, retrieval, hf:NAME"),
+        ("xyzzy", "choose one of digits, pydoc, copy, reversed_copy, retrieval, .*, hf:NAME"),
+        ("key_vales:128,pairs=8", "by path or by name; did you mean 'key_values'"),
         ("nowhere/data.txt", "no data 'nowhere/data.txt', .* check the path"),
         ("copy:many", "give one length, a number"),
         ("digits:32", "Length 32 was given for 'digits', whose sequences have 64 steps"),
@@ -38,6 +39,12 @@ def fake_hub(monkeypatch, **splits):
 def test_unknown_data(name, said):
     with pytest.raises(UsageError, match=said):
         open_source(name)
+
+
+def test_a_path_may_hold_commas(tmp_path):
+    path = tmp_path / "notes, two=2"
+    path.write_text("All happy families are alike. " * 40)
+    assert open_source(str(path)).describe()["kind"] == "characters"
 
 
 def test_one_length_only():

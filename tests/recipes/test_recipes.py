@@ -9,12 +9,18 @@ import pytest
 from pastforward.cells import CELLS
 from pastforward.commands.catalogue import ENCODERS
 from pastforward.config import Budget, DataConfig, RunConfig, StudentConfig
-from pastforward.data import open_data
+from pastforward.data import TASKS, open_data
 from pastforward.files import from_json
 from pastforward.methods import METHODS
 from pastforward.recipes import RECIPES, USUAL_WAY, WAYS, for_path, stages
 from pastforward.training import Existing, Run, RunFolder, Silent, check
 from pastforward.types import UsageError
+
+LEAST = {
+    "copy": 4, "reversed_copy": 4, "retrieval": 4, "key_values": 24, "stack": 2, "modular": 2,
+    "parity": 2, "s5": 2, "recency": 2, "primacy": 2,
+}  # fmt: skip
+"""The shortest sequences of each task."""
 
 
 def two_steps(config: RunConfig, path) -> Run:
@@ -123,3 +129,37 @@ def test_what_the_user_said_of_the_data_stays(data):
     assert for_path(DataConfig(str(data / "long.txt"), length=16)).data.length == 16
     assert for_path(str(data / "prime.npy")).data.pool == 1  # nothing divides it
     assert for_path("copy:16", "bptt").stages[0].method == "bptt"
+
+
+@pytest.mark.parametrize(
+    "name", [*TASKS, *(f"{family}:{least}" for family, least in LEAST.items())]
+)
+def test_every_task_has_a_recipe(name, tmp_path):
+    config = for_path(name)
+    assert config.smt.noise == 0.2
+    check(config, open_data(config.data))
+    assert through_json(config) == config
+    two_steps(config, tmp_path / "run")
+
+
+def test_tuned_recipes_are_those_of_their_tasks():
+    for name, data in (("copy32", "copy:32"), ("copy64", "copy:64"), ("retrieval128", "retrieval")):
+        tuned = RECIPES[name](USUAL_WAY)
+        assert replace(for_path(data), data=tuned.data) == tuned
+
+
+def test_memory_grows_with_what_is_held():
+    def size(name):
+        student = for_path(name).student
+        return student.slots * student.width
+
+    for small, large in (
+        ("copy:32", "copy:64"),
+        ("copy:32", "copy:32,symbols=256"),
+        ("key_values:64,pairs=4", "key_values:64,pairs=16"),
+        ("stack:64,depth=4", "stack:64,depth=32"),
+        ("recency:64,half=4", "recency:64,half=16"),
+    ):
+        assert size(small) < size(large)
+    assert for_path("parity:64,every=16").smt.future == 64
+    assert for_path("parity:64").smt.future < 16

@@ -1,63 +1,140 @@
-"""L1. Synthetic tasks: a task draws sequences from a generator; one source serves them all."""
+"""L1. What a synthetic task is: seeded draws, the true state, and the best possible loss.
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+A task is a frozen dataclass. Its fields are its axes of difficulty, whole numbers with bounds; the
+first is T. Everything else follows from them.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, ClassVar, NamedTuple, final
 
 import numpy as np
-import torch
 
-from pastforward.data.codec import SymbolCodec
-from pastforward.data.sampling import TRAIN, generator, portions
-from pastforward.data.source import Source, held_out_index
-from pastforward.types import Batch, Signature, Tokens
+from pastforward.types import Tokens, UsageError
 
-HELD_OUT = 2048
-"""Sequences in each held-out split of a task."""
+LONGEST = 65536
+"""The longest sequence that a task draws."""
+
+
+Random = tuple[np.ndarray, ...]
+"""What is random in B sequences: arrays `[B, ...]`."""
+
+
+class Sequences(NamedTuple):
+    """B sequences as arrays `[B, T]`: x and y int64, mask bool. What is not counted is y = 0."""
+
+    x: np.ndarray
+    y: np.ndarray
+    mask: np.ndarray
+
+
+class Axis(NamedTuple):
+    """An axis of difficulty: what it counts, and from where to where it goes."""
+
+    meaning: str
+    least: int
+    most: int
+
+
+def axis(usual: int, meaning: str, least: int, most: int) -> Any:
+    """A field of a task."""
+    return field(default=usual, metadata={"axis": Axis(meaning, least, most)})
+
+
+def steps(usual: int, least: int) -> Any:
+    """The field `length` of a task."""
+    return axis(usual, "steps in a sequence", least, LONGEST)
+
+
+def alphabet(usual: int) -> Any:
+    """The field `symbols` of a task."""
+    return axis(usual, "different symbols", 2, 4096)
 
 
 @dataclass(frozen=True)
-class Task:
-    """`draw(generator, size)` is pure; counted outputs are uniform over the output symbols."""
+class Task(ABC):
+    """Abstract. Raises UsageError when an axis is out of its bounds, or two don't fit."""
 
-    name: str
-    inputs: Tokens
-    outputs: Tokens
+    family: ClassVar[str]
+    summary: ClassVar[str]
+
     length: int
-    draw: Callable[[np.random.Generator, int], Batch]
+
+    @property
+    @abstractmethod
+    def inputs(self) -> Tokens:
+        """The symbols of x."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> Tokens:
+        """The symbols of y."""
+
+    @abstractmethod
+    def draw(self, generator: np.random.Generator, size: int) -> Random:
+        """All that is random in `size` sequences, a pure function of the generator's state."""
+
+    @abstractmethod
+    def build(self, random: Random) -> Sequences:
+        """The sequences that `draw` has decided, each by itself."""
+
+    @abstractmethod
+    def states(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """Views of the true state after x_1..x_t, by name: labels `[B, T]` from 0 up."""
+
+    @property
+    @abstractmethod
+    def held(self) -> float:
+        """About how many nats a memory must hold, where it holds most."""
+
+    @property
+    @abstractmethod
+    def reach(self) -> int:
+        """About how many steps it takes until what a memory holds was asked for."""
+
+    def best(self) -> float:
+        """Nats per counted output of the best predictor from x_1..x_t; 0 where y_t is certain."""
+        return 0.0
+
+    def unigram(self) -> float:
+        """Entropy of the counted outputs, in nats: ln V where they are uniform."""
+        return float(np.log(self.outputs.size))
+
+    def clash(self) -> str | None:
+        """What of the axes does not fit together and what would, or None."""
+        return None
+
+    @final
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            value, bounds = getattr(self, one.name), one.metadata["axis"]
+            if not bounds.least <= value <= bounds.most:
+                example = "" if one.name == "length" else f",{one.name}={one.default}"
+                self._refuse(f"{one.name} {value}; give {bounds.least} to {bounds.most}", example)
+        problem = self.clash()
+        if problem:
+            self._refuse(problem)
+
+    @final
+    @property
+    def name(self) -> str:
+        """The canonical name: T, then every other axis that is not at its usual value."""
+        others = [f for f in axes(type(self)) if getattr(self, f.name) != f.default]
+        named = "".join(f",{f.name}={getattr(self, f.name)}" for f in others)
+        return f"{self.family}:{self.length}{named}"
+
+    def _refuse(self, problem: str, example: str = "") -> None:
+        usual = next(f.default for f in fields(self))
+        raise UsageError(
+            f"The {self.family} task was given {problem}, as in '{self.family}:{usual}{example}'."
+        )
 
 
-class TaskSource(Source):
-    """Final. Endless training sequences; held-out ones come from streams of their own."""
+def axes(task: type[Task]) -> tuple[Field, ...]:
+    """The axes of a kind of task other than T."""
+    return fields(task)[1:]
 
-    def __init__(self, task: Task) -> None:
-        signature = Signature(task.inputs, task.outputs, task.length)
-        super().__init__(task.name, signature, SymbolCodec(task.inputs.size))
-        self._task = task
 
-    def batch(self, seed: int, index: int, size: int) -> Batch:
-        """See `Source`."""
-        return self._task.draw(generator(seed, TRAIN, index), size)
-
-    def held_out(self, split: str, size: int, limit: int) -> Iterator[Batch]:
-        """See `Source`: sequence n is the same at any `size` and `limit`."""
-        stream = held_out_index(split)
-        return (self._drawn(stream, part) for part in portions(HELD_OUT, size, limit))
-
-    def floors(self) -> dict[str, float]:
-        """See `Source`: the counted outputs are uniform, so both floors are ln V."""
-        nats = float(np.log(self._task.outputs.size))
-        return {"uniform": nats, "unigram": nats}
-
-    def describe(self) -> dict[str, Any]:
-        """See `Source`."""
-        return {
-            "name": self.name,
-            "origin": "synthetic, drawn as needed",
-            "kind": "task",
-            "sequences": {"train": None, "valid": HELD_OUT, "test": HELD_OUT},
-        }
-
-    def _drawn(self, stream: int, part: slice) -> Batch:
-        rows = [self._task.draw(generator(0, stream, n), 1) for n in range(part.start, part.stop)]
-        return Batch(*(torch.cat(column) for column in zip(*rows, strict=True)))
+def counted(y: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """y where it counts, 0 elsewhere."""
+    return np.where(mask, y, 0)

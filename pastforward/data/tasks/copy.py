@@ -1,44 +1,106 @@
-"""L1. String copy: the second half repeats the first."""
+"""L1. String copy: the second half repeats the first, in order or backwards, as from a stack."""
 
-from functools import partial
+from abc import abstractmethod
+from dataclasses import dataclass
+from math import log
+from typing import ClassVar, final
 
 import numpy as np
-import torch
 
-from pastforward.data.tasks.base import Task
-from pastforward.types import Batch, Tokens, UsageError
-
-ALPHABET = 8
+from pastforward.data.tasks.base import Random, Sequences, Task, alphabet, steps
+from pastforward.types import Tokens
 
 
-def copy_task(length: int) -> Task:
-    """Copy at T = `length`; UsageError unless it is even and at least 4."""
-    check_halves("copy", length)
-    symbols = Tokens(ALPHABET)
-    return Task(f"copy:{length}", symbols, symbols, length, partial(copy_batch, length=length))
+@dataclass(frozen=True)
+class SecondHalf(Task):
+    """Abstract. x is s, then `again(s)`; y_t = x_{t+1} counts where x_{t+1} is of `again(s)`."""
+
+    length: int = steps(32, 4)
+    symbols: int = alphabet(8)
+
+    @abstractmethod
+    def again(self, first: np.ndarray) -> np.ndarray:
+        """What follows the first half `[B, T/2]`; an order that is its own inverse."""
+
+    @property
+    def inputs(self) -> Tokens:
+        """See `Task`."""
+        return Tokens(self.symbols)
+
+    @property
+    def outputs(self) -> Tokens:
+        """See `Task`."""
+        return Tokens(self.symbols)
+
+    @property
+    def held(self) -> float:
+        """See `Task`: the string."""
+        return self.length // 2 * log(self.symbols)
+
+    @property
+    def reach(self) -> int:
+        """See `Task`: the string's first symbol may be asked for last."""
+        return self.length
+
+    def clash(self) -> str | None:
+        """See `Task`."""
+        if self.length % 2:
+            return f"length {self.length}; give an even length of at least 4"
+        return None
+
+    def draw(self, generator: np.random.Generator, size: int) -> Random:
+        """See `Task`: s."""
+        return (generator.integers(0, self.symbols, (size, self.length // 2)),)
+
+    def build(self, random: Random) -> Sequences:
+        """See `Task`: counted are t = T/2 .. T-1."""
+        (first,) = random
+        x = np.concatenate([first, self.again(first)], 1)
+        # After the last symbol comes none: a 0 that is masked.
+        y = np.concatenate([x[:, 1:], np.zeros_like(x[:, :1])], 1)
+        mask = np.zeros(x.shape, dtype=bool)
+        mask[:, first.shape[1] - 1 : -1] = True
+        return Sequences(x, y, mask)
+
+    def states(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """See `Task`; V stands for none.
+
+        'first', 'middle' and 'last' are symbols of s, from when each is read until it is said;
+        'due' is the symbol to be said next.
+        """
+        half = self.length // 2
+        first, place = x[:, :half], {"first": 0, "middle": half // 2, "last": half - 1}
+        due = np.full_like(x, self.symbols)
+        due[:, half - 1 : -1] = self.again(first)
+        said = half - 1 + self.again(np.arange(half)[None])[0]
+        found = {"due": due}
+        for name, j in place.items():
+            found[name] = np.full_like(x, self.symbols)
+            found[name][:, j : said[j] + 1] = first[:, j : j + 1]
+        return found
 
 
-def copy_batch(generator: np.random.Generator, size: int, length: int) -> Batch:
-    """s + s for random s `[size, T/2]`; y_t = x_{t+1} counts where it lies in the second half."""
-    half = torch.from_numpy(generator.integers(0, ALPHABET, (size, length // 2)))
-    return second_half(half, half)
+@final
+@dataclass(frozen=True)
+class Copy(SecondHalf):
+    """Final. s, then s."""
+
+    family: ClassVar[str] = "copy"
+    summary: ClassVar[str] = "the second half repeats the first"
+
+    def again(self, first: np.ndarray) -> np.ndarray:
+        """See `SecondHalf`."""
+        return first
 
 
-def second_half(first: torch.Tensor, second: torch.Tensor) -> Batch:
-    """x = first + second, each `[B, T/2]`; y_t = x_{t+1} counts at t = T/2 .. T-1, 1-based."""
-    x = torch.cat([first, second], 1)
-    # After the last symbol comes none: a 0 that is masked.
-    y = torch.cat([x[:, 1:], torch.zeros_like(x[:, :1])], 1)
-    mask = torch.zeros_like(x, dtype=torch.bool)
-    half = first.shape[1]
-    mask[:, half - 1 : 2 * half - 1] = True
-    return Batch(x, y, mask)
+@final
+@dataclass(frozen=True)
+class ReversedCopy(SecondHalf):
+    """Final. s, then s backwards."""
 
+    family: ClassVar[str] = "reversed_copy"
+    summary: ClassVar[str] = "the second half is the first, backwards"
 
-def check_halves(task: str, length: int) -> None:
-    """Raise UsageError unless `length` is even and at least 4."""
-    if length < 4 or length % 2:
-        raise UsageError(
-            f"The {task} task was given length {length}; give an even length of at least 4, "
-            f"as in '{task}:32'."
-        )
+    def again(self, first: np.ndarray) -> np.ndarray:
+        """See `SecondHalf`."""
+        return first[:, ::-1]

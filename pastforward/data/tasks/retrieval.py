@@ -1,36 +1,64 @@
 """L1. Retrieval: one symbol among many is marked, and asked for at the end."""
 
-from functools import partial
+from dataclasses import dataclass
+from math import log
+from typing import ClassVar, final
 
 import numpy as np
-import torch
 
-from pastforward.data.tasks.base import Task
-from pastforward.types import Batch, Tokens, UsageError
-
-ALPHABET = 8
-QUERY = 2 * ALPHABET
-"""Inputs 0..7 are plain symbols, 8..15 the same ones marked, 16 asks."""
+from pastforward.data.tasks.base import Random, Sequences, Task, alphabet, steps
+from pastforward.types import Tokens
 
 
-def retrieval_task(length: int) -> Task:
-    """Retrieval at T = `length`; UsageError below 4."""
-    if length < 4:
-        raise UsageError(
-            f"The retrieval task was given length {length}; give at least 4, as in 'retrieval:128'."
-        )
-    draw = partial(retrieval_batch, length=length)
-    return Task(f"retrieval:{length}", Tokens(QUERY + 1), Tokens(ALPHABET), length, draw)
+@final
+@dataclass(frozen=True)
+class Retrieval(Task):
+    """Final. Inputs 0..V-1 are plain symbols, V..2V-1 the same ones marked, 2V asks."""
 
+    family: ClassVar[str] = "retrieval"
+    summary: ClassVar[str] = "one symbol is marked, and asked for at the end"
 
-def retrieval_batch(generator: np.random.Generator, size: int, length: int) -> Batch:
-    """Random symbols, one of the first T-2 marked, then the query; only y_T counts."""
-    x = generator.integers(0, ALPHABET, (size, length))
-    rows, marked = np.arange(size), generator.integers(0, length - 2, size)
-    y = np.zeros_like(x)
-    y[:, -1] = x[rows, marked]
-    x[rows, marked] += ALPHABET
-    x[:, -1] = QUERY
-    mask = np.zeros(x.shape, dtype=bool)
-    mask[:, -1] = True
-    return Batch(torch.from_numpy(x), torch.from_numpy(y), torch.from_numpy(mask))
+    length: int = steps(128, 4)
+    symbols: int = alphabet(8)
+
+    @property
+    def inputs(self) -> Tokens:
+        """See `Task`."""
+        return Tokens(2 * self.symbols + 1)
+
+    @property
+    def outputs(self) -> Tokens:
+        """See `Task`."""
+        return Tokens(self.symbols)
+
+    @property
+    def held(self) -> float:
+        """See `Task`: the marked symbol."""
+        return log(self.symbols)
+
+    @property
+    def reach(self) -> int:
+        """See `Task`: there is one output a sequence, its last."""
+        return self.length
+
+    def draw(self, generator: np.random.Generator, size: int) -> Random:
+        """See `Task`: symbols, and which of the first T-2 is marked."""
+        x = generator.integers(0, self.symbols, (size, self.length))
+        return x, generator.integers(0, self.length - 2, size)
+
+    def build(self, random: Random) -> Sequences:
+        """See `Task`: x_T asks, and only y_T counts."""
+        plain, marked = random
+        x, y, rows = plain.copy(), np.zeros_like(plain), np.arange(len(plain))
+        y[:, -1] = x[rows, marked]
+        x[rows, marked] += self.symbols
+        x[:, -1] = 2 * self.symbols
+        mask = np.zeros(x.shape, dtype=bool)
+        mask[:, -1] = True
+        return Sequences(x, y, mask)
+
+    def states(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """See `Task`: 'marked' is the symbol marked so far, V before there is one."""
+        marked = (x >= self.symbols) & (x < 2 * self.symbols)
+        held = np.where(marked, x - self.symbols + 1, 0).cumsum(1)
+        return {"marked": np.where(held > 0, held - 1, self.symbols)}

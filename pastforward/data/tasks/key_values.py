@@ -1,0 +1,98 @@
+"""L1. Key-values: multi-query associative recall, as in Arora et al. 2023 (arXiv 2312.04927)."""
+
+from dataclasses import dataclass
+from math import log
+from typing import ClassVar, final
+
+import numpy as np
+
+from pastforward.data.tasks.base import Random, Sequences, Task, alphabet, axis, steps
+from pastforward.types import Tokens
+
+
+@final
+@dataclass(frozen=True)
+class KeyValues(Task):
+    """Final. P pairs key, value are shown, then each key is asked once, in random order.
+
+    Inputs 0..S-1 are keys, S..2S-1 values, 2S is a blank; outputs are the values 0..S-1. Keys of a
+    sequence differ; values may repeat. The queries lie anywhere after the pairs, blanks between.
+    """
+
+    family: ClassVar[str] = "key_values"
+    summary: ClassVar[str] = "key-value pairs are shown, then each key's value is asked"
+
+    length: int = steps(64, 3)
+    pairs: int = axis(8, "pairs shown", 1, 4096)
+    symbols: int = alphabet(16)
+
+    @property
+    def inputs(self) -> Tokens:
+        """See `Task`."""
+        return Tokens(2 * self.symbols + 1)
+
+    @property
+    def outputs(self) -> Tokens:
+        """See `Task`."""
+        return Tokens(self.symbols)
+
+    @property
+    def held(self) -> float:
+        """See `Task`: all pairs."""
+        return 2 * self.pairs * log(self.symbols)
+
+    @property
+    def reach(self) -> int:
+        """See `Task`: any pair may be asked for last."""
+        return self.length
+
+    def clash(self) -> str | None:
+        """See `Task`."""
+        if self.pairs > self.symbols:
+            return f"{self.pairs} pairs of {self.symbols} keys; give pairs=P,symbols=S with P <= S"
+        if self.length < 3 * self.pairs:
+            return (
+                f"length {self.length}; give at least {3 * self.pairs}, three times the "
+                f"{self.pairs} pairs, or fewer pairs"
+            )
+        return None
+
+    def draw(self, generator: np.random.Generator, size: int) -> Random:
+        """See `Task`: keys, values, and where each is asked."""
+        shown = 2 * self.pairs
+        keys = _some(generator, size, self.symbols, self.pairs)
+        values = generator.integers(0, self.symbols, keys.shape)
+        return keys, values, shown + _some(generator, size, self.length - shown, self.pairs)
+
+    def build(self, random: Random) -> Sequences:
+        """See `Task`: only the queries count."""
+        (keys, values, asked), shown = random, 2 * self.pairs
+        x = np.full((len(keys), self.length), 2 * self.symbols)
+        x[:, 0:shown:2], x[:, 1:shown:2] = keys, values + self.symbols
+        y, mask = np.zeros_like(x), np.zeros(x.shape, dtype=bool)
+        np.put_along_axis(x, asked, keys, 1)
+        np.put_along_axis(y, asked, values, 1)
+        np.put_along_axis(mask, asked, True, 1)
+        return Sequences(x, y, mask)
+
+    def states(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """See `Task`; S stands for none yet.
+
+        'first' and 'last' are the values of the first and of the latest pair shown, 'key0' is the
+        value of key 0.
+        """
+        shown = 2 * self.pairs
+        keys, values = x[:, 0:shown:2], x[:, 1:shown:2] - self.symbols
+        found = {name: np.full_like(x, self.symbols) for name in ("first", "last", "key0")}
+        found["first"][:, 1:] = values[:, :1]
+        for pair in range(self.pairs):
+            begin = 2 * pair + 1
+            found["last"][:, begin:] = values[:, pair, None]
+            zero = keys[:, pair] == 0
+            found["key0"][zero, begin:] = values[zero, pair, None]
+        return found
+
+
+def _some(generator: np.random.Generator, size: int, count: int, wanted: int) -> np.ndarray:
+    """`wanted` different numbers below `count` for each sequence, in random order."""
+    return generator.permuted(np.tile(np.arange(count), (size, 1)), axis=1)[:, :wanted]

@@ -1,0 +1,61 @@
+"""L5. Recipes for synthetic tasks: sizes chosen by what must be held, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import ceil
+from typing import TYPE_CHECKING
+
+from pastforward.config import (
+    Budget,
+    DataConfig,
+    DMTConfig,
+    FitConfig,
+    RunConfig,
+    SMTConfig,
+    StudentConfig,
+)
+from pastforward.recipes.copy import RATES, copy
+from pastforward.recipes.retrieval import retrieval
+from pastforward.recipes.ways import USUAL_WAY, stages
+
+if TYPE_CHECKING:
+    from pastforward.data import Task
+
+_TUNED: dict[str, Callable[[str, int], RunConfig]] = {
+    "copy": copy,
+    "reversed_copy": copy,
+    "retrieval": retrieval,
+}
+"""Families whose recipes were tuned by hand."""
+
+_SLOTS = 8
+_PER_NAT = 3.8
+"""Numbers of memory for each nat: what the tuned recipes for string copy have."""
+_WIDTHS = 16, 128
+_ROLLOUT, _POSITIONS = 256, 2048
+
+
+def for_task(task: Task, data: DataConfig, way: str = USUAL_WAY) -> RunConfig:
+    """A config for a task that `data` names."""
+    if task.family in _TUNED:
+        tuned = replace(_TUNED[task.family](way, task.length), data=data)
+        # More symbols than the recipe was tuned with want more memory.
+        enough = tuned.student.slots * tuned.student.width >= _PER_NAT * task.held
+        return tuned if enough else replace(tuned, student=_memory(task))
+    return RunConfig(
+        data=data,
+        student=_memory(task),
+        smt=SMTConfig(future=task.reach, noise=0.2, uniformity=0.01),
+        dmt=DMTConfig(window=min(_ROLLOUT, task.length), dynamics=0.1),
+        fit=FitConfig(batch=max(8, min(32, _POSITIONS // task.length))),
+        budget=Budget(seconds=600.0),
+        stages=stages(way, RATES),
+    )
+
+
+def _memory(task: Task) -> StudentConfig:
+    least, most = _WIDTHS
+    width = 8 * ceil(_PER_NAT * task.held / _SLOTS / 8)
+    return StudentConfig("mlp", slots=_SLOTS, width=max(least, min(most, width)))
