@@ -9,7 +9,8 @@ import pytest
 import pastforward
 from pastforward.cli import main
 from pastforward.commands import COMMANDS
-from pastforward.commands.options import read_compare, read_train
+from pastforward.commands.compare_options import read_compare
+from pastforward.commands.train_options import read_train
 from pastforward.config import Budget
 
 ROOT = Path(__file__).parent.parent
