@@ -1,5 +1,6 @@
 """L6. `pastforward compare`."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pastforward.commands.compare_options import Comparison, read_compare
@@ -42,6 +43,7 @@ def main(argv: list[str]) -> None:
     from pastforward.commands.running import again, consoles, existing
     from pastforward.comparing.record import Record
     from pastforward.training import Existing
+    from pastforward.training.ranks import rank, wait
 
     options, grid = asked.options, asked.grid
     root = RUNS / (options.name or "-".join(map(stem, options.tasks)))
@@ -61,7 +63,9 @@ def main(argv: list[str]) -> None:
     command = again("compare", argv)
     sources = {task: config.data.source for (task, _), config in asked.configs.items()}
     record = Record(command.removesuffix(" --resume"), grid, sources)
-    record.write(root)
+    if rank() == 0:
+        record.write(root)
+    wait()  # until all ranks see the same
     _run(asked, root, record, (searches, jobs), news)
     finish(root, record, out)
 
@@ -73,10 +77,13 @@ def _run(
     """First the searches, then, with the rates they found, the runs that are reported."""
     from pastforward.commands.grid_progress import GridProgress
     from pastforward.commands.grid_runs import run_jobs, searched, with_factors
+    from pastforward.commands.grid_show import update_results
 
     searches, jobs = both
     command = f"{record.command} --resume"
-    with GridProgress([*searches, *jobs], asked.options.jobs, news) as progress:
+    with GridProgress(
+        [*searches, *jobs], asked.options.jobs, news, partial(update_results, root, record)
+    ) as progress:
         run_jobs(searches, asked.options.jobs, progress, command)
         factors = searched(root, searches)
         run_jobs(with_factors(jobs, factors), asked.options.jobs, progress, command)

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -23,13 +23,16 @@ _KNOWN = 0.01
 class GridProgress:
     """Told of every run; shows the whole with the time that is left."""
 
-    def __init__(self, jobs: Sequence[Job], count: int, news: Console) -> None:
+    def __init__(
+        self, jobs: Sequence[Job], count: int, news: Console, after: Callable[[], object]
+    ) -> None:
+        """`after` is called whenever a run is through."""
         waiting = [job for job in jobs if state(job.folder) in (State.WAITING, State.BEGUN)]
         self.news, self._of = news, len(waiting)
         self._ended, self._done, self._shares = 0, 0.0, dict[str, float]()
         self._whole = sum(amount(job.config) for job in waiting)
         self._seconds = seconds_of(waiting, count)
-        self._begin = time.monotonic()
+        self._begin, self._after = time.monotonic(), after
         columns = (
             TextColumn("{task.description}"), BarColumn(bar_width=16), TaskProgressColumn(),
             TextColumn("{task.fields[text]}"),
@@ -68,6 +71,7 @@ class GridProgress:
         self._shares.pop(str(job.trial), None)
         self._done += amount(job.config)
         self._ended += 1
+        self._after()
         left = f"; {self._left()}" if self._ended < self._of else ""
         self._say(f"{self._ended} of {self._of}  {job.trial}: {outcome(job)}{left}")
 

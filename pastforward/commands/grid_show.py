@@ -42,8 +42,7 @@ def finish(root: Path, record: Record, out: Console) -> None:
     """Table, results.json and report.html; raises `NonFiniteLoss` when not one run came through."""
     if rank() != 0:
         return
-    rows = collect(root, record)
-    place = write_grid(root)
+    place, rows = write_grid(root), collect(root, record)
     failed = [row for row in rows if row.state == State.FAILED.value]
     if len(failed) == len(rows):
         raise NonFiniteLoss(f"Every run failed; of {failed[0].folder}: {failed[0].error}")
@@ -54,11 +53,18 @@ def finish(root: Path, record: Record, out: Console) -> None:
     print(f"Report: {place}")
 
 
+def update_results(root: Path, record: Record) -> list[Row]:
+    """results.json as far as the runs are; its rows."""
+    rows = collect(root, record)
+    if rank() == 0:
+        write_results(root, record, rows)
+    return rows
+
+
 def write_grid(root: Path, out: Path | None = None) -> Path:
     """results.json, and a page about all runs of a comparison as far as they are."""
     record = read_record(root)
-    rows = collect(root, record)
-    write_results(root, record, rows)
+    rows = update_results(root, record)
     place = out or root / "report.html"
     if is_simple(record, rows):
         return write_report([load_summary(f) for f in _folders(root, record)], place)

@@ -41,7 +41,7 @@ def render(root: Path, record: Record, rows: Sequence[Row]) -> str:
         lengths=charts.by_length(record, lines),
         head=_HEAD,
         tasks=[_task(task, lines, costs[task]) for task in record.grid.tasks],
-        rates=_rates(root),
+        rates=_rates(root) if record.grid.factors else [],
         run_head=_RUN_HEAD,
         runs=[_run(row) for row in rows],
     )
@@ -72,7 +72,7 @@ def _line(line: Line) -> tuple[str, ...]:
         figures(line.nats, 4),
         percents(line.accuracy),
         figures(line.teacher, 4),
-        count(line),
+        count(line) + (f", {line.failed} failed" if line.failed else ""),
         NOTHING if line.seconds is None else number(line.seconds.mean, 0),
         NOTHING if line.calls is None else number(line.calls.mean, 0),
         number(line.parameters, 0),

@@ -15,7 +15,9 @@ def grid_table(lines: Sequence[Line]) -> Table:
     """Means over seeds ± their standard deviation; losing settings are shown like winning ones."""
     table = Table(
         title="Held-out loss per output, students alone: mean ± deviation of n seeds",
+        caption=_failures(lines),
         box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title_justify="left",
+        caption_justify="left",
     )  # fmt: skip
     for place, name in enumerate(HEAD):
         table.add_column(name, justify="right" if place > 2 else "left", no_wrap=place > 0)
@@ -25,7 +27,8 @@ def grid_table(lines: Sequence[Line]) -> Table:
         table.add_row(*cells(line), style=style)
         if place + 1 == len(lines) or lines[place + 1].setting.task != line.setting.task:
             for nats, names in floors_of(lines, line.setting.task):
-                table.add_row("", "", f"floor: {names}", number(nats, 4), style="dim")
+                name = "floors" if "," in names else f"{names} floor"
+                table.add_row("", "", name, number(nats, 4), style="dim")
             table.add_section()
     return table
 
@@ -53,10 +56,9 @@ def floors_of(lines: Sequence[Line], task: str) -> list[tuple[float, str]]:
 
 
 def count(line: Line) -> str:
-    """Seeds that are in the mean, and those that aren't."""
-    failed = f", {line.failed} failed" if line.failed else ""
+    """Seeds that are in the mean, of those that were planned."""
     whole = line.finished == line.planned
-    return str(line.finished) if whole else f"{line.finished} of {line.planned}{failed}"
+    return str(line.finished) if whole else f"{line.finished} of {line.planned}"
 
 
 def figures(spread: Spread | None, digits: int) -> str:
@@ -73,3 +75,8 @@ def percents(spread: Spread | None) -> str:
         return NOTHING
     hundred = Spread(100 * spread.mean, spread.deviation and 100 * spread.deviation)
     return f"{figures(hundred, 1)}%"
+
+
+def _failures(lines: Sequence[Line]) -> str | None:
+    failed = [f"{line.setting} ({line.failed})" for line in lines if line.failed]
+    return f"Failed runs, in no mean: {', '.join(failed)}" if failed else None
