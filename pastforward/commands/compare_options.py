@@ -18,7 +18,7 @@ from pastforward.commands.options import (
     recipe_named,
     require,
 )
-from pastforward.comparing.grid import Grid, Trial, configured, problem
+from pastforward.comparing.grid import Grid, Trial, configured, problem, ways_of
 from pastforward.config import RunConfig
 from pastforward.recipes import RECIPES, USUAL_WAY, at_length
 
@@ -72,6 +72,9 @@ def read_compare(argv: list[str], description: str) -> Comparison:
     require(
         bool(options.lengths) or "--lengths" not in argv, "No length was named after --lengths."
     )
+    for option in ("--factors", "--share"):
+        idle = not options.search and option in argv
+        require(not idle, f"{option} was given without --search; add it or leave {option} out.")
     require(options.jobs >= 1, f"--jobs is {options.jobs}; give 1 or more.")
     names = _at_lengths(options)
     configs = {}
@@ -96,10 +99,14 @@ def _at_lengths(options: CompareOptions) -> tuple[str, ...]:
     return tuple(at_length(task, length) for task in options.tasks for length in options.lengths)
 
 
-def _by_way(name: str, options: CompareOptions, config: RunConfig) -> dict:
+def _by_way(
+    name: str, options: CompareOptions, config: RunConfig
+) -> dict[tuple[str, str], RunConfig]:
     """The config of a task by each way: its stages are all that differs."""
-    ways = {way: recipe_for(name, options.data, way).stages for way in options.ways}
-    return {(name, way): replace(config, stages=parts) for way, parts in ways.items()}
+    cells = options.cells or (config.student.cell,)
+    ways = dict.fromkeys(way for cell in cells for way in ways_of(cell, options.ways))
+    stages = {way: recipe_for(name, options.data, way).stages for way in ways}
+    return {(name, way): replace(config, stages=parts) for way, parts in stages.items()}
 
 
 def _require_cells(cells: tuple[str, ...], argv: list[str]) -> None:

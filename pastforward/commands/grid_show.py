@@ -1,5 +1,6 @@
 """L6. What a comparison is going to do, and what it came to, on the console and as a page."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,7 +35,9 @@ def plan_text(grid: Grid, searches: Sequence[Job], jobs: Sequence[Job], count: i
         lines.append(f"{len(both) - len(waiting)} of them are there already")
     known = "unknown until some of it is done, as the budget is not in seconds"
     time = known if seconds is None else f"about {duration(seconds)}, and evaluation"
-    lines.append(f"time: {time}; {count} at a time")
+    cores = os.cpu_count() or 1
+    shared = f" on {cores} cores, which they share" if count > cores else ""
+    lines.append(f"time: {time}; {count} at a time{shared}")
     return "\n".join(lines)
 
 
@@ -73,7 +76,8 @@ def write_grid(root: Path, out: Path | None = None) -> Path:
 
 def is_simple(record: Record, rows: Sequence[Row]) -> bool:
     """Is it one network on one task, all of its runs finished? Its own table then says more."""
-    return record.grid.plain and all(row.state == State.FINISHED.value for row in rows)
+    plain = record.grid.plain and not record.grid.factors
+    return plain and all(row.state == State.FINISHED.value for row in rows)
 
 
 def _folders(root: Path, record: Record) -> list:
