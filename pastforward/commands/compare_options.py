@@ -10,7 +10,6 @@ import tyro
 
 from pastforward.commands.options import (
     Options,
-    asks_help,
     configure,
     parse_over,
     peek,
@@ -27,7 +26,9 @@ from pastforward.recipes import RECIPES, USUAL_WAY, at_length
 class CompareOptions(Options):
     """Options of `compare`."""
 
-    tasks: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="TASK")]
+    tasks: Annotated[
+        tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="TASK [TASK ...]")
+    ]
     """Recipes, names of data (copy:48, hf:NAME), paths to text, images or tables."""
     lengths: tuple[int, ...] = ()
     """T, for synthetic tasks without a length in their name (copy, retrieval)."""
@@ -65,9 +66,9 @@ class Comparison:
 def read_compare(argv: list[str], description: str) -> Comparison:
     """What `compare` is asked for; raises `UsageError` for bad input, SystemExit after help."""
     about = ("compare", description)
-    tasks = tyro.MISSING if not asks_help(argv) else ()
+    first = {"tasks": tyro.MISSING}
     shown = RECIPES[recipe_named(argv)](USUAL_WAY)
-    options = parse_over(CompareOptions, argv, shown, about, {"tasks": tasks})
+    options = parse_over(CompareOptions, argv, shown, about, first)
     require(bool(options.tasks), "No task was named; name a recipe, data or a path.")
     require(
         bool(options.lengths) or "--lengths" not in argv, "No length was named after --lengths."
@@ -80,7 +81,7 @@ def read_compare(argv: list[str], description: str) -> Comparison:
     configs = {}
     for name in names:
         base = recipe_for(name, options.data, USUAL_WAY)
-        own = parse_over(CompareOptions, argv, base, about, {"tasks": tasks})
+        own = parse_over(CompareOptions, argv, base, about, first)
         configs |= _by_way(name, own, configure(own, base))
     usual = [config.student.cell for config in configs.values()][:1]
     grid = Grid(
