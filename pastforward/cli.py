@@ -7,7 +7,7 @@ input, 130 and 143 stopped and saved.
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pastforward.commands import COMMANDS, Stopped
 
@@ -34,8 +34,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[0] in ("--version", "-V"):
         print(_version())
         return 0
+    return answered(lambda: _run(words[0], words[1:]))
+
+
+def answered(work: Callable[[], None]) -> int:
+    """The exit code of `work`, and one line on what went wrong."""
     try:
-        _run(words[0], words[1:])
+        work()
         return 0
     except BaseException as error:
         return _answer(error)

@@ -9,7 +9,8 @@ import pytest
 import pastforward
 from pastforward.cli import main
 from pastforward.commands import COMMANDS
-from pastforward.commands.options import read_compare, read_train
+from pastforward.commands.compare_options import read_compare
+from pastforward.commands.train_options import read_train
 from pastforward.config import Budget
 
 ROOT = Path(__file__).parent.parent
@@ -74,9 +75,10 @@ def test_command_lines_are_understood(line, here):
         assert options.recipe == rest[0]
         assert config.stages
     elif command == "compare":
-        options, configs = read_compare(rest, "")
-        assert options.recipe == rest[0]
-        assert len(configs) == len(options.ways)
+        asked = read_compare(rest, "")
+        assert asked.options.tasks[0] == rest[0]
+        assert asked.grid.trials()
+        assert all(asked.config(trial).stages for trial in asked.grid.trials())
 
 
 def test_command_lines_run_one_after_the_other(here, capsys):

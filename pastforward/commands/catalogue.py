@@ -67,8 +67,14 @@ def _print_runs() -> None:
 
 
 def _runs() -> Iterator[str]:
-    for config in sorted(RUNS.rglob("config.json")):
-        folder = config.parent
+    grids = {path.parent for path in RUNS.rglob("grid.json")}
+    folders = [config.parent for config in sorted(RUNS.rglob("config.json"))]
+    inside = {grid: [f for f in folders if grid in f.parent.parents] for grid in grids}
+    for grid, runs in sorted(inside.items()):
+        if runs:
+            name = grid.relative_to(RUNS)
+            yield f"{name!s:<28} a comparison with {len(runs)} runs: pastforward report {name}"
+    for folder in [f for f in folders if not any(f in runs for runs in inside.values())]:
         name = folder.relative_to(RUNS)
         yield f"{name!s:<28} {_state(folder)}"
 

@@ -1,66 +1,89 @@
 """L6. `pastforward compare`."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from pastforward.commands.options import RUNS, read_compare
-from pastforward.commands.train import stem
+from pastforward.commands.compare_options import Comparison, read_compare
+from pastforward.commands.options import RUNS
+from pastforward.recipes import stem
 
 if TYPE_CHECKING:
-    from pastforward.training import Existing, RunFolder
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from pastforward.comparing.record import Job, Record
 
 DESCRIPTION = """\
-Train the same network several ways on the same data for the same budget, then show a table.
+Train networks on tasks by several ways for the same budget, then show a table and a page. Every
+combination of task, length, cell, way and seed is a run of its own.
 
 Examples:
   pastforward compare digits --seconds 60
-  pastforward compare copy32 --ways bptt tbptt smt+dmt --seconds 300 --student.cell gru
+  pastforward compare copy32 --ways bptt tbptt smt+dmt --seconds 300 --cells gru
   pastforward compare my-notes.txt --name notes --seconds 120
+  pastforward compare copy retrieval --lengths 32 64 128 --cells mlp gru --ways bptt smt+dmt
+    --seeds 0 1 2 --seconds 60 --search --jobs 2 --name five
+  pastforward compare digits pydoc --seeds 0 1 2 --tokens 3000000 --plan
 
-Each way becomes a run of its own, runs/NAME/WAY. With --resume, finished ones are kept.
-Defaults shown are those of the recipe named (digits when none is).
+--search tries the recipe's rates times each of --factors on a seed that isn't reported, takes the
+best by held-out loss, and writes all to rates.json. A run lies in runs/NAME/TASK/CELL/WAY/seedK, or
+in runs/NAME/WAY for one task, cell and seed. Ctrl-C saves; with --resume, finished runs are kept.
+Meanwhile `pastforward report NAME` shows what there is; results.json holds every run. Defaults
+shown are those of the recipe named (digits when none is).
 """
 
 
 def main(argv: list[str]) -> None:
-    """Train by every way, evaluate, and write runs/NAME/report.html."""
-    options, configs = read_compare(argv, DESCRIPTION)
+    """Train every run of the grid, evaluate, and write runs/NAME/report.html."""
+    asked = read_compare(argv, DESCRIPTION)
 
-    from pastforward.commands.running import again, consoles, existing, train_run
-    from pastforward.commands.showing import show
-    from pastforward.evaluation.report import write_report
-    from pastforward.training import Existing, RunFolder, check
-
-    for config in configs:
-        check(config)
-    root = RUNS / (options.name or stem(options.recipe))
-    folders = [RunFolder(root / way) for way in options.ways]
-    there = existing(options.resume, options.overwrite)
-    _require_room(RunFolder(root), folders, there)
-    out, news = consoles()
-    summaries = []
-    for way, folder, config in zip(options.ways, folders, configs, strict=True):
-        news.rule(f"{way}", align="left")
-        # A comparison may have been stopped before this way began.
-        begun = Existing.RESUME if folder.config.exists() else Existing.REFUSE
-        kept = begun if there is Existing.RESUME else there
-        summaries.append(train_run(config, folder, kept, news, again("compare", argv)))
-    if summaries[0].evaluation:
-        show(list(zip(folders, summaries, strict=True)), out)
-        print(f"Report: {write_report(summaries, root / 'report.html')}")
-
-
-def _require_room(root: "RunFolder", folders: "list[RunFolder]", there: "Existing") -> None:
-    """Refuse, before the first of them is trained, what the last of them would refuse."""
+    from pastforward.commands.grid_runs import check_all, clear, jobs_for
+    from pastforward.commands.grid_show import finish, plan_text
+    from pastforward.commands.running import again, consoles, existing
+    from pastforward.comparing.record import Record
     from pastforward.training import Existing
-    from pastforward.types import UsageError
+    from pastforward.training.ranks import rank, wait
 
-    if root.config.exists():
-        raise UsageError(f"{root.path} already holds a single run; choose another --name.")
-    taken = [folder.path for folder in folders if folder.path.exists()]
-    if taken and there is Existing.REFUSE:
-        raise UsageError(
-            f"{taken[0]} already holds a run; add --resume to go on with it, --overwrite to "
-            "replace it, or choose another --name."
-        )
-    if there is Existing.RESUME and not root.path.exists():
-        raise UsageError(f"{root.path} holds no comparison to resume; leave out --resume.")
+    options, grid = asked.options, asked.grid
+    root = RUNS / (options.name or "-".join(map(stem, options.tasks)))
+    there = existing(options.resume, options.overwrite)
+    searches = jobs_for(asked, root, grid.searches(), grid.share)
+    jobs = jobs_for(asked, root, grid.trials())
+    check_all(root, asked, searches, jobs, there)
+    out, news = consoles()
+    plan = plan_text(grid, searches, jobs, options.jobs)
+    if options.plan:
+        out.print(plan, highlight=False, soft_wrap=True)
+        print(f"Nothing was written; runs would lie in: {root}/")
+        return
+    news.print(plan, highlight=False, soft_wrap=True)
+    if there is Existing.OVERWRITE:
+        clear([*searches, *jobs])
+    command = again("compare", argv)
+    sources = {task: config.data.source for (task, _), config in asked.configs.items()}
+    record = Record(command.removesuffix(" --resume"), grid, sources)
+    if rank() == 0:
+        record.write(root)
+    wait()  # until all ranks see the same
+    _run(asked, root, record, (searches, jobs), news)
+    finish(root, record, out)
+
+
+def _run(
+    asked: Comparison, root: "Path", record: "Record", both: "tuple[list[Job], list[Job]]",
+    news: "Console",
+) -> None:  # fmt: skip
+    """First the searches, then, with the rates they found, the runs that are reported."""
+    from pastforward.commands.grid_progress import GridProgress
+    from pastforward.commands.grid_runs import run_jobs, searched, with_factors
+    from pastforward.commands.grid_show import update_results
+
+    searches, jobs = both
+    command = f"{record.command} --resume"
+    with GridProgress(
+        [*searches, *jobs], asked.options.jobs, news, partial(update_results, root, record)
+    ) as progress:
+        run_jobs(searches, asked.options.jobs, progress, command)
+        factors = searched(root, searches)
+        run_jobs(with_factors(jobs, factors), asked.options.jobs, progress, command)

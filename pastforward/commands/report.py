@@ -15,7 +15,7 @@ DESCRIPTION = """\
 Write one page about one or more runs: table, learning curves, drift, loss by position, samples.
 
 Examples:
-  pastforward report digits                          all runs of a comparison
+  pastforward report digits                          a comparison, as far as it is
   pastforward report notes-smt+dmt notes-bptt --out notes.html
 """
 
@@ -38,12 +38,27 @@ def main(argv: list[str]) -> None:
     from pastforward.evaluation.report import write_report
     from pastforward.types import UsageError
 
+    grid = _grid(options.runs)
+    if grid is not None:
+        from pastforward.commands.grid_show import write_grid
+
+        print(f"Report: {write_grid(grid, options.out)}")
+        return
     if not options.runs:
         raise UsageError("No run was named; name one or more, as `pastforward list` shows them.")
     folders = list(dict.fromkeys(run for name in options.runs for run in find_runs(name)))
     names = _names(folders)
     summaries = [load_summary(run, name) for run, name in zip(folders, names, strict=True)]
     print(f"Report: {write_report(summaries, options.out or _usual_place(options, folders))}")
+
+
+def _grid(names: tuple[str, ...]) -> Path | None:
+    """The folder of the one comparison that was named, if it was."""
+    from pastforward.commands.options import RUNS
+    from pastforward.comparing.record import holds_grid
+
+    places = [path for name in names for path in (RUNS / name, Path(name)) if holds_grid(path)]
+    return places[0] if len(names) == 1 and places else None
 
 
 def _names(folders: "list[RunFolder]") -> list[str]:

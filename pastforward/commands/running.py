@@ -1,9 +1,11 @@
 """L6. One run from config to report, for the commands that train."""
 
 import dataclasses
+import datetime
 import os
-import platform
 import shlex
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -13,16 +15,23 @@ from pastforward.commands import Stopped
 from pastforward.commands.runs import load_summary, write_summary
 from pastforward.config import RunConfig
 from pastforward.evaluation import RunSummary, draw_samples, evaluate
+from pastforward.files import write_json
+from pastforward.hardware import processor
 from pastforward.training import (
     Existing,
     Interrupted,
+    NonFiniteLoss,
     Run,
     RunFolder,
+    Watcher,
     make_watcher,
     stop_signals,
 )
 from pastforward.training.ranks import rank, wait, world
 from pastforward.types import UsageError
+
+Watching = Callable[[RunConfig, Console], AbstractContextManager[Watcher]]
+"""Who opens a watcher for a run."""
 
 
 def consoles() -> tuple[Console, Console]:
@@ -41,15 +50,16 @@ def existing(resume: bool, overwrite: bool) -> Existing:
 
 
 def train_run(
-    config: RunConfig, folder: RunFolder, there: Existing, news: Console, again: str
-) -> RunSummary:
+    config: RunConfig, folder: RunFolder, there: Existing, news: Console, again: str,
+    watching: Watching = make_watcher,
+) -> RunSummary:  # fmt: skip
     """Train, evaluate and save; `again` is the command that goes on after a stop.
 
     A finished run that is resumed is only read. Nothing is written before all sizes were checked.
     Raises `UsageError`, `Stopped` and `NonFiniteLoss`.
     """
     run = Run(config, folder)
-    if there is Existing.RESUME and _finished(config, folder):
+    if there is Existing.RESUME and finished(config, folder):
         news.print(f"{folder.path} is finished.", highlight=False)
         return load_summary(folder)
     if rank() == 0:
@@ -59,7 +69,8 @@ def train_run(
         run.restore()
         if rank() == 0:
             folder.record(config)
-    _train(run, news, again)
+    with watching(config, news) as watcher:
+        _train(run, watcher, again)
     try:
         summary = _summarise(run)
     except KeyboardInterrupt:
@@ -70,13 +81,28 @@ def train_run(
     return summary
 
 
+def attempt(
+    config: RunConfig, folder: RunFolder, news: Console, again: str, watching: Watching
+) -> None:
+    """`train_run` for one run of many: begun or gone on with, and a loss without limit is kept."""
+    there = Existing.RESUME if folder.config.exists() else Existing.REFUSE
+    wait()  # no rank makes the folder before all have looked
+    try:
+        train_run(config, folder, there, news, again, watching)
+    except NonFiniteLoss as error:
+        if rank() == 0:
+            write_json(folder.failure, {"error": str(error)})
+        wait()
+
+
 def again(command: str, argv: list[str]) -> str:
     """The command line that goes on with what `command` began."""
     kept = [word for word in argv if word not in ("--resume", "--overwrite")]
     return shlex.join(["pastforward", command, *kept, "--resume"])
 
 
-def _finished(config: RunConfig, folder: RunFolder) -> bool:
+def finished(config: RunConfig, folder: RunFolder) -> bool:
+    """Is a run that was begun with `config` through? Raises `UsageError` for another config."""
     folder.prepare(config, Existing.RESUME)
     if not folder.evaluation.exists():
         return False
@@ -89,8 +115,8 @@ def _finished(config: RunConfig, folder: RunFolder) -> bool:
     return True
 
 
-def _train(run: Run, news: Console, again: str) -> None:
-    with stop_signals() as asked, make_watcher(run.config, news) as watcher:
+def _train(run: Run, watcher: Watcher, again: str) -> None:
+    with stop_signals() as asked:
         try:
             run.train(watcher, asked)
         except Interrupted:
@@ -121,7 +147,11 @@ def _facts(run: Run) -> dict[str, Any]:
         "steps": run.spent.step,
         "tokens": run.spent.tokens,
         "serial_calls": run.serial_calls(),
+        "calls": run.spent.calls,
+        "length": run.source.signature.length,
         "hardware": _hardware(run.device),
+        "threads": torch.get_num_threads(),
+        "date": datetime.date.today().isoformat(),
         "data": run.source.describe(),
         "config": dataclasses.asdict(run.config),
     }
@@ -131,5 +161,6 @@ def _hardware(device: torch.device) -> str:
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
     else:
-        name = f"{platform.machine()} {device.type}, {torch.get_num_threads()} threads"
+        threads = torch.get_num_threads()
+        name = f"{processor()}, {threads} thread{'s' * (threads > 1)}"
     return f"{world()} x {name}" if world() > 1 else name

@@ -37,10 +37,10 @@ def find_runs(name: str) -> list[RunFolder]:
     for path in (RUNS / name, Path(name)):
         if (path / "config.json").exists():
             return [RunFolder(path)]
-        inside = sorted(path.glob("*/config.json")) if path.is_dir() else []
+        inside = [found for found in path.rglob("config.json") if not _search(found, path)]
         if inside:
             # In the order in which they were trained.
-            inside.sort(key=lambda config: config.stat().st_mtime)
+            inside.sort(key=lambda config: (config.stat().st_mtime, config))
             return [RunFolder(config.parent) for config in inside]
     names = [str(run.path.relative_to(RUNS)) for run in all_runs()]
     way_out = nearest(name, names) if names else "train one first: pastforward train digits"
@@ -51,9 +51,14 @@ def find_run(name: str) -> RunFolder:
     """The one run of that name or path; raises `UsageError` for a comparison of several."""
     found = find_runs(name)
     if len(found) > 1:
-        names = ", ".join(f"{name}/{run.path.name}" for run in found)
+        names = ", ".join(str(run.path).removeprefix(f"{RUNS}/") for run in found)
         raise UsageError(f"'{name}' holds several runs; choose one of {names}.")
     return found[0]
+
+
+def _search(config: Path, comparison: Path) -> bool:
+    """Was the run made to find rates?"""
+    return "rates" in config.relative_to(comparison).parts
 
 
 def find_student(name: str) -> Path:

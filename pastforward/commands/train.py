@@ -1,9 +1,9 @@
 """L6. `pastforward train`."""
 
-from pathlib import Path
-
-from pastforward.commands.options import RUNS, TrainOptions, read_train
+from pastforward.commands.options import RUNS
+from pastforward.commands.train_options import TrainOptions, read_train
 from pastforward.config import RunConfig
+from pastforward.recipes import stem
 
 DESCRIPTION = """\
 Train a network on a recipe's data or on your own.
@@ -45,9 +45,3 @@ def usual_name(options: TrainOptions, config: RunConfig) -> str:
     if config.labels is not None:
         return f"{stem(config.data.source)}-{options.way}-{config.student.cell}"
     return f"{stem(options.recipe)}-{options.way}"
-
-
-def stem(recipe: str) -> str:
-    """A folder's name from a recipe, a data name or a path."""
-    name = Path(recipe).name.split(".")[0] or "data"
-    return name.replace(":", "").replace(",", "-").replace("=", "")

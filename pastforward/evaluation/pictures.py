@@ -38,22 +38,29 @@ class Curve:
     colour: str
     label: str = ""
     style: str = "-"
+    error: Sequence[float] = ()
+    """Half the height of a bar at every point; none when empty."""
 
 
-def chart(curves: Sequence[Curve], x_label: str, y_label: str, top: float | None = None) -> Figure:
-    """Lines on one pair of axes, cut above `top` where one passes it."""
+def chart(
+    curves: Sequence[Curve], x_label: str, y_label: str, top: float | None = None,
+    x_scale: str = "linear",
+) -> Figure:  # fmt: skip
+    """Lines on one pair of axes, cut above `top` where one passes it; x_scale may be 'log'."""
     figure = Figure(figsize=(5.4, 3.1), layout="constrained")
     axes = figure.subplots()
     for curve in curves:
         finite = np.isfinite(np.asarray(curve.y, dtype=float)).sum()
         marker = "o" if 0 < finite <= _FEW and curve.style == "-" else None
         label = curve.label or None
-        axes.plot(
-            curve.x, curve.y, curve.style, color=curve.colour, label=label, lw=1.8, marker=marker,
-            ms=3,
+        axes.errorbar(
+            curve.x, curve.y, yerr=curve.error or None, ls=curve.style, color=curve.colour,
+            label=label, lw=1.8, marker=marker, ms=3, elinewidth=1.2, capsize=3,
         )  # fmt: skip
-    whole = all(isinstance(curve.x, range) for curve in curves)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=whole))
+    axes.set_xscale(x_scale)
+    if x_scale == "linear":
+        whole = all(isinstance(curve.x, range) for curve in curves)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=whole))
     if top is not None and axes.get_ylim()[1] > top:
         axes.set_ylim(top=top)
     axes.set_xlabel(x_label)

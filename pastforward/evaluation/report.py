@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pastforward.evaluation import pictures
+from pastforward.evaluation.pages import template
 from pastforward.evaluation.pictures import COLOURS, GREY, Curve
 from pastforward.evaluation.samples import ImageSamples
 from pastforward.evaluation.summary import (
@@ -44,15 +44,8 @@ def write_report(runs: Sequence[RunSummary], out: Path | str) -> Path:
 
 def render(runs: Sequence[RunSummary]) -> str:
     """The page as text."""
-    environment = Environment(
-        loader=PackageLoader("pastforward.evaluation", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     rows = results(runs)
-    return environment.get_template("report.html").render(
+    return template("pastforward.evaluation", "report.html").render(
         title=" · ".join(dict.fromkeys(_source(run) for run in runs)),
         hardware=", ".join(dict.fromkeys(str(run.facts.get("hardware", "?")) for run in runs)),
         counted=runs[0].evaluation,

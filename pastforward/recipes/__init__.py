@@ -10,6 +10,7 @@ from pastforward.config import RunConfig
 from pastforward.recipes.auto import for_path
 from pastforward.recipes.copy import copy
 from pastforward.recipes.digits import digits
+from pastforward.recipes.names import at_length, stem, without_length
 from pastforward.recipes.pydoc import pydoc
 from pastforward.recipes.retrieval import retrieval
 from pastforward.recipes.stored import STORED_WAY, for_labels
@@ -25,6 +26,7 @@ RECIPES: dict[str, Callable[[str], RunConfig]] = {
 """Functions `(way) -> RunConfig`, by the names that the command line knows."""
 
 __all__ = [
-    "RECIPES", "STORED_WAY", "USUAL_WAY", "WAYS", "copy", "digits", "for_labels", "for_path",
-    "pydoc", "retrieval", "stages",
+    "RECIPES", "STORED_WAY", "USUAL_WAY", "WAYS", "at_length", "copy", "digits",
+    "for_labels", "for_path", "pydoc", "retrieval", "stages", "stem",
+    "without_length",
 ]  # fmt: skip

@@ -63,22 +63,36 @@ class RunFolder:
         return self.path / "evaluation.json"
 
     @property
+    def failure(self) -> Path:
+        """Why the run can't be finished, JSON; there after a loss without limit."""
+        return self.path / "failed.json"
+
+    @property
     def report(self) -> Path:
         """The page about the run."""
         return self.path / "report.html"
 
+    @property
+    def is_run(self) -> bool:
+        """Was it made by a run? Other programs write a config.json too: theirs is kept."""
+        return self.config.exists() and self.checkpoint.parent.is_dir()
+
+    @property
+    def is_foreign(self) -> bool:
+        """Does it hold something that no run made?"""
+        filled = self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir()))
+        return filled and not self.is_run
+
     def prepare(self, config: RunConfig, existing: Existing) -> None:
         """Make the folder, or raise `UsageError` by what is there and what the user said."""
-        # Other programs write a config.json too: theirs is never replaced.
-        found = self.config.exists() and self.checkpoint.parent.is_dir()
         if existing is Existing.RESUME:
             self._require_same(config)
-        elif found and existing is Existing.REFUSE:
+        elif self.is_run and existing is Existing.REFUSE:
             raise UsageError(
                 f"{self.path} already holds a run; add --resume to go on with it, --overwrite to "
                 "replace it, or choose another --name."
             )
-        elif not found and self._holds_other_things():
+        elif self.is_foreign:
             raise UsageError(f"{self.path} was made by no run; choose another --name.")
         else:
             self._create(config)
@@ -100,9 +114,6 @@ class RunFolder:
                 f"{self.config} can't be read as a run's config ({error}); it was made by another "
                 "version or edited, so train again or restore it."
             ) from error
-
-    def _holds_other_things(self) -> bool:
-        return self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir()))
 
     def _create(self, config: RunConfig) -> None:
         """Made beside its place and then put there: where that fails, what was there stays."""

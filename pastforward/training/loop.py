@@ -37,6 +37,8 @@ class Progress:
     step: int = 0
     tokens: int = 0
     seconds: float = 0.0
+    calls: int = 0
+    """Cell calls one after the other."""
 
     def share(self, budget: Budget) -> float:
         """Spent part of the budget; 1 and above is the end."""
@@ -100,6 +102,7 @@ class Fit:
         values = _finite(mean, self.progress.step)
         self.optimiser.step()
         self.progress.step += 1
+        self.progress.calls += self.method.serial_calls(self.source.signature.length)
         self.progress.tokens += world() * self.config.batch * self.source.signature.length
         self.progress.seconds += time.perf_counter() - begin
         return values

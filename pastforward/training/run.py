@@ -131,6 +131,7 @@ class Run:
             "step": self.spent.step + progress.step,
             "tokens": self.spent.tokens + progress.tokens,
             "seconds": round(self.spent.seconds + progress.seconds, 3),
+            "calls": self.spent.calls + progress.calls,
         } | terms
         self.folder.metrics.append(row)
 
@@ -139,6 +140,7 @@ class Run:
         self.spent.step += progress.step
         self.spent.tokens += progress.tokens
         self.spent.seconds += progress.seconds
+        self.spent.calls += progress.calls
         self.number += 1
         self._checkpointed = 0.0
         if self.number < len(self.config.stages):

@@ -74,7 +74,8 @@ def test_a_folder_of_my_own_stays(here, capsys):
 
 def test_compare_makes_a_run_of_each_way(shop, capsys):
     root = shop / "runs" / "both"
-    assert {p.name for p in root.iterdir()} == {"bptt", "smt+dmt", "report.html"}
+    pages = {"grid.json", "results.json", "report.html"}
+    assert {p.name for p in root.iterdir()} == {"bptt", "smt+dmt"} | pages
     words = ["compare", "copy:8", "--name", "both", "--ways", "bptt", "smt+dmt", *QUICK, *TINY]
     assert "already holds" in refused(capsys, *words)
     shutil.rmtree(root / "smt+dmt")

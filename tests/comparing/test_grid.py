@@ -1,0 +1,127 @@
+"""Planning a grid: which runs, in which order, where they lie, with which config."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+
+from pastforward.comparing.grid import (
+    SEARCH_SEED,
+    Grid,
+    Setting,
+    Trial,
+    configured,
+    problem,
+    with_cell,
+)
+from pastforward.config import Budget, StudentConfig
+from pastforward.recipes import RECIPES, at_length, stem, without_length
+from pastforward.types import UsageError
+
+GRID = Grid(
+    ("copy:8", "retrieval:12"), ("mlp", "gru"), ("bptt", "smt"), (3, 4), (0.3, 1.0, 3.0), 0.25
+)
+PLAIN = Grid(("digits",), ("mlp",), ("bptt", "smt"))
+
+
+def test_every_combination_is_a_run_once():
+    trials = GRID.trials()
+    expected = itertools.product(GRID.tasks, GRID.cells, GRID.ways, GRID.seeds)
+    found = [(t.setting.task, t.setting.cell, t.setting.way, t.seed) for t in trials]
+    assert sorted(found) == sorted(expected)
+    assert {trial.factor for trial in trials} == {1.0}
+
+
+def test_a_seed_is_whole_before_the_next_begins():
+    seeds = [trial.seed for trial in GRID.trials()]
+    assert seeds == [3] * 8 + [4] * 8
+
+
+def test_searches_try_every_factor_of_every_setting_on_a_seed_of_their_own():
+    searches = GRID.searches()
+    assert len(searches) == 8 * 3
+    assert {s.seed for s in searches} == {SEARCH_SEED}
+    assert SEARCH_SEED not in GRID.seeds
+    by_setting = {s: [t.factor for t in searches if t.setting == s] for s in GRID.settings()}
+    assert set(map(tuple, by_setting.values())) == {GRID.factors}
+    assert PLAIN.searches() == []
+
+
+def test_no_two_runs_share_a_folder():
+    for grid in (GRID, replace(PLAIN, factors=(0.5, 2.0))):
+        places = [grid.place(trial) for trial in [*grid.searches(), *grid.trials()]]
+        assert len(set(places)) == len(places)
+        for one, other in itertools.permutations(places, 2):
+            assert one not in other.parents
+
+
+def test_places():
+    setting = Setting("key_values:16,pairs=2", "gru", "smt+dmt")
+    assert str(GRID.place(Trial(setting, 3))) == "key_values16-pairs2/gru/smt+dmt/seed3"
+    search = Trial(setting, SEARCH_SEED, 0.3)
+    assert str(GRID.place(search)) == "rates/key_values16-pairs2/gru/smt+dmt/x0.3"
+    assert str(PLAIN.place(PLAIN.trials()[1])) == "smt"
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"seeds": (1, 1)}, "seed was named twice"),
+        ({"seeds": ()}, "No seed was named"),
+        ({"seeds": (SEARCH_SEED,)}, "kept for the search"),
+        ({"seeds": (10**15,)}, "at most 15 digits"),
+        ({"ways": ("bptt", "bptt")}, "way was named twice"),
+        ({"cells": ("gru", "gru")}, "cell was named twice"),
+        ({"tasks": ("copy:8", "copy:8")}, "task was named twice"),
+        ({"tasks": ("a/notes.txt", "b/notes.txt")}, "share a folder's name"),
+        ({"factors": (1.0, 1.0)}, "factor was given twice"),
+        ({"factors": (0.0,)}, "numbers above 0"),
+        ({"factors": (float("nan"),)}, "numbers above 0"),
+        ({"share": 0.0}, "part of the budget"),
+        ({"share": 1.5}, "part of the budget"),
+    ],
+)
+def test_axes_that_can_not_be(changes, says):
+    assert problem(GRID) is None
+    found = problem(replace(GRID, **changes))
+    assert found is not None
+    assert says in found
+
+
+def test_a_config_differs_in_what_the_trial_says_alone():
+    base = replace(RECIPES["copy32"]("smt+dmt"), budget=Budget(tokens=1000))
+    found = configured(base, Trial(Setting("copy32", "gru", "smt+dmt"), 5, 3.0), 0.25)
+    assert found.seed == 5
+    assert found.budget == Budget(tokens=250)
+    assert found.student == replace(base.student, cell="gru")
+    assert [s.lr for s in found.stages] == [3.0 * s.lr for s in base.stages]
+    same = replace(
+        found, seed=base.seed, budget=base.budget, student=base.student, stages=base.stages
+    )
+    assert same == base
+
+
+def test_an_lstm_keeps_as_many_numbers():
+    eight = StudentConfig("mlp", slots=8, width=16)
+    assert with_cell(eight, "lstm") == StudentConfig("lstm", slots=2, width=64)
+    assert with_cell(StudentConfig("mlp", slots=2, width=7), "lstm").width == 7
+    assert with_cell(eight, "gru") == replace(eight, cell="gru")
+
+
+def test_lengths_are_put_into_names():
+    assert at_length("copy", 64) == "copy:64"
+    assert at_length("retrieval,symbols=4", 64) == "retrieval:64,symbols=4"
+    assert at_length("retrieval:symbols=4", 64) == "retrieval:64,symbols=4"
+    for task, says in (("digits", "isn't free"), ("copy32", "isn't free"), ("copy:8", "'copy'")):
+        with pytest.raises(UsageError, match=says):
+            at_length(task, 64)
+    assert without_length("copy:64") == without_length("copy:8") == "copy"
+    assert without_length("retrieval:64,symbols=4") == "retrieval,symbols=4"
+
+
+def test_names_of_folders():
+    assert stem("copy:64") == "copy64"
+    assert stem("data/my-notes.txt") == "my-notes"
+    assert stem("key_values:128,pairs=8") == "key_values128-pairs8"
+    assert stem("hf:owner/name") == "name"
+    assert stem("..") == "data"

@@ -1,0 +1,197 @@
+"""Rows, means and pages from run folders as training leaves them, whole grids and halves."""
+
+import io
+import json
+import math
+import re
+
+import pytest
+from rich.console import Console
+
+from pastforward.comparing.grid import Grid, Setting
+from pastforward.comparing.page import write_page
+from pastforward.comparing.record import (
+    Record,
+    State,
+    folder_of,
+    holds_grid,
+    read_record,
+    state,
+)
+from pastforward.comparing.results import (
+    Row,
+    Spread,
+    aggregate,
+    best_of,
+    collect,
+    spread,
+    write_results,
+)
+from pastforward.comparing.table import grid_table
+from pastforward.types import UsageError
+
+GRID = Grid(("copy:8", "copy:12"), ("mlp",), ("bptt", "smt+dmt"), (0, 1, 2), (0.3, 1.0))
+SOURCES = {"copy:8": "copy:8", "copy:12": "copy:12"}
+RECORD = Record("pastforward compare copy --lengths 8 12", GRID, SOURCES)
+
+
+def finish(folder, nats, way, length):
+    teacher = None if way == "bptt" else {"nats": 0.25}
+    stages = [{"lr": 0.5}, {"lr": 0.25}]
+    facts = {
+        "seconds": 8.0, "tokens": 64, "steps": 4, "calls": 32, "parameters": 1234,
+        "length": length, "hardware": "2 test cores", "threads": 1, "date": "2026-01-02",
+        "config": {"stages": stages},
+    }  # fmt: skip
+    evaluation = {
+        "student": {"nats": nats, "accuracy": 1 / (1 + nats)}, "teacher": teacher,
+        "floors": {"uniform": 2.0794, "unigram": 2.0794},
+    }  # fmt: skip
+    begin(folder)
+    folder.evaluation.write_text(json.dumps({"evaluation": evaluation, "facts": facts}))
+
+
+def begin(folder):
+    folder.path.mkdir(parents=True)
+    folder.config.write_text("{}")
+    for step in (10, 20):
+        point = {"step": step, "seconds": step / 10, "tokens": 9 * step, "calls": 3 * step}
+        folder.metrics.append(point | {"valid": 2.0 - step / 20})
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Seed 0 is finished, of seed 1 a run failed and one is under way."""
+    root = tmp_path / "five"
+    RECORD.write(root)
+    trials = GRID.trials()
+    for nats, trial in zip((0.5, 1.5, 0.75, 0.25), trials[:4], strict=True):
+        length = int(trial.setting.task.partition(":")[2])
+        finish(folder_of(root, GRID, trial), nats, trial.setting.way, length)
+    finish(folder_of(root, GRID, trials[4]), 1.0, "bptt", 8)
+    begin(folder_of(root, GRID, trials[5]))
+    folder_of(root, GRID, trials[5]).failure.write_text('{"error": "\'dynamics\' is nan"}')
+    begin(folder_of(root, GRID, trials[6]))
+    return root
+
+
+def test_the_record_comes_back(root):
+    assert holds_grid(root)
+    assert read_record(root) == RECORD
+    assert not holds_grid(root.parent)
+    (root / "grid.json").write_text("{}")
+    with pytest.raises(UsageError, match="can't be read"):
+        read_record(root)
+
+
+def test_how_far_each_run_is(root):
+    found = [state(folder_of(root, GRID, trial)) for trial in GRID.trials()]
+    assert found[:8] == [
+        *[State.FINISHED] * 5, State.FAILED, State.BEGUN, State.WAITING,
+    ]  # fmt: skip
+    assert set(found[8:]) == {State.WAITING}
+
+
+def test_every_planned_run_has_a_row(root):
+    rows = collect(root, RECORD)
+    assert len(rows) == 12
+    first, failed, waiting = rows[0], rows[5], rows[11]
+    assert (first.T, first.lr, first.nats, first.calls) == (8, [0.5, 0.25], 0.5, 32)
+    assert (first.teacher_nats, rows[1].teacher_nats) == (None, 0.25)
+    assert first.folder == "copy8/mlp/bptt/seed0"
+    assert (failed.state, failed.error, failed.nats) == ("failed", "'dynamics' is nan", None)
+    assert (waiting.state, waiting.nats, waiting.seed) == ("not begun", None, 2)
+
+
+def test_results_are_whole_json(root):
+    path = write_results(root, RECORD, collect(root, RECORD))
+    found = json.loads(path.read_text())
+    assert found["command"] == RECORD.command
+    assert len(found["rows"]) == 12
+    wanted = {
+        "task", "T", "cell", "way", "seed", "lr", "nats", "accuracy", "teacher_nats", "floors",
+        "seconds", "tokens", "steps", "calls", "parameters", "hardware", "threads", "date",
+        "command", "state",
+    }  # fmt: skip
+    assert wanted <= found["rows"][0].keys()
+
+
+def test_means_and_deviations_against_their_definition():
+    values = [0.5, 1.0, 3.0]
+    mean = sum(values) / 3
+    deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / 2)
+    found = spread([None, *values])
+    assert found is not None
+    assert found.mean == pytest.approx(mean)
+    assert found.deviation == pytest.approx(deviation)
+    assert spread([2.0]) == Spread(2.0, None)
+    assert spread([None]) is None
+
+
+def test_seeds_are_taken_together(root):
+    lines = aggregate(collect(root, RECORD))
+    assert [line.setting for line in lines] == GRID.settings()
+    bptt, smt = lines[:2]
+    assert bptt.nats == (pytest.approx(0.75), pytest.approx(math.sqrt(2) / 4))
+    assert (bptt.planned, bptt.finished, bptt.failed) == (3, 2, 0)
+    assert smt.nats == Spread(1.5, None)
+    assert (smt.finished, smt.failed) == (1, 1)
+    assert best_of(lines) == {
+        Setting("copy:8", "mlp", "bptt"), Setting("copy:12", "mlp", "smt+dmt"),
+    }  # fmt: skip
+
+
+def test_nothing_is_best_where_nothing_is_finished():
+    rows = [Row("a", "mlp", way, 0, "not begun", "f", "c") for way in ("bptt", "smt")]
+    lines = aggregate(rows)
+    assert len(lines) == 2
+    assert best_of(lines) == set()
+
+
+def test_the_table_shows_losers_and_fits_a_console(root):
+    console = Console(width=80, file=io.StringIO(), record=True)
+    console.print(grid_table(aggregate(collect(root, RECORD))))
+    text = console.export_text()
+    for shown in (
+        "0.7500 ± 0.3536",
+        "1.5000",
+        "0.2500",
+        "2 of 3",
+        "1 of 3",
+        "smt+dmt (1)",
+        "2.0794",
+    ):
+        assert shown in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_page_of_half_a_grid(root):
+    rows = collect(root, RECORD)
+    text = write_page(root, RECORD, rows, root / "report.html").read_text()
+    for shown in ("5 finished", "1 failed", "1 under way", "5 not begun", "0.7500 ± 0.3536"):
+        assert shown in text
+    assert "&#39;dynamics&#39; is nan" in text
+    assert RECORD.command in text
+    # Accuracy against T once, three pictures for each task.
+    assert text.count("<svg") == text.count("</svg>") == 1 + 2 * 3
+    assert "http:" not in text
+    assert "https:" not in text
+    assert not re.search(r"<(script|link|iframe|object|embed)\b", text)
+
+
+def test_a_page_before_the_first_run(tmp_path):
+    root = tmp_path / "five"
+    RECORD.write(root)
+    text = write_page(root, RECORD, collect(root, RECORD), root / "report.html").read_text()
+    assert "12 not begun" in text
+    assert "<svg" not in text
+
+
+def test_figures_that_can_not_be_read(root):
+    folder = folder_of(root, GRID, GRID.trials()[0])
+    folder.evaluation.write_text("{")
+    with pytest.raises(UsageError, match="can't be read"):
+        collect(root, RECORD)
+    folder.evaluation.write_text("{}")
+    with pytest.raises(UsageError, match="holds no figures"):
+        collect(root, RECORD)
