@@ -6,6 +6,7 @@ from pastforward.config import RunConfig
 from pastforward.methods.base import Losses, Method
 from pastforward.methods.bptt import TruncatedBPTT, bptt
 from pastforward.methods.dmt import UnrollDMT, WindowDMT
+from pastforward.methods.rtrl import RTRL
 from pastforward.methods.smt import SMT, FrozenSMT, JointSMT, TeacherTraining
 from pastforward.oracle import Oracle
 from pastforward.student import Student
@@ -25,10 +26,11 @@ METHODS: dict[str, Callable[[Student, Oracle, RunConfig], Method]] = {
     "dmt-unroll": lambda student, oracle, run: UnrollDMT(student, oracle, run.dmt),
     "bptt": lambda student, oracle, run: bptt(student),
     "tbptt": lambda student, oracle, run: TruncatedBPTT(student, run.dmt.window),
+    "rtrl": lambda student, oracle, run: RTRL(student, run.fit.batch // run.fit.accumulate),
 }
 """Builders `(student, oracle, run) -> Method`; those by back-propagation ask no oracle."""
 
 __all__ = [
-    "METHODS", "SMT", "FrozenSMT", "JointSMT", "Losses", "Method", "TeacherTraining",
+    "METHODS", "RTRL", "SMT", "FrozenSMT", "JointSMT", "Losses", "Method", "TeacherTraining",
     "TruncatedBPTT", "UnrollDMT", "WindowDMT", "bptt",
 ]  # fmt: skip

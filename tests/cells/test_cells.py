@@ -2,29 +2,18 @@
 
 import pytest
 import torch
+from cell_table import INPUTS, NAMES, build
 from tiny import batch, descend, gradients, seeded, signature, still, teacher
 from torch import nn
 from torch.nn import functional as F
 
-from pastforward.cells import CELLS, LSTM, Cell, wrap
+from pastforward.cells import LSTM, Cell, wrap
 from pastforward.config import DMTConfig, RunConfig, SMTConfig, StudentConfig
 from pastforward.memory import rms_norm
 from pastforward.methods import METHODS
 from pastforward.rollout import rollout
 from pastforward.student import Student, build_student
 from pastforward.types import MemoryShape, UsageError
-
-INPUTS = 3
-SHAPES = {"elman": (1, 4), "gru": (3, 4), "lstm": (2, 4), "mlp": (1, 8), "transformer": (3, 8)}
-NAMES = [*CELLS, "wrapped"]
-
-
-def build(name: str) -> Cell:
-    torch.manual_seed(0)
-    memory = MemoryShape(*SHAPES.get(name, (2, 4)))
-    if name == "wrapped":
-        return wrap(nn.GRUCell(INPUTS, memory.size))(memory, INPUTS).double()
-    return CELLS[name](memory, INPUTS).double()
 
 
 def arguments(cell: Cell, *leading: int) -> tuple[torch.Tensor, torch.Tensor]:
