@@ -36,7 +36,10 @@ class StudentConfig:
     """The recurrent network that ships."""
 
     cell: str = "mlp"
-    """elman, gru, lstm, mlp or transformer."""
+    """elman, gru, lstm, mlp or transformer; or a peer for the way 'parallel': s4d, mingru, mamba2 or
+    attention."""
+    like: str = "mlp"
+    """For a peer: the cell of the student whose parameters it matches in number."""
     slots: int = 1
     """K, memory slots (an LSTM needs 2, for h and c)."""
     width: int = 128
@@ -97,7 +100,7 @@ class DMTConfig:
     """Weights of the losses and the length of a window."""
 
     window: int = 8
-    """k, steps in a window; at T the whole rollout."""
+    """k, steps in a window, of tbptt too; at T the whole rollout."""
     own: float = 1.0
     """Share of windows that start from the student's own memories; the rest start from labels."""
     visits: int = 4
@@ -164,7 +167,8 @@ class Stage:
     """One method for a share of the budget."""
 
     method: str
-    """teacher, smt, smt-frozen, dmt, dmt-unroll, bptt or tbptt."""
+    """teacher, smt, smt-frozen, dmt, dmt-unroll, bptt, tbptt, rtrl, transformer, distil or
+    parallel."""
     share: float
     lr: float
 
