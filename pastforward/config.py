@@ -36,10 +36,8 @@ class StudentConfig:
     """The recurrent network that ships."""
 
     cell: str = "mlp"
-    """elman, gru, lstm, mlp or transformer; or a peer for the way 'parallel': s4d, mingru, mamba2 or
-    attention."""
-    like: str = "mlp"
-    """For a peer: the cell of the student whose parameters it matches in number."""
+    """elman, gru, lstm, mlp or transformer; with --way parallel a peer instead: s4d, mingru, mamba2
+    or attention."""
     slots: int = 1
     """K, memory slots (an LSTM needs 2, for h and c)."""
     width: int = 128
@@ -48,6 +46,8 @@ class StudentConfig:
     """E, width of an embedded input."""
     hidden: int = 128
     """Hidden units of the readout."""
+    like: str = "mlp"
+    """For a peer: the cell of the student whose parameters it matches in number."""
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,8 @@ class TrainOptions(Options):
     """Options of `train`."""
 
     way: str = USUAL_WAY
-    """bptt, tbptt, smt, smt+dmt or two-stage; with --labels, smt-frozen then dmt."""
+    """bptt, tbptt, rtrl, distil, parallel (for a peer), smt, smt+dmt, smt+dmt+bptt or two-stage;
+    with --labels, smt-frozen then dmt."""
     labels: str | None = None
     """Instead of a RECIPE: a folder that `label` wrote. No teacher is trained."""
     stages: tuple[Stage, ...] = ()
@@ -76,7 +77,7 @@ class CompareOptions(Options):
     """Options of `compare`."""
 
     ways: tuple[str, ...] = ("bptt", "smt", "smt+dmt")
-    """Any of bptt, tbptt, smt, smt+dmt and two-stage."""
+    """Any of bptt, tbptt, rtrl, distil, smt, smt+dmt, smt+dmt+bptt and two-stage."""
 
 
 Kind = TypeVar("Kind", bound=Options)

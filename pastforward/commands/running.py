@@ -13,6 +13,7 @@ from pastforward.commands import Stopped
 from pastforward.commands.runs import load_summary, write_summary
 from pastforward.config import RunConfig
 from pastforward.evaluation import RunSummary, draw_samples, evaluate
+from pastforward.peers import PEERS, wanted_parameters
 from pastforward.training import (
     Existing,
     Interrupted,
@@ -124,7 +125,14 @@ def _facts(run: Run) -> dict[str, Any]:
         "hardware": _hardware(run.device),
         "data": run.source.describe(),
         "config": dataclasses.asdict(run.config),
-    }
+    } | _size_wanted(run)
+
+
+def _size_wanted(run: Run) -> dict[str, int]:
+    """Of a peer: the parameters of the student whose size it takes."""
+    if run.config.student.cell not in PEERS:
+        return {}
+    return {"wanted": wanted_parameters(run.config.student, run.source.signature)}
 
 
 def _hardware(device: torch.device) -> str:

@@ -1,6 +1,7 @@
 """L2. Peers: other networks on the same data, loop and budget, of the same size as a student."""
 
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -37,8 +38,8 @@ def _recurrent(layer: type[S4D] | type[MinGRU]) -> PeerBuilder:
 PEERS: dict[str, _Kind] = {
     "s4d": _Kind(_recurrent(S4D)),
     "mingru": _Kind(_recurrent(MinGRU)),
-    "mamba2": _Kind(lambda *sizes: Mamba2(*sizes, DEPTH), HEAD // 2),
-    "attention": _Kind(lambda *sizes: Attention(*sizes, DEPTH), 2 * HEADS),
+    "mamba2": _Kind(partial(Mamba2, depth=DEPTH), HEAD // 2),
+    "attention": _Kind(partial(Attention, depth=DEPTH), 2 * HEADS),
 }
 """Names that stand where a student's cell is asked for."""
 

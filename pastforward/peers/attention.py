@@ -10,7 +10,7 @@ from torch import Tensor
 from pastforward.blocks import Tower
 from pastforward.config import TeacherConfig
 from pastforward.peers.base import Peer
-from pastforward.types import Signature
+from pastforward.types import Signature, UsageError
 
 HEADS = 4
 
@@ -31,5 +31,13 @@ class Attention(Peer):
 
 
 def build_transformer(config: TeacherConfig, signature: Signature) -> Attention:
-    """What output distillation learns from: the encoder's sizes, and no memory in between."""
+    """What output distillation learns from: the encoder's sizes, and no memory in between.
+
+    Raises `UsageError` on misfits.
+    """
+    if config.width % (2 * config.heads):
+        raise UsageError(
+            f"Sizes don't fit: the Transformer's width {config.width} is no multiple of twice its "
+            f"{config.heads} heads; change --teacher.width or --teacher.heads."
+        )
     return Attention(signature, config.width, 2 * config.width, config.depth, config.heads)

@@ -103,8 +103,8 @@ class RecurrentPeer(Peer):
         """Parameters of y_t from x_t and what came before, and the next state."""
         h, later = self.embed(x), []
         for layer, own in zip(self._layers(), state, strict=True):
-            h, own = layer.step(own, h)
-            later.append(own)
+            h, after = layer.step(own, h)
+            later.append(after)
         return self.readout(self.norm(h).unsqueeze(-2)), later
 
     def _layers(self) -> list[Layer]:

@@ -3,6 +3,7 @@
 Its plain PyTorch path is used, which runs on any machine; fused kernels are that library's matter.
 """
 
+from importlib import import_module
 from typing import final
 
 from torch import Tensor, nn
@@ -23,18 +24,18 @@ class Mamba2(Peer):
         """Raises `UsageError` where the library is not installed."""
         super().__init__(signature, width, hidden)
         try:
-            from transformers import Mamba2Config, Mamba2Model
+            library = import_module("transformers")
         except ImportError as error:
             raise UsageError(
                 f"The cell 'mamba2' needs the library transformers, which can't be imported "
                 f"({error}); get it with: pip install 'pastforward[mamba]'."
             ) from error
-        sizes = Mamba2Config(
+        sizes = library.Mamba2Config(
             vocab_size=1, hidden_size=width, num_hidden_layers=depth, expand=2, head_dim=HEAD,
             num_heads=2 * width // HEAD, state_size=_STATE, n_groups=1, chunk_size=_CHUNK,
             use_cache=False, pad_token_id=None, bos_token_id=None, eos_token_id=None,
         )  # fmt: skip
-        self.model = Mamba2Model(sizes)
+        self.model = library.Mamba2Model(sizes)
         self.model.set_input_embeddings(nn.Identity())  # inputs come embedded
 
     def mix(self, e: Tensor) -> Tensor:

@@ -1,8 +1,11 @@
 """L2. S4D: a diagonal state space layer (Gu, Gupta, Goel & Re 2022), trained by convolution.
 
-Every channel has N / 2 complex modes, x_t = exp(dt A) x_{t-1} + dB u_t and y_t = 2 Re(C x_t) + D u_t,
-discretised by zero-order hold. Unrolled it is a convolution with K_l = 2 Re(C exp(l dt A) dB), which
-a Fourier transform does for all t at once.
+Every channel has N / 2 complex modes, discretised by zero-order hold,
+
+    x_t = exp(dt A) x_{t-1} + dB u_t,    y_t = 2 Re(C x_t) + D u_t.
+
+Unrolled it is a convolution with K_l = 2 Re(C exp(l dt A) dB), which a Fourier transform does for
+all t at once.
 """
 
 import math

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from cell_table import INPUTS, NAMES, build
-from tiny import batch, descend, gradients, seeded, signature, still, teacher
+from tiny import batch, descend, gradients, networks, seeded, signature, still
 from torch import nn
 from torch.nn import functional as F
 
@@ -96,11 +96,10 @@ def test_every_slot_may_read_every_slot_and_the_input_in_two_steps(name):
 def test_one_step_of_every_method(name, method):
     what = signature(length=5)
     own = Student(what, build(name), hidden=5).double()
-    guide = teacher(what, own)
     run = RunConfig(
         smt=SMTConfig(future=3, consistency=0.5, noise=0.1), dmt=DMTConfig(window=2, distil=0.5)
     )
-    built = METHODS[method](own, guide, run)
+    built = METHODS[method](*networks(method, own), run)
     trained = list(built.parameters())
     before = [p.detach().clone() for p in trained]
     optimiser = torch.optim.AdamW(trained, 1e-3)
