@@ -122,8 +122,8 @@ def load_summary(folder: RunFolder, name: str | None = None) -> RunSummary:
 
 
 def _teacher(folder: RunFolder, config: RunConfig, student: Network) -> Guide | None:
-    teacher = build_guide(config, student)
-    if teacher is None or not folder.teacher.exists():
+    teacher = build_guide(config, student) if folder.teacher.exists() else None
+    if teacher is None:
         return None
     tensors, _ = load_tensors(folder.teacher)
     try:

@@ -93,20 +93,21 @@ class _Meters:
         student, teacher = self.networks
         if isinstance(teacher, Peer):
             self.teacher.add(teacher.predict(batch.x), batch.y, batch.mask)
+            teacher = None
         if not isinstance(student, Student):
             self.student.add(student.predict(batch.x), batch.y, batch.mask)
             return
         own = rollout(student.cell, student.start(len(batch.x)), student.embed(batch.x))
         self.student.add(student.readout(own[:, 1:]), batch.y, batch.mask)
         self.own.add(own[:, 1:])
-        if isinstance(teacher, Teacher):
+        if teacher is not None:
             labels = teacher.labels(batch.x)
             self.teacher.add(teacher.decoder.readout(labels[:, 1:]), batch.y, batch.mask)
             self.labels.add(labels[:, 1:])
             self.drift.add(own, labels, student.step(labels[:, :-1], batch.x))
 
     def read(self, split: str, floors: dict[str, float]) -> Evaluation:
-        labelled = isinstance(self.networks[1], Teacher)
+        labelled = not isinstance(self.networks[1], Peer | None)
         collapse = {}
         if isinstance(self.networks[0], Student):
             collapse["student"] = self.own.read()

@@ -50,7 +50,7 @@ FAST = ["copy:8", *QUICK, *TINY]
         ("--cell s4d --way bptt", "'s4d' is a peer.*stage 'bptt'"),
         ("--way parallel", "trains a peer, and 'mlp' is none; give --cell s4d"),
         ("--way parallel --cell s4d --student.like s4d", "--student.like is 's4d'"),
-        ("--way rtrl --student.width 4096", "RTRL would carry .*; take a smaller memory"),
+        ("--way rtrl --student.width 512", "RTRL would carry .*; take a smaller memory"),
         ("--way distil --teacher.heads 5", "Transformer's width 16 is no multiple"),
         ("--stages.0.method distil", "put a stage 'transformer' before it"),
         ("--seconds 5", "steps=3, tokens=None, seconds=5"),
