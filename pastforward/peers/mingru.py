@@ -3,6 +3,7 @@
 h_t = (1 - z_t) h_{t-1} + z_t h~_t is then linear in h, and a scan finds all h_t in log T passes.
 """
 
+import math
 from typing import final
 
 import torch
@@ -11,6 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pastforward.peers.base import Recurrence
+
+LONGEST = 1000
+"""Steps: at the start, units hold what they read for 1 to so many, as those of S4D do."""
 
 
 @final
@@ -21,6 +25,10 @@ class MinGRU(Recurrence):
         super().__init__()
         self.gates = nn.Linear(width, 4 * width)
         self.out = nn.Linear(2 * width, width)
+        # Half-open gates forget within a few steps, and nothing teaches them to hold (chrono
+        # initialisation, Tallec & Ollivier 2018).
+        with torch.no_grad():
+            self.gates.bias[: 2 * width] = -math.log(LONGEST) * torch.rand(2 * width)
 
     def forward(self, u: Tensor) -> Tensor:
         """See `Recurrence`."""
