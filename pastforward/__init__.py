@@ -31,9 +31,12 @@ if TYPE_CHECKING:
     from pastforward.labels import LabelStore, open_labels
     from pastforward.methods import (
         METHODS,
+        RTRL,
+        Distillation,
         FrozenSMT,
         JointSMT,
         Method,
+        Parallel,
         TeacherTraining,
         TruncatedBPTT,
         UnrollDMT,
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
         bptt,
     )
     from pastforward.oracle import Oracle, StoredLabels
+    from pastforward.peers import PEERS, Peer, build_network, build_transformer
     from pastforward.recipes import RECIPES, WAYS, for_path
     from pastforward.stream import (
         Sampling,
@@ -51,7 +55,7 @@ if TYPE_CHECKING:
     )
     from pastforward.stream.ahead import AheadOfTime, compile_stream
     from pastforward.student import Student, build_student
-    from pastforward.student_file import load_student, save_student
+    from pastforward.student_file import load_network, load_student, save_student
     from pastforward.teacher import Teacher, build_teacher
     from pastforward.training import Fit, NonFiniteLoss, Run, RunFolder, check, fit
     from pastforward.types import Batch, MemoryShape, Signature, Tokens, UsageError, Vectors
@@ -68,15 +72,16 @@ _HOMES = {
     "evaluation": ("Evaluation", "draw_samples", "evaluate"),
     "labels": ("LabelStore", "open_labels"),
     "methods": (
-        "METHODS", "FrozenSMT", "JointSMT", "Method", "TeacherTraining", "TruncatedBPTT",
-        "UnrollDMT", "WindowDMT", "bptt",
+        "METHODS", "RTRL", "Distillation", "FrozenSMT", "JointSMT", "Method", "Parallel",
+        "TeacherTraining", "TruncatedBPTT", "UnrollDMT", "WindowDMT", "bptt",
     ),
     "oracle": ("Oracle", "StoredLabels"),
+    "peers": ("PEERS", "Peer", "build_network", "build_transformer"),
     "recipes": ("RECIPES", "WAYS", "for_path"),
     "stream": ("Sampling", "Stream", "complete_images", "continue_text", "draw_images"),
     "stream.ahead": ("AheadOfTime", "compile_stream"),
     "student": ("Student", "build_student"),
-    "student_file": ("load_student", "save_student"),
+    "student_file": ("load_network", "load_student", "save_student"),
     "teacher": ("Teacher", "build_teacher"),
     "training": ("Fit", "NonFiniteLoss", "Run", "RunFolder", "check", "fit"),
     "types": ("Batch", "MemoryShape", "Signature", "Tokens", "UsageError", "Vectors"),
@@ -87,10 +92,11 @@ __all__ = [  # noqa: RUF022 (by floor, as in _HOMES; a test holds it equal to it
     "CELLS", "Cell", "wrap", "Budget", "DataConfig", "DMTConfig", "FitConfig", "RunConfig",
     "SMTConfig", "Stage", "StudentConfig", "TeacherConfig", "SeriesSource", "Source",
     "image_source", "open_data", "open_source", "text_source", "Evaluation", "draw_samples",
-    "evaluate", "LabelStore", "open_labels", "METHODS", "FrozenSMT", "JointSMT", "Method",
-    "TeacherTraining", "TruncatedBPTT", "UnrollDMT", "WindowDMT", "bptt", "Oracle",
-    "StoredLabels", "RECIPES", "WAYS", "for_path", "Sampling", "Stream", "complete_images",
-    "continue_text", "draw_images", "AheadOfTime", "compile_stream", "Student", "build_student",
+    "evaluate", "LabelStore", "open_labels", "METHODS", "RTRL", "Distillation", "FrozenSMT",
+    "JointSMT", "Method", "Parallel", "TeacherTraining", "TruncatedBPTT", "UnrollDMT", "WindowDMT",
+    "bptt", "Oracle", "StoredLabels", "PEERS", "Peer", "build_network", "build_transformer",
+    "RECIPES", "WAYS", "for_path", "Sampling", "Stream", "complete_images", "continue_text",
+    "draw_images", "AheadOfTime", "compile_stream", "Student", "build_student", "load_network",
     "load_student", "save_student", "Teacher", "build_teacher", "Fit", "NonFiniteLoss", "Run",
     "RunFolder", "check", "fit", "Batch", "MemoryShape", "Signature", "Tokens", "UsageError",
     "Vectors",

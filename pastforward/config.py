@@ -37,7 +37,8 @@ class StudentConfig:
     """The recurrent network that ships."""
 
     cell: str = "mlp"
-    """elman, gru, lstm, mlp or transformer."""
+    """elman, gru, lstm, mlp or transformer; with --way parallel a peer instead: s4d, mingru, mamba2
+    or attention."""
     slots: int = 1
     """K, memory slots (an LSTM needs 2, for h and c)."""
     width: int = 128
@@ -46,6 +47,8 @@ class StudentConfig:
     """E, width of an embedded input."""
     hidden: int = 128
     """Hidden units of the readout."""
+    like: str = "mlp"
+    """For a peer: the cell of the student whose parameters it matches in number."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ class DMTConfig:
     """Weights of the losses and the length of a window."""
 
     window: int = 8
-    """k, steps in a window; at T the whole rollout."""
+    """k, steps in a window, of tbptt too; at T the whole rollout."""
     own: float = 1.0
     """Share of windows that start from the student's own memories; the rest start from labels."""
     visits: int = 4
@@ -165,7 +168,8 @@ class Stage:
     """One method for a share of the budget."""
 
     method: str
-    """teacher, smt, smt-frozen, dmt, dmt-unroll, bptt or tbptt."""
+    """teacher, smt, smt-frozen, dmt, dmt-unroll, bptt, tbptt, rtrl, transformer, distil or
+    parallel."""
     share: float
     lr: float
 

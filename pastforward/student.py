@@ -9,6 +9,7 @@ from pastforward.config import StudentConfig
 from pastforward.inputs import embedding
 from pastforward.memory import rms_norm
 from pastforward.outputs import Readout
+from pastforward.rollout import rollout
 from pastforward.types import MemoryShape, Signature, Tokens, UsageError, nearest
 
 
@@ -46,6 +47,11 @@ class Student(nn.Module):
     def step(self, m: Float[Tensor, "... slots width"], x: Tensor) -> Tensor:
         """f(m_{t-1}, x_t) for tokens `[...]` or vectors `[..., C]`."""
         return self.cell(m, self.embed(x))
+
+    def predict(self, x: Tensor) -> Float[Tensor, "batch length parameters"]:
+        """Parameters of y_1..y_T, alone from m_0: T steps, one after the other."""
+        memories = rollout(self.cell, self.start(x.shape[0]), self.embed(x))
+        return self.readout(memories[:, 1:])
 
 
 def build_student(config: StudentConfig, signature: Signature) -> Student:

@@ -17,13 +17,14 @@ from pastforward.cells import CELLS, CellBuilder
 from pastforward.config import StudentConfig
 from pastforward.data.codec import Codec, codec_from_json, codec_to_json
 from pastforward.files import write_atomically
-from pastforward.student import Student, build_student
+from pastforward.peers import PEERS, Network, build_network
+from pastforward.student import Student
 from pastforward.types import Kind, MemoryShape, Signature, Tokens, UsageError, Vectors
 
 _KEY, _FORMAT = "pastforward.student", 1
 
 
-def save_student(path: Path | str, student: Student, config: StudentConfig, codec: Codec) -> None:
+def save_student(path: Path | str, student: Network, config: StudentConfig, codec: Codec) -> None:
     """Write weights, config, signature and codec to `path`, atomically.
 
     Raises `UsageError` when the place can't be written; a file that was there before then stays.
@@ -43,6 +44,20 @@ def save_student(path: Path | str, student: Student, config: StudentConfig, code
 def load_student(path: Path | str, cell: CellBuilder | None = None) -> tuple[Student, Codec]:
     """The student in `path`, in evaluation mode on the CPU, and the codec of its symbols.
 
+    Raises as `load_network` does, and `UsageError` for a peer.
+    """
+    network, codec = load_network(path, cell)
+    if not isinstance(network, Student):
+        raise UsageError(
+            f"'{path}' holds a peer, which `eval` and `report` can measure, but which has no "
+            "memory to run alone; give the file of a student."
+        )
+    return network, codec
+
+
+def load_network(path: Path | str, cell: CellBuilder | None = None) -> tuple[Network, Codec]:
+    """The student or peer in `path`, in evaluation mode on the CPU, and the codec of its symbols.
+
     `cell` builds the cell of a student whose cell is no entry of the table, as `wrap` makes them.
     Raises `UsageError` for a file that is missing, truncated, foreign or of another cell.
     """
@@ -53,13 +68,13 @@ def load_student(path: Path | str, cell: CellBuilder | None = None) -> tuple[Stu
         codec = codec_from_json(facts["codec"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _foreign(path, f"its description can't be read ({error})") from error
-    student = _build(path, config, signature, cell)
+    network = _build(path, config, signature, cell)
     try:
-        student.load_state_dict(tensors, assign=True)
+        network.load_state_dict(tensors, assign=True)
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise _foreign(path, f"its weights don't fit its description ({reason})") from error
-    return student.eval(), codec
+    return network.eval(), codec
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -80,8 +95,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 def _build(
     path: Path | str, config: StudentConfig, signature: Signature, cell: CellBuilder | None
-) -> Student:
-    if cell is None and config.cell not in CELLS:
+) -> Network:
+    if cell is None and config.cell not in (*CELLS, *PEERS):
         raise UsageError(
             f"'{path}' holds a student with a cell of its own, '{config.cell}'; "
             "hand the builder of that cell to load_student as `cell`."
@@ -89,7 +104,7 @@ def _build(
     # The weights drawn here are thrown away, and must not move anyone's random numbers.
     with torch.random.fork_rng(devices=[]):
         if cell is None:
-            return build_student(config, signature)
+            return build_network(config, signature)
         built = cell(MemoryShape(config.slots, config.width), config.embed)
         return Student(signature, built, config.hidden)
 

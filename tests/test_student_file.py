@@ -14,9 +14,10 @@ from pastforward.cells import CELLS, wrap
 from pastforward.config import StudentConfig
 from pastforward.data.codec import PixelCodec, SeriesCodec, SymbolCodec, TextCodec
 from pastforward.files import write_atomically
+from pastforward.peers import build_network
 from pastforward.stream import Stream
 from pastforward.student import Student, build_student
-from pastforward.student_file import load_student, save_student
+from pastforward.student_file import load_network, load_student, save_student
 from pastforward.types import MemoryShape, Signature, Tokens, UsageError, Vectors
 
 TEXT = TextCodec("abcde")
@@ -55,6 +56,20 @@ def test_round_trip_of_every_cell(tmp_path, cell):
     assert loaded.signature == student.signature
     assert not loaded.training
     assert torch.equal(scored(loaded), scored(student))
+
+
+@pytest.mark.parametrize("cell", ["s4d", "mingru", "attention"])
+def test_round_trip_of_a_peer_which_is_no_student(tmp_path, cell):
+    config = config_of(cell)
+    torch.manual_seed(0)
+    peer = build_network(config, Signature(Tokens(5), Tokens(5), 12))
+    save_student(tmp_path / "s", peer, config, TEXT)
+    loaded, codec = load_network(tmp_path / "s")
+    assert codec == TEXT
+    x = torch.arange(24).view(2, 12) % 5
+    assert torch.equal(loaded.predict(x), peer.eval().predict(x))
+    with pytest.raises(UsageError, match="holds a peer"):
+        load_student(tmp_path / "s")
 
 
 @pytest.mark.parametrize(

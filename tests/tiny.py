@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from pastforward.config import StudentConfig, TeacherConfig
-from pastforward.methods import Losses, Method
+from pastforward.methods import BY_TRANSFORMER, Losses, Method
+from pastforward.peers import Attention, Peer, build_network, build_transformer
 from pastforward.student import Student, build_student
 from pastforward.teacher import Teacher, build_teacher
 from pastforward.types import Batch, Kind, Signature, Tokens, Vectors
@@ -53,6 +54,26 @@ def teacher(what: Signature, own: Student, encoder: str = "registers", **changes
     return build_teacher(TeacherConfig(encoder=encoder, **sizes), what, own.memory).double()
 
 
+def transformer(what: Signature) -> Attention:
+    """What a student is distilled from."""
+    torch.manual_seed(3)
+    return build_transformer(TeacherConfig(width=8, depth=1, heads=2), what).double()
+
+
+def peer(what: Signature, name: str = "mingru") -> Peer:
+    torch.manual_seed(4)
+    built = build_network(StudentConfig(name, slots=2, width=12, embed=3, hidden=6), what)
+    assert isinstance(built, Peer)
+    return built.double()
+
+
+def networks(method: str, own: Student) -> tuple[Student | Peer, Teacher | Peer]:
+    """What a method of the table is built with: the student or a peer, and a guide."""
+    what = own.signature
+    guide = transformer(what) if method in BY_TRANSFORMER else teacher(what, own)
+    return (peer(what) if method == "parallel" else own), guide
+
+
 def pair(kind: str = "tokens", length: int = 7, **changes) -> tuple[Student, Teacher, Batch]:
     """A student, a teacher for it and a batch."""
     encoder = changes.pop("encoder", "registers")
@@ -63,7 +84,7 @@ def pair(kind: str = "tokens", length: int = 7, **changes) -> tuple[Student, Tea
 
 def descend(method: Method, data: Batch, seed: int = 0) -> Losses:
     """Losses, with fresh gradients left on the parameters of everything that they reach."""
-    for name in ("student", "teacher", "oracle"):
+    for name in ("student", "teacher", "oracle", "guide", "peer"):
         part = getattr(method, name, None)
         if isinstance(part, nn.Module):
             part.zero_grad(set_to_none=True)

@@ -17,6 +17,7 @@ from pastforward.data import open_data
 from pastforward.evaluation import quick_loss
 from pastforward.methods import METHODS
 from pastforward.recipes import RECIPES, for_path
+from pastforward.student import Student
 from pastforward.teacher import Teacher
 from pastforward.training import Fit
 from pastforward.training.networks import build_networks
@@ -98,6 +99,7 @@ def _train(
     """Train by all stages until the student alone is at the loss; `instead` of usual methods."""
     source = open_data(config.data)
     student, teacher = build_networks(config, source)
+    assert isinstance(student, Student)
     assert isinstance(teacher, Teacher)
     spent, best = 0.0, float("inf")
     for number, stage in enumerate(config.stages):

@@ -11,7 +11,7 @@ from pastforward.commands.parsing import parse
 from pastforward.recipes import RECIPES, WAYS
 
 DESCRIPTION = """\
-Show recipes, tasks, ways to train, cells, encoders, and the runs below runs/.
+Show recipes, tasks, ways to train, cells, peers, encoders, and the runs below runs/.
 
 Examples:
   pastforward list
@@ -31,6 +31,7 @@ def main(argv: list[str]) -> None:
     parse(ListOptions, argv, "pastforward list", DESCRIPTION)
 
     from pastforward.cells import CELLS
+    from pastforward.peers import PEERS
 
     print("Recipes (or any path to text, images or a table)")
     for name, recipe in RECIPES.items():
@@ -42,7 +43,8 @@ def main(argv: list[str]) -> None:
     print("\nWays")
     for name, parts in WAYS.items():
         print(f"  {name:<14}{', then '.join(f'{m} {100 * share:.0f}%' for m, share in parts)}")
-    print(f"\nCells      {', '.join(CELLS)}\nEncoders   {', '.join(ENCODERS)}\n")
+    print(f"\nCells      {', '.join(CELLS)}\nPeers      {', '.join(PEERS)}, by way of parallel")
+    print(f"Encoders   {', '.join(ENCODERS)}\n")
     _print_runs()
 
 

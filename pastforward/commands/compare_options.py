@@ -33,9 +33,10 @@ class CompareOptions(Options):
     lengths: tuple[int, ...] = ()
     """T, for synthetic tasks without a length in their name (copy, retrieval)."""
     cells: tuple[str, ...] = ()
-    """Cells; the recipe's when not given. An LSTM keeps the same numbers in 2 slots."""
+    """Cells and peers; the recipe's when not given. An LSTM keeps the same numbers in 2 slots; a peer
+    has as many parameters as the recipe's student, and one way to be trained, 'parallel'."""
     ways: tuple[str, ...] = ("bptt", "smt", "smt+dmt")
-    """Any of bptt, tbptt, smt, smt+dmt and two-stage."""
+    """Any of bptt, tbptt, rtrl, distil, smt, smt+dmt, smt+dmt+bptt and two-stage."""
     seeds: tuple[int, ...] = (0,)
     """Of weights, batches and noise; a run for each."""
     search: bool = False
@@ -112,6 +113,7 @@ def _by_way(
 
 def _require_cells(cells: tuple[str, ...], argv: list[str]) -> None:
     from pastforward.cells import CELLS
+    from pastforward.peers import PEERS
     from pastforward.types import nearest
 
     other = peek(argv, "--student.cell")
@@ -120,4 +122,5 @@ def _require_cells(cells: tuple[str, ...], argv: list[str]) -> None:
         f"Both --cells and --student.cell {other} were given; name all cells after --cells.",
     )
     for cell in cells:
-        require(cell in CELLS, f"There is no cell '{cell}'; {nearest(cell, CELLS)}.")
+        known = [*CELLS, *PEERS]
+        require(cell in known, f"There is no cell '{cell}'; {nearest(cell, known)}.")

@@ -69,7 +69,7 @@ def _show(run: "OpenRun", found: "Evaluation", options: EvalOptions) -> None:
     else:
         console = Console()
         console.print(results_table([summary]))
-        for line in _lines(found):
+        for line in _lines(found) + _size(summary.facts):
             console.print(line, highlight=False, soft_wrap=True)
     where = run.folder.evaluation if options.split == "test" else "not kept: another split"
     print(f"Figures: {where}", file=sys.stderr if options.json else sys.stdout)
@@ -93,6 +93,15 @@ def _for_programs(summary: "RunSummary") -> dict[str, Any]:
         for name, nats in summary.evaluation["floors"].items()
     }
     return {"run": summary.name} | summary.evaluation | {"floors": floors, "facts": summary.facts}
+
+
+def _size(facts: dict[str, Any]) -> list[str]:
+    """Of a peer: its parameters beside those of the student that it stands in for."""
+    if "wanted" not in facts:
+        return []
+    like = facts["config"]["student"]["like"]
+    own, wanted = f"{facts['parameters']:,}", f"{facts['wanted']:,}"
+    return [f"{'Weights':<33} {own}, for the {wanted} of the student with the {like} cell"]
 
 
 def _lines(found: "Evaluation") -> list[str]:

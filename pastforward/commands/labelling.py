@@ -27,6 +27,7 @@ from pastforward.labels import (
     write_chunks,
 )
 from pastforward.recipes import RECIPES, USUAL_WAY
+from pastforward.teacher import Teacher
 from pastforward.training import Existing, stop_signals
 from pastforward.training.progress import LINE_EVERY
 from pastforward.types import UsageError
@@ -38,7 +39,7 @@ USUAL_SEQUENCES = 16384
 def label_job(options: LabelOptions, run: OpenRun) -> LabelJob:
     """What the options ask for; raises `UsageError` when the run or the data can't give it."""
     teacher = run.teacher
-    if teacher is None:
+    if not isinstance(teacher, Teacher):
         raise UsageError(
             f"{run.folder.path} has no teacher; label with a run that trained one, by way of smt, "
             "smt+dmt or two-stage."

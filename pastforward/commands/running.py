@@ -17,6 +17,7 @@ from pastforward.config import RunConfig
 from pastforward.evaluation import RunSummary, draw_samples, evaluate
 from pastforward.files import write_json
 from pastforward.hardware import processor
+from pastforward.peers import PEERS, wanted_parameters
 from pastforward.training import (
     Existing,
     Interrupted,
@@ -154,7 +155,14 @@ def _facts(run: Run) -> dict[str, Any]:
         "date": datetime.date.today().isoformat(),
         "data": run.source.describe(),
         "config": dataclasses.asdict(run.config),
-    }
+    } | _size_wanted(run)
+
+
+def _size_wanted(run: Run) -> dict[str, int]:
+    """Of a peer: the parameters of the student whose size it takes."""
+    if run.config.student.cell not in PEERS:
+        return {}
+    return {"wanted": wanted_parameters(run.config.student, run.source.signature)}
 
 
 def _hardware(device: torch.device) -> str:

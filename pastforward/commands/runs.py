@@ -9,11 +9,11 @@ from pastforward.config import RunConfig
 from pastforward.data import Source, open_data
 from pastforward.evaluation import RunSummary, draw_samples
 from pastforward.files import write_json
-from pastforward.student import Student
-from pastforward.student_file import load_student
-from pastforward.teacher import Teacher, build_teacher
+from pastforward.peers import Network
+from pastforward.student_file import load_network
 from pastforward.training import RunFolder
 from pastforward.training.checkpoint import load_tensors
+from pastforward.training.networks import Guide, build_guide
 from pastforward.types import UsageError, nearest
 
 
@@ -23,8 +23,8 @@ class OpenRun(NamedTuple):
     folder: RunFolder
     config: RunConfig
     source: Source
-    student: Student
-    teacher: Teacher | None
+    student: Network
+    teacher: Guide | None
 
 
 def all_runs() -> list[RunFolder]:
@@ -82,10 +82,10 @@ def open_run(folder: RunFolder) -> OpenRun:
     return OpenRun(folder, config, source, student, _teacher(folder, config, student))
 
 
-def load_run_student(folder: RunFolder) -> Student:
-    """The student alone; raises `UsageError` when the run is not finished."""
+def load_run_student(folder: RunFolder) -> Network:
+    """The student, or peer, alone; raises `UsageError` when the run is not finished."""
     require_finished(folder)
-    return load_student(folder.student)[0]
+    return load_network(folder.student)[0]
 
 
 def require_finished(folder: RunFolder) -> None:
@@ -126,10 +126,10 @@ def load_summary(folder: RunFolder, name: str | None = None) -> RunSummary:
     )
 
 
-def _teacher(folder: RunFolder, config: RunConfig, student: Student) -> Teacher | None:
-    if not folder.teacher.exists():
+def _teacher(folder: RunFolder, config: RunConfig, student: Network) -> Guide | None:
+    teacher = build_guide(config, student) if folder.teacher.exists() else None
+    if teacher is None:
         return None
-    teacher = build_teacher(config.teacher, student.signature, student.memory)
     tensors, _ = load_tensors(folder.teacher)
     try:
         teacher.load_state_dict(tensors)

@@ -33,7 +33,8 @@ class TrainOptions(Options):
     cell: str | None = None
     """The same as --student.cell, for short."""
     way: str = USUAL_WAY
-    """bptt, tbptt, smt, smt+dmt or two-stage; with --labels, smt-frozen then dmt."""
+    """bptt, tbptt, rtrl, distil, parallel (for a peer), smt, smt+dmt, smt+dmt+bptt or two-stage;
+    with --labels, smt-frozen then dmt."""
     labels: str | None = None
     """Instead of a RECIPE: a folder that `label` wrote. No teacher is trained."""
     stages: tuple[Stage, ...] = ()

@@ -86,8 +86,10 @@ class Grid:
 
 
 def ways_of(cell: str, ways: tuple[str, ...]) -> tuple[str, ...]:
-    """The ways among `ways` by which a cell is trained: all of them, for a nonlinear cell."""
-    return ways
+    """The ways by which a cell is trained: `ways`, or for a peer its only one."""
+    from pastforward.peers import PEERS
+
+    return ("parallel",) if cell in PEERS else ways
 
 
 def problem(grid: Grid) -> str | None:
@@ -117,7 +119,14 @@ def configured(config: RunConfig, trial: Trial, share: float = 1.0) -> RunConfig
 
 
 def with_cell(student: StudentConfig, cell: str) -> StudentConfig:
-    """The same memory for another cell; an LSTM keeps its K * D numbers in K = 2 slots."""
+    """The same memory for another cell; an LSTM keeps its K * D numbers in K = 2 slots.
+
+    A peer, which has no memory of that shape, gets the size of the cell that was there.
+    """
+    from pastforward.peers import PEERS
+
+    if cell in PEERS:
+        return replace(student, cell=cell, like=student.cell)
     size = student.slots * student.width
     if cell == "lstm" and student.slots != 2 and size % 2 == 0:
         student = replace(student, slots=2, width=size // 2)

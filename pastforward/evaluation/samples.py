@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pastforward.data.codec import Codec, PixelCodec, SeriesCodec, SymbolCodec, TextCodec
+from pastforward.data.codec import Codec, PixelCodec, SeriesCodec, SymbolCodec
 from pastforward.outputs import most_likely
-from pastforward.rollout import rollout
+from pastforward.peers import Network
 from pastforward.stream import PLAIN, Sampling, Stream, complete_images, continue_text, draw_images
 from pastforward.student import Student
 from pastforward.types import Batch
@@ -32,25 +32,27 @@ Samples = str | ImageSamples
 
 
 def draw_samples(
-    student: Student,
+    network: Network,
     codec: Codec,
     held_out: Batch,
     seed: int = 0,
     sampling: Sampling = PLAIN,
-) -> Samples:
-    """Samples fit for the codec, the same for the same seed.
+) -> Samples | None:
+    """Samples fit for the codec, the same for the same seed; None of what only a student can draw.
 
     Images: new ones, and the second halves of held-out ones. Text: the start of a held-out
     sequence, continued. Symbols and series: given, expected and predicted of some sequences.
     """
-    generator = torch.Generator(student.empty.device).manual_seed(seed)
-    stream = Stream(student)
+    if isinstance(codec, SymbolCodec | SeriesCodec):
+        return _rows(network, codec, Batch(*(part[:_ROWS] for part in held_out)))
+    if not isinstance(network, Student):
+        return None
+    generator = torch.Generator(network.empty.device).manual_seed(seed)
+    stream = Stream(network)
     if isinstance(codec, PixelCodec):
         return _images(stream, codec, held_out.y[:_IMAGES], generator, sampling)
-    if isinstance(codec, TextCodec):
-        prompt = codec.decode(held_out.x[0, :_PROMPT].tolist())
-        return prompt + continue_text(stream, codec, prompt, _TEXT, generator, sampling)
-    return _rows(stream, codec, Batch(*(part[:_ROWS] for part in held_out)))
+    prompt = codec.decode(held_out.x[0, :_PROMPT].tolist())
+    return prompt + continue_text(stream, codec, prompt, _TEXT, generator, sampling)
 
 
 def _images(
@@ -68,12 +70,10 @@ def _images(
 
 
 @torch.inference_mode()
-def _rows(stream: Stream, codec: SymbolCodec | SeriesCodec, batch: Batch) -> str:
+def _rows(network: Network, codec: SymbolCodec | SeriesCodec, batch: Batch) -> str:
     """Three lines a sequence; a dot where no output is asked for."""
-    student = stream.student
-    x = batch.x.to(student.empty.device)
-    m = rollout(student.cell, student.start(len(x)), student.embed(x))[:, 1:]
-    predicted = most_likely(student.signature.outputs, student.readout(m))
+    x = batch.x.to(next(network.parameters()).device)
+    predicted = most_likely(network.signature.outputs, network.predict(x))
     blocks = []
     for shown, y, guess, mask in zip(batch.x, batch.y, predicted, batch.mask, strict=True):
         lines = {

@@ -1,7 +1,7 @@
 """L4. The one metric: the student alone, from its empty memory, on held-out data.
 
 The teacher, when one is given, is measured on the same sequences and labels the drift; the student
-never sees it.
+never sees it. Peers and Transformers have no memory to look at: their losses are all there is.
 """
 
 import math
@@ -11,12 +11,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from pastforward.data import Source
 from pastforward.evaluation.collapse import Collapse, CollapseMeter
 from pastforward.evaluation.drift import Drift, DriftMeter
 from pastforward.evaluation.score import Score, Tally
+from pastforward.peers import Network, Peer
 from pastforward.rollout import rollout
 from pastforward.student import Student
 from pastforward.teacher import Teacher
@@ -45,8 +46,8 @@ class Evaluation:
 
 
 def evaluate(
-    student: Student,
-    teacher: Teacher | None,
+    student: Network,
+    teacher: Teacher | Peer | None,
     source: Source,
     split: str = "test",
     limit: int = 512,
@@ -60,36 +61,43 @@ def evaluate(
     meters = _Meters(student, teacher)
     with _frozen(student, teacher):
         for batch in source.held_out(split, size, limit):
-            meters.add(Batch(*(part.to(student.empty.device) for part in batch)))
+            meters.add(Batch(*(part.to(_device(student)) for part in batch)))
     if not meters.student.outputs.any():
         raise UsageError(f"The split '{split}' holds no output to predict; give another one.")
     return meters.read(split, dict(source.floors()))
 
 
-def quick_loss(student: Student, batches: Iterable[Batch]) -> float:
+def quick_loss(student: Network, batches: Iterable[Batch]) -> float:
     """The student's own nats per output from m_0: what the training loop watches."""
     tally = Tally(student.signature.outputs, student.signature.length)
     with _frozen(student, None):
         for batch in batches:
-            x, y, mask = (part.to(student.empty.device) for part in batch)
-            tally.add(student.readout(_own(student, x)[:, 1:]), y, mask)
+            x, y, mask = (part.to(_device(student)) for part in batch)
+            tally.add(student.predict(x), y, mask)
     return tally.read().nats
 
 
 class _Meters:
     """All meters of an evaluation, fed from one rollout and one labelling of each batch."""
 
-    def __init__(self, student: Student, teacher: Teacher | None) -> None:
-        signature, size = student.signature, student.memory.size
+    def __init__(self, student: Network, teacher: Teacher | Peer | None) -> None:
+        signature = student.signature
         self.networks = student, teacher
         self.student = Tally(signature.outputs, signature.length)
         self.teacher = Tally(signature.outputs, signature.length)
+        size = student.memory.size if isinstance(student, Student) else 0
         self.drift = DriftMeter(signature.length, size)
         self.own, self.labels = CollapseMeter(size), CollapseMeter(size)
 
     def add(self, batch: Batch) -> None:
         student, teacher = self.networks
-        own = _own(student, batch.x)
+        if isinstance(teacher, Peer):
+            self.teacher.add(teacher.predict(batch.x), batch.y, batch.mask)
+            teacher = None
+        if not isinstance(student, Student):
+            self.student.add(student.predict(batch.x), batch.y, batch.mask)
+            return
+        own = rollout(student.cell, student.start(len(batch.x)), student.embed(batch.x))
         self.student.add(student.readout(own[:, 1:]), batch.y, batch.mask)
         self.own.add(own[:, 1:])
         if teacher is not None:
@@ -99,8 +107,10 @@ class _Meters:
             self.drift.add(own, labels, student.step(labels[:, :-1], batch.x))
 
     def read(self, split: str, floors: dict[str, float]) -> Evaluation:
-        labelled = self.networks[1] is not None
-        collapse = {"student": self.own.read()}
+        labelled = not isinstance(self.networks[1], Peer | None)
+        collapse = {}
+        if isinstance(self.networks[0], Student):
+            collapse["student"] = self.own.read()
         if labelled:
             collapse["labels"] = self.labels.read()
         return Evaluation(
@@ -108,7 +118,7 @@ class _Meters:
             sequences=sum(map(len, self.student.sequences)),
             outputs=int(self.student.outputs.sum()),
             student=self.student.read(),
-            teacher=self.teacher.read() if labelled else None,
+            teacher=self.teacher.read() if self.networks[1] is not None else None,
             floors=floors,
             drift=self.drift.read() if labelled else None,
             collapse=collapse,
@@ -123,8 +133,8 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _own(student: Student, x: Tensor) -> Tensor:
-    return rollout(student.cell, student.start(len(x)), student.embed(x))
+def _device(network: nn.Module) -> torch.device:
+    return next(network.parameters()).device
 
 
 @contextmanager

@@ -7,15 +7,30 @@ from pastforward.config import Stage
 WAYS: dict[str, tuple[tuple[str, float], ...]] = {
     "bptt": (("bptt", 1.0),),
     "tbptt": (("tbptt", 1.0),),
+    "rtrl": (("rtrl", 1.0),),
+    "distil": (("transformer", 0.4), ("distil", 0.6)),
+    "parallel": (("parallel", 1.0),),
     "smt": (("teacher", 0.3), ("smt", 0.7)),
     "smt+dmt": (("teacher", 0.15), ("smt", 0.35), ("dmt", 0.5)),
+    "smt+dmt+bptt": (("teacher", 0.12), ("smt", 0.28), ("dmt", 0.3), ("bptt", 0.3)),
     "two-stage": (("teacher", 0.4), ("smt-frozen", 0.2), ("dmt", 0.4)),
 }
-"""Methods and their shares of the budget, in order, by name."""
+"""Methods and their shares of the budget, in order, by name. Gradients of 'tbptt' are cut every
+`dmt.window` steps; 'parallel' trains a peer in the student's place."""
 
 USUAL_WAY = "smt+dmt"
 
-_LIKE = {"tbptt": "bptt", "smt-frozen": "smt", "dmt-unroll": "dmt"}
+_KIN = {
+    "tbptt": ("bptt", 1.0),
+    "rtrl": ("bptt", 1.0),
+    "distil": ("bptt", 1.0),
+    "finetune": ("bptt", 0.3),
+    "smt-frozen": ("smt", 1.0),
+    "dmt-unroll": ("dmt", 1.0),
+    "parallel": ("teacher", 1.0),
+    "transformer": ("teacher", 1.0),
+}
+"""Whose rate a method takes that has none of its own, and how much of it."""
 
 
 def stages(
@@ -26,13 +41,19 @@ def stages(
     """The stages of a way with learning rates by method.
 
     A method without a rate of its own takes that of its kin (tbptt that of bptt, smt-frozen that
-    of smt). Raises `UsageError` for a way that is not in `ways`.
+    of smt). BPTT after another stage is 'finetune': a high rate would undo what was learned.
+    Raises `UsageError` for a way that is not in `ways`.
     """
     if way not in ways:
         from pastforward.types import UsageError, nearest
 
         raise UsageError(f"There is no way '{way}' to train; {nearest(way, ways)}.")
     return tuple(
-        Stage(method, share, rates.get(method) or rates[_LIKE[method]])
-        for method, share in ways[way]
+        Stage(method, share, _rate("finetune" if number and method == "bptt" else method, rates))
+        for number, (method, share) in enumerate(ways[way])
     )
+
+
+def _rate(name: str, rates: Mapping[str, float]) -> float:
+    kin, factor = _KIN.get(name, (name, 1.0))
+    return rates[name] if name in rates else factor * rates[kin]

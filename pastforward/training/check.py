@@ -4,10 +4,12 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from pastforward.cells import CELLS
 from pastforward.config import RunConfig
 from pastforward.data import Source
 from pastforward.labels import StoreFacts
-from pastforward.methods import METHODS
+from pastforward.methods import BY_ORACLE, METHODS, TRAIN_A_GUIDE
+from pastforward.peers import PEERS
 from pastforward.types import UsageError, nearest
 
 _CHOICES = {
@@ -26,8 +28,6 @@ _NOT_NEGATIVE = (
     "smt.uniformity", "smt.pull", "smt.noise", "dmt.own", "dmt.dynamics", "dmt.readout",
     "dmt.distil", "fit.weight_decay", "fit.warmup", "fit.evaluations",
 )  # fmt: skip
-_TEACHING = ("teacher", "smt")
-"""Methods that train a teacher."""
 _SHARES_ERROR = 1e-6
 _SEEDS = 2**53
 """Seeds below it, of either sign, leave room for what is made from them."""
@@ -48,6 +48,8 @@ def _problems(config: RunConfig, source: Source | None, labels: StoreFacts | Non
     yield from _numbers(config)
     yield from _names(config)
     yield from _stages(config)
+    yield from _guides(config)
+    yield from _peers(config)
     if config.labels is not None:
         yield from _without_teacher(config)
     yield from _networks(config)
@@ -102,8 +104,9 @@ def _stages(config: RunConfig) -> Iterator[str]:
 
 def _without_teacher(config: RunConfig) -> Iterator[str]:
     for stage in config.stages:
-        if stage.method in _TEACHING:
-            others = ", ".join(name for name in METHODS if name not in _TEACHING)
+        if stage.method in TRAIN_A_GUIDE:
+            alone = (*TRAIN_A_GUIDE, "distil", "parallel")
+            others = ", ".join(name for name in METHODS if name not in alone)
             yield (
                 f"Stage '{stage.method}' trains a teacher, and stored labels come without one; "
                 f"take another method ({others}) or leave out --labels."
@@ -134,6 +137,38 @@ def _labels(config: RunConfig, source: Source, labels: StoreFacts) -> Iterator[s
             f"The data '{config.data.source}' reads as {source.signature}, but {where} were "
             f"written on {labels.signature}; put back the data that was labelled."
         )
+
+
+def _guides(config: RunConfig) -> Iterator[str]:
+    methods = [stage.method for stage in config.stages]
+    if "distil" in methods and "transformer" not in methods[: methods.index("distil")]:
+        yield (
+            "Stage 'distil' learns from a Transformer that no stage before it trains; put a stage "
+            "'transformer' before it."
+        )
+    oracle = [method for method in methods if method in BY_ORACLE]
+    if "transformer" in methods and oracle:
+        yield (
+            f"Stage 'transformer' trains another guide than the teacher of stage '{oracle[0]}', "
+            "and a run has one; leave one of them out."
+        )
+
+
+def _peers(config: RunConfig) -> Iterator[str]:
+    cell, like = config.student.cell, config.student.like
+    if like not in CELLS:
+        yield f"--student.like is '{like}', which is no cell; {nearest(like, CELLS)}."
+    for method in dict.fromkeys(stage.method for stage in config.stages):
+        if cell in PEERS and method != "parallel":
+            yield (
+                f"'{cell}' is a peer, a network of its own that stage '{method}' can't train; add "
+                f"--way parallel, or take a cell ({', '.join(CELLS)})."
+            )
+        if cell not in PEERS and method == "parallel":
+            yield (
+                f"Stage 'parallel' trains a peer, and '{cell}' is none; give --cell "
+                f"{', '.join(PEERS)}, or take another --way."
+            )
 
 
 def _networks(config: RunConfig) -> Iterator[str]:

@@ -7,15 +7,14 @@ from typing import Any, Protocol
 from pastforward.config import RunConfig, Stage
 from pastforward.data import open_data
 from pastforward.labels import open_labels
-from pastforward.methods import METHODS
-from pastforward.oracle import Oracle
+from pastforward.methods import LEAVE_THE_STUDENT, METHODS
+from pastforward.oracle import StoredLabels
 from pastforward.student_file import save_student
-from pastforward.teacher import Teacher
 from pastforward.training.check import check
 from pastforward.training.checkpoint import load_tensors, part, prefixed, save_tensors
 from pastforward.training.folder import RunFolder
 from pastforward.training.loop import Batches, Fit, Progress
-from pastforward.training.networks import METHOD_HAS_TEACHER, build_networks
+from pastforward.training.networks import Guide, build_networks
 from pastforward.training.optimiser import optimiser_tensors, restore_optimiser
 from pastforward.training.ranks import agree, connect, rank
 from pastforward.training.selection import Selection
@@ -44,7 +43,7 @@ class Watcher(Protocol):
 
 
 class Run:
-    """Student, data and who labels it, as a config says, trained stage by stage."""
+    """Student (or peer), data and guide, as a config says, trained stage by stage."""
 
     def __init__(self, config: RunConfig, folder: RunFolder) -> None:
         """Writes nothing yet; raises `UsageError` for sizes or data that can't work."""
@@ -54,9 +53,9 @@ class Run:
         self.store = None if config.labels is None else open_labels(config.labels)
         self.source = open_data(config.data)
         check(config, self.source, self.store and self.store.facts)
-        self.student, oracle = build_networks(config, self.source, self.store)
+        self.student, guide = build_networks(config, self.source, self.store)
         self.student.to(self.device)
-        self.oracle: Oracle = oracle.to(self.device)
+        self.guide = guide and guide.to(self.device)
         self.number, self.spent, self.selection = 0, Progress(), Selection()
         self._checkpointed = 0.0
         self.fit = self._make_fit()
@@ -77,10 +76,9 @@ class Run:
         self._finish()
 
     @property
-    def teacher(self) -> Teacher | None:
-        """The teacher, where some stage uses it; stored labels do without."""
-        used = any(METHOD_HAS_TEACHER[stage.method] for stage in self.config.stages)
-        return self.oracle if used and isinstance(self.oracle, Teacher) else None
+    def teacher(self) -> Guide | None:
+        """The guide, where some stage uses one; stored labels do without."""
+        return None if isinstance(self.guide, StoredLabels) else self.guide
 
     @property
     def stage(self) -> Stage:
@@ -92,12 +90,12 @@ class Run:
         length = self.source.signature.length
         build = {stage.method: METHODS[stage.method] for stage in self.config.stages}
         return {
-            name: make(self.student, self.oracle, self.config).serial_calls(length)
+            name: make(self.student, self.guide, self.config).serial_calls(length)
             for name, make in build.items()
         }
 
     def _make_fit(self) -> Fit:
-        method = METHODS[self.stage.method](self.student, self.oracle, self.config)
+        method = METHODS[self.stage.method](self.student, self.guide, self.config)
         batches: Batches = self.store or self.source
         budget = self.config.budget.part(self.stage.share)
         seed = self.config.seed + 7919 * self.number
@@ -109,7 +107,7 @@ class Run:
             self._log(terms)
         # Evaluations lie at fixed shares of the whole budget, so methods are looked at equally.
         due = self.selection.due(self._share(), self.config.fit.evaluations)
-        if due and self.stage.method != "teacher":  # which leaves the student as it was
+        if due and self.stage.method not in LEAVE_THE_STUDENT:
             self._log({"valid": self.selection.look(self.student, self.source)})
         overdue = self.fit.progress.seconds - self._checkpointed > CHECKPOINT_EVERY
         if overdue and not self.fit.midway:

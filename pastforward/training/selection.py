@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pastforward.data import Source
 from pastforward.evaluation import quick_loss
-from pastforward.student import Student
+from pastforward.peers import Network
 
 SEQUENCES, BATCH = 256, 64
 
@@ -30,7 +30,7 @@ class Selection:
         due, self.looks = number > self.looks, max(number, self.looks)
         return due
 
-    def look(self, student: Student, source: Source) -> float:
+    def look(self, student: Network, source: Source) -> float:
         """Evaluate the student alone, and keep it if none was better."""
         self.latest = quick_loss(student, source.held_out("valid", BATCH, SEQUENCES))
         if self.latest < self.best:

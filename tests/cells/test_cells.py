@@ -2,29 +2,18 @@
 
 import pytest
 import torch
-from tiny import batch, descend, gradients, seeded, signature, still, teacher
+from cell_table import INPUTS, NAMES, build
+from tiny import batch, descend, gradients, networks, seeded, signature, still
 from torch import nn
 from torch.nn import functional as F
 
-from pastforward.cells import CELLS, LSTM, Cell, wrap
+from pastforward.cells import LSTM, Cell, wrap
 from pastforward.config import DMTConfig, RunConfig, SMTConfig, StudentConfig
 from pastforward.memory import rms_norm
 from pastforward.methods import METHODS
 from pastforward.rollout import rollout
 from pastforward.student import Student, build_student
 from pastforward.types import MemoryShape, UsageError
-
-INPUTS = 3
-SHAPES = {"elman": (1, 4), "gru": (3, 4), "lstm": (2, 4), "mlp": (1, 8), "transformer": (3, 8)}
-NAMES = [*CELLS, "wrapped"]
-
-
-def build(name: str) -> Cell:
-    torch.manual_seed(0)
-    memory = MemoryShape(*SHAPES.get(name, (2, 4)))
-    if name == "wrapped":
-        return wrap(nn.GRUCell(INPUTS, memory.size))(memory, INPUTS).double()
-    return CELLS[name](memory, INPUTS).double()
 
 
 def arguments(cell: Cell, *leading: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -107,11 +96,10 @@ def test_every_slot_may_read_every_slot_and_the_input_in_two_steps(name):
 def test_one_step_of_every_method(name, method):
     what = signature(length=5)
     own = Student(what, build(name), hidden=5).double()
-    guide = teacher(what, own)
     run = RunConfig(
         smt=SMTConfig(future=3, consistency=0.5, noise=0.1), dmt=DMTConfig(window=2, distil=0.5)
     )
-    built = METHODS[method](own, guide, run)
+    built = METHODS[method](*networks(method, own), run)
     trained = list(built.parameters())
     before = [p.detach().clone() for p in trained]
     optimiser = torch.optim.AdamW(trained, 1e-3)

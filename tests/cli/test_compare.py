@@ -251,7 +251,7 @@ def test_overwriting_forgets_all_earlier_runs_at_once(here, capsys, monkeypatch)
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ("copy --lengths 3", "given length 3; give an even length"),
+        ("copy --lengths 3", "given length 3; give 4 to 65536"),
         ("copy --lengths 8 8", "A task was named twice"),
         ("copy --lengths", "No length was named"),
         ("digits --lengths 8", "'digits', whose length isn't free"),

@@ -11,6 +11,7 @@ from pastforward.data.codec import SymbolCodec
 from pastforward.evaluation import effective_rank, evaluate, quick_loss
 from pastforward.evaluation.collapse import CollapseMeter
 from pastforward.evaluation.drift import DriftMeter
+from pastforward.peers import build_network, build_transformer
 from pastforward.rollout import rollout
 from pastforward.student import Student, build_student
 from pastforward.teacher import build_teacher
@@ -121,6 +122,40 @@ def test_losses_by_brute_force(setting, size):
     assert found.floors == {"uniform": math.log(4)}
     batches = source.held_out("valid", size, COUNT)
     assert quick_loss(student, batches) == pytest.approx(expected["nats"], rel=1e-5)
+
+
+@torch.no_grad()
+def test_a_peer_and_a_transformer_by_brute_force(setting):
+    """They have losses, and nothing about memories."""
+    _, _, source = setting
+    kind, batch = source.signature.outputs, source.whole
+    config = StudentConfig("mingru", slots=2, width=4, embed=3)
+    peer = build_network(config, source.signature)
+    guide = build_transformer(TeacherConfig(width=8, depth=1, heads=2), source.signature)
+
+    def read(network):
+        return lambda b, t: network.predict(batch.x[b : b + 1, : t + 1])[0, t]
+
+    found = evaluate(peer, guide, source, size=3)
+    expected = loops(read(peer), batch, kind)
+    check(found.student, expected, kind)
+    assert found.teacher is not None
+    check(found.teacher, loops(read(guide), batch, kind), kind)
+    assert quick_loss(peer, source.held_out("valid", 3, COUNT)) == pytest.approx(
+        expected["nats"], rel=1e-5
+    )
+    assert (found.drift, found.collapse) == (None, {})
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+@torch.no_grad()
+def test_a_student_beside_a_transformer_has_memories_and_no_labels(setting):
+    student, _, source = setting
+    guide = build_transformer(TeacherConfig(width=8, depth=1, heads=2), source.signature)
+    found = evaluate(student, guide, source)
+    assert found.drift is None
+    assert found.collapse.keys() == {"student"}
+    assert found.student == evaluate(student, None, source).student
 
 
 @torch.no_grad()

@@ -8,10 +8,11 @@ import pytest
 
 from pastforward.cells import CELLS
 from pastforward.commands.catalogue import ENCODERS
-from pastforward.config import Budget, DataConfig, RunConfig, StudentConfig
+from pastforward.config import Budget, DataConfig, RunConfig, Stage, StudentConfig
 from pastforward.data import TASKS, open_data
 from pastforward.files import from_json
 from pastforward.methods import METHODS
+from pastforward.peers import PEERS
 from pastforward.recipes import RECIPES, USUAL_WAY, WAYS, for_path, stages
 from pastforward.training import Existing, Run, RunFolder, Silent, check
 from pastforward.types import UsageError
@@ -32,10 +33,20 @@ def two_steps(config: RunConfig, path) -> Run:
     return run
 
 
+def by(recipe: str, way: str) -> RunConfig:
+    """The recipe's config, where the way needs it with another network."""
+    config = RECIPES[recipe](way)
+    if way == "parallel":
+        return replace(config, student=replace(config.student, cell="mingru"))
+    if way == "rtrl":
+        return replace(config, student=replace(config.student, slots=1, width=8, embed=8))
+    return config
+
+
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_recipe_by_every_way(recipe, way, tmp_path):
-    run = two_steps(RECIPES[recipe](way), tmp_path / "run")
+    run = two_steps(by(recipe, way), tmp_path / "run")
     assert run.spent.step >= 2
     assert run.folder.student.exists()
     assert list(run.serial_calls()) == [method for method, _ in WAYS[way]]
@@ -58,7 +69,51 @@ def test_every_encoder_in_a_recipe(encoder, tmp_path):
 def test_ways_of_a_recipe_differ_in_their_stages_alone(recipe):
     configs = [RECIPES[recipe](way) for way in WAYS]
     assert len({repr(replace(config, stages=())) for config in configs}) == 1
-    for config in configs:
+    for way, config in zip(WAYS, configs, strict=True):
+        if way == "parallel":
+            with pytest.raises(UsageError, match=r"'parallel' trains a peer, .* give --cell s4d"):
+                check(config)
+        check(by(recipe, way))
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "parallel"])
+def test_a_peer_by_another_way_is_refused(way):
+    config = RECIPES["copy32"](way)
+    config = replace(config, student=replace(config.student, cell="s4d"))
+    with pytest.raises(UsageError, match=r"'s4d' is a peer, .* add --way parallel"):
+        check(config)
+
+
+@pytest.mark.parametrize("cell", [name for name in PEERS if name != "mamba2"])
+def test_every_peer_in_a_recipe(cell, tmp_path):
+    config = RECIPES["copy32"]("parallel")
+    run = two_steps(replace(config, student=replace(config.student, cell=cell)), tmp_path / "run")
+    assert run.teacher is None
+    assert not run.folder.teacher.exists()
+
+
+@pytest.mark.parametrize(
+    ("stages", "says"),
+    [
+        (("distil",), "put a stage 'transformer' before it"),
+        (("distil", "transformer"), "put a stage 'transformer' before it"),
+        (("transformer", "smt"), "another guide than the teacher of stage 'smt'"),
+        (("transformer", "dmt", "distil"), "another guide than the teacher of stage 'dmt'"),
+    ],
+)
+def test_stages_that_ask_guides_they_do_not_have_are_refused(stages, says):
+    share = 1.0 / len(stages)
+    config = replace(
+        RECIPES["copy32"]("bptt"), stages=tuple(Stage(name, share, 1e-3) for name in stages)
+    )
+    with pytest.raises(UsageError, match=says):
+        check(config)
+
+
+def test_the_size_of_a_peer_is_that_of_a_cell():
+    config = RECIPES["copy32"]("parallel")
+    config = replace(config, student=replace(config.student, cell="s4d", like="mingru"))
+    with pytest.raises(UsageError, match=r"--student.like is 'mingru', which is no cell"):
         check(config)
 
 
@@ -86,6 +141,10 @@ def test_rates_are_those_of_the_method_or_its_kin():
     assert [stage.lr for stage in stages("two-stage", rates)] == [1.0, 2.0, 3.0]
     assert [stage.lr for stage in stages("tbptt", rates)] == [4.0]
     assert [stage.lr for stage in stages("tbptt", rates | {"tbptt": 5.0})] == [5.0]
+    assert [stage.lr for stage in stages("distil", rates)] == [1.0, 4.0]
+    finetuned = [stage.lr for stage in stages("smt+dmt+bptt", rates)]
+    assert finetuned == pytest.approx([1.0, 2.0, 3.0, 0.3 * 4.0])
+    assert [stage.lr for stage in stages("smt+dmt+bptt", rates | {"finetune": 6.0})][-1] == 6.0
     with pytest.raises(UsageError, match="did you mean 'two-stage'"):
         stages("two-stages", rates)
 

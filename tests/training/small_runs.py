@@ -32,6 +32,14 @@ SMALL = RunConfig(
 
 BPTT = replace(SMALL, stages=(Stage("bptt", 1.0, 1e-2),))
 
+DISTIL = replace(SMALL, stages=(Stage("transformer", 1 / 3, 1e-2), Stage("distil", 2 / 3, 1e-2)))
+RTRL = replace(SMALL, stages=(Stage("rtrl", 1.0, 1e-2),))
+PEER = replace(
+    SMALL,
+    student=replace(SMALL.student, cell="s4d"),
+    stages=(Stage("parallel", 1.0, 1e-2),),
+)
+
 
 class StopAfter:
     """Asks to stop once `count` steps were taken."""

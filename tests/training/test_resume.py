@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load_file
-from small_runs import BPTT, SMALL, StopAfter, begin, never, no_space, whole
+from small_runs import BPTT, DISTIL, PEER, RTRL, SMALL, StopAfter, begin, never, no_space, whole
 
 import pastforward.training.run as run_module
 from pastforward.training import Existing, Interrupted, RunFolder, Silent
@@ -74,6 +74,14 @@ def test_k_steps_then_resume_is_n_steps(count, unbroken, tmp_path):
 @pytest.mark.parametrize("count", [1, 4, 9])
 def test_k_steps_then_resume_is_n_steps_by_bptt(count, unbroken_bptt, tmp_path):
     assert_same_run(resumed_after(count, tmp_path / "run", BPTT), unbroken_bptt)
+
+
+@pytest.mark.parametrize("count", [2, 5])
+@pytest.mark.parametrize("config", [DISTIL, RTRL, PEER], ids=["distil", "rtrl", "peer"])
+def test_k_steps_then_resume_is_n_steps_of_rivals(config, count, tmp_path, tmp_path_factory):
+    whole_run = never_stopped(config, tmp_path_factory)
+    assert_same_run(resumed_after(count, tmp_path / "run", config), whole_run)
+    assert whole_run.teacher.exists() == (config is DISTIL)
 
 
 def test_what_is_compared_tells_runs_apart(unbroken, unbroken_bptt, tmp_path):

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_runs import BPTT, SMALL, begin, never, no_space, whole
+from small_runs import BPTT, DISTIL, PEER, SMALL, begin, never, no_space, whole
 
 import pastforward.training.run as run_module
 from pastforward.config import Budget
+from pastforward.peers import Attention
 from pastforward.student_file import load_student
 from pastforward.training import Existing, Silent
 from pastforward.types import UsageError
@@ -28,6 +29,19 @@ def test_bptt_leaves_no_teacher(tmp_path):
     folder = whole(tmp_path / "run", BPTT).folder
     assert folder.student.exists()
     assert not folder.teacher.exists()
+
+
+def test_a_guide_is_trained_before_the_student_is_looked_at(tmp_path):
+    run = whole(tmp_path / "run", DISTIL)
+    rows = run.folder.metrics.read()
+    assert {row["stage"] for row in rows if "valid" in row} == {"distil"}
+    assert isinstance(run.teacher, Attention)
+    assert list(run.serial_calls().values()) == [0, 8]
+
+
+def test_a_run_builds_no_guide_that_it_does_not_ask(tmp_path):
+    for config in (BPTT, PEER):
+        assert begin(tmp_path / config.stages[0].method, config).guide is None
 
 
 def test_weights_depend_on_the_seed_alone(tmp_path):

@@ -1,0 +1,43 @@
+"""L2. A causal Transformer that predicts y_t directly at every t: the ceiling.
+
+It may look at every input again, so it has no memory to squeeze and no bounded cost a step.
+"""
+
+from typing import final
+
+from torch import Tensor
+
+from pastforward.blocks import Tower
+from pastforward.config import TeacherConfig
+from pastforward.peers.base import Peer
+from pastforward.types import Signature, UsageError
+
+HEADS = 4
+
+
+@final
+class Attention(Peer):
+    """A causal tower between embedding and readout."""
+
+    def __init__(
+        self, signature: Signature, width: int, hidden: int, depth: int, heads: int = HEADS
+    ) -> None:
+        super().__init__(signature, width, hidden)
+        self.tower = Tower(width, depth, heads, signature.length, causal=True)
+
+    def mix(self, e: Tensor) -> Tensor:
+        """See `Peer`."""
+        return self.tower(e)
+
+
+def build_transformer(config: TeacherConfig, signature: Signature) -> Attention:
+    """What output distillation learns from: the encoder's sizes, and no memory in between.
+
+    Raises `UsageError` on misfits.
+    """
+    if config.width % (2 * config.heads):
+        raise UsageError(
+            f"Sizes don't fit: the Transformer's width {config.width} is no multiple of twice its "
+            f"{config.heads} heads; change --teacher.width or --teacher.heads."
+        )
+    return Attention(signature, config.width, 2 * config.width, config.depth, config.heads)

@@ -1,0 +1,19 @@
+"""Every row of the table of cells, small, and a module of the user's own."""
+
+import torch
+from torch import nn
+
+from pastforward.cells import CELLS, Cell, wrap
+from pastforward.types import MemoryShape
+
+INPUTS = 3
+SHAPES = {"elman": (1, 4), "gru": (3, 4), "lstm": (2, 4), "mlp": (1, 8), "transformer": (3, 8)}
+NAMES = [*CELLS, "wrapped"]
+
+
+def build(name: str) -> Cell:
+    torch.manual_seed(0)
+    memory = MemoryShape(*SHAPES.get(name, (2, 4)))
+    if name == "wrapped":
+        return wrap(nn.GRUCell(INPUTS, memory.size))(memory, INPUTS).double()
+    return CELLS[name](memory, INPUTS).double()

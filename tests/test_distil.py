@@ -1,0 +1,140 @@
+"""Output distillation, and plain cross-entropy all times at once."""
+
+import pytest
+import torch
+from tiny import (
+    assert_same,
+    batch,
+    descend,
+    gradients,
+    peer,
+    seeded,
+    signature,
+    student,
+    transformer,
+)
+
+from pastforward.config import Budget, FitConfig
+from pastforward.methods import Distillation, Parallel, TruncatedBPTT, bptt
+from pastforward.outputs import kl, nll
+from pastforward.training import fit
+
+KINDS = ("tokens", "vectors")
+
+
+def setting(kind="tokens", length=7):
+    what = signature(kind, length)
+    return student(what), transformer(what), batch(what)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("length", [1, 2, 7])
+def test_distillation_is_the_kl_of_a_plain_loop(kind, length):
+    own, guide, data = setting(kind, length)
+    losses = descend(Distillation(own, guide), data)
+    found = gradients(own)
+    own.zero_grad(set_to_none=True)
+    terms = []
+    with torch.no_grad():
+        wanted = guide.predict(data.x)
+    for b in range(len(data.x)):
+        m = own.start()
+        for t in range(length):
+            m = own.step(m, data.x[b, t])
+            if data.mask[b, t]:
+                terms.append(kl(own.signature.outputs, wanted[b, t], own.readout(m)))
+    expected = torch.stack(terms).mean()
+    expected.backward()
+    torch.testing.assert_close(losses.total.detach(), expected.detach())
+    assert_same(found, gradients(own))
+
+
+def test_the_student_alone_moves():
+    own, guide, data = setting()
+    method = Distillation(own, guide)
+    descend(method, data)
+    assert all(p.grad is None for p in guide.parameters())
+    assert all(g.any() for g in gradients(own))
+    assert {id(p) for p in method.parameters()} == {id(p) for p in own.parameters()}
+
+
+def test_what_is_watched_is_the_loss_of_bptt_and_moves_nothing():
+    own, guide, data = setting()
+    losses = descend(Distillation(own, guide), data)
+    torch.testing.assert_close(
+        losses.terms["readout"], bptt(own).losses(data, seeded()).total.detach()
+    )
+    assert not losses.terms["readout"].requires_grad
+
+
+def test_a_guide_that_knows_the_answer_is_bptt(monkeypatch):
+    """KL from a certain distribution is cross-entropy."""
+    own, guide, data = setting()
+    certain = 1e3 * torch.nn.functional.one_hot(data.y, 4).double()
+    monkeypatch.setattr(guide, "predict", lambda x: certain)
+    found = descend(Distillation(own, guide), data).total.detach(), gradients(own)
+    expected = descend(bptt(own), data).total.detach(), gradients(own)
+    torch.testing.assert_close(found[0], expected[0])
+    assert_same(found[1], expected[1])
+
+
+def test_outputs_that_do_not_count_move_nothing():
+    own, guide, data = setting()
+    other = data._replace(y=torch.where(data.mask, data.y, (data.y + 1) % 4))
+    for method in (Distillation(own, guide), Parallel(guide)):
+        network = guide if isinstance(method, Parallel) else own
+        expected = descend(method, data).total.detach(), gradients(network)
+        found = descend(method, other).total.detach(), gradients(network)
+        assert torch.equal(found[0], expected[0])
+        assert_same(found[1], expected[1], tolerance=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_parallel_training_is_the_cross_entropy_of_every_output(kind):
+    what = signature(kind)
+    net, data = peer(what), batch(what)
+    method = Parallel(net)
+    found = descend(method, data).total.detach()
+    expected = nll(what.outputs, net.predict(data.x), data.y)[data.mask].mean()
+    torch.testing.assert_close(found, expected.detach())
+    assert {id(p) for p in method.parameters()} == {id(p) for p in net.parameters()}
+    assert all(g.any() for g in gradients(net))
+
+
+def test_serial_calls():
+    own, guide, _ = setting()
+    assert Distillation(own, guide).serial_calls(64) == 64
+    assert Parallel(guide).serial_calls(64) == 0
+    assert TruncatedBPTT(own, 3).serial_calls(64) == 64
+
+
+class Same:
+    """The same few sequences at every step."""
+
+    def __init__(self, data) -> None:
+        self.signature, self.data = signature(), data
+
+    def batch(self, seed, index, size):
+        return self.data
+
+
+def falls(method, data, steps: int) -> bool:
+    """Does the loss on a few sequences, learned by heart, halve?"""
+    losses = []
+    config = FitConfig(batch=len(data.x), warmup=5)
+    after = lambda _, terms: losses.append(terms["loss"])  # noqa: E731
+    fit(method, Same(data), 1e-2, Budget(steps=steps), config, after)
+    return losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize("name", ["s4d", "mingru", "attention"])
+def test_a_peer_learns(name):
+    assert falls(Parallel(peer(signature(), name)), batch(signature(), 8), 100)
+
+
+def test_a_student_learns_what_a_transformer_has_learned():
+    own, guide, data = setting()
+    assert falls(Parallel(guide), data, 60)
+    before = bptt(own).losses(data, seeded()).total
+    assert falls(Distillation(own, guide), data, 60)
+    assert bptt(own).losses(data, seeded()).total < 0.7 * before
