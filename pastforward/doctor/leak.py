@@ -13,6 +13,7 @@ from pastforward.decoder import futures
 from pastforward.doctor.finding import Finding, Level, Skip, graded
 from pastforward.doctor.patient import Patient, alone
 from pastforward.evaluation.standalone import frozen
+from pastforward.memory import flat
 from pastforward.types import Batch, Kind, Tokens
 
 LARGEST = 1e-4
@@ -21,14 +22,15 @@ _SEQUENCES, _CUTS = 8, 4
 
 
 def student_leak(patient: Patient) -> Finding:
-    """Outputs of the student at t must not move when inputs after t change."""
+    """Memories and outputs of the student up to t must not move when inputs after t change."""
 
     def outputs(x: Tensor) -> Tensor:
-        return patient.student.readout(alone(patient.student, x)[:, 1:])
+        own = alone(patient.student, x)[:, 1:]
+        return torch.cat([flat(own), patient.student.readout(own)], -1)
 
     moved = _moved(patient, outputs, offset=0)
     return _finding(
-        moved, "the student's outputs at and before t",
+        moved, "the student's memories and outputs up to t",
         "embedding, cell or readout sees more than one step: a convolution or norm over time, "
         "attention without a causal mask, or inputs shifted the wrong way",
         "let embed and cell treat every step by itself (time is only a leading axis), and let the "
