@@ -59,12 +59,12 @@ def main(argv: list[str]) -> None:
     past = Past(finished, run.folder.metrics.read(), run.config)
     patient = Patient(run.student, run.teacher, run.source, past, options.sequences)
     findings = examine(patient)
-    page = write_page(run.folder.path.name, patient, findings, run.folder.path / "doctor.html")
     if options.json:
         found = {"run": run.folder.path.name, "verdict": verdict(findings)}
         print(json.dumps(finite(found | {"findings": [asdict(f) for f in findings]}), indent=1))
     else:
         print_findings(findings, Console())
+    page = write_page(run.folder.path.name, patient, findings, run.folder.path / "doctor.html")
     print(f"Page: {page}", file=sys.stderr if options.json else sys.stdout)
     if verdict(findings) is Level.FAILED:
         raise SystemExit(1)

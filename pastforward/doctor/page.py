@@ -21,6 +21,9 @@ _SAID = {
     Level.FAILED: "Something is wrong",
 }
 _ORDER = (Level.FAILED, Level.WARNING, Level.OK, Level.SKIPPED)
+_NEARLY_ALL = 0.99
+"""Of the variance: further directions are not drawn."""
+
 Drawn = tuple[str, str, list[Curve], str, str]
 
 
@@ -76,13 +79,14 @@ def _drift(patient: Patient) -> Drawn:
 
 def _positions(patient: Patient) -> Drawn:
     found, curves = patient.evaluation, []
-    for score, colour, label in (
-        (found.student, _STUDENT, "student alone"), (found.teacher, _TEACHER, "teacher"),
-    ):  # fmt: skip
+    for score, colour in ((found.student, _STUDENT), (found.teacher, _TEACHER)):
         if score:
             y = [math.nan if value is None else value for value in score.by_position]
-            curves.append(Curve(range(1, len(y) + 1), y, colour, label))
-    note = "Student alone in blue, its teacher in orange."
+            curves.append(Curve(range(1, len(y) + 1), y, colour))
+    if patient.floors:
+        ends = [1.0, float(len(found.student.by_position))]
+        curves.append(Curve(ends, [patient.floor] * 2, GREY, style=":"))
+    note = "Student alone in blue, its teacher in orange; dotted, the floor of reading no input."
     return "Loss by position", note, curves, "t", "nats per output"
 
 
@@ -90,10 +94,12 @@ def _spectrum(patient: Patient) -> Drawn:
     spectra = [(patient.own, _STUDENT)]
     if patient.has_teacher:
         spectra.append((patient.memories.labels, _TEACHER))
-    curves = []
-    for memories, colour in spectra:
-        shares = variance_by_direction(memories)
-        curves.append(Curve(range(1, len(shares) + 1), shares, colour))
+    shares = [variance_by_direction(memories) for memories, _ in spectra]
+    shown = max(2, max(sum(share < _NEARLY_ALL for share in one) for one in shares) + 1)
+    curves = [
+        Curve(range(1, len(one[:shown]) + 1), one[:shown], colour)
+        for one, (_, colour) in zip(shares, spectra, strict=True)
+    ]
     note = (
         "Share of variance that lies in the first n directions; the student's memories in blue, "
         "labels in orange. A line that is at 1 from the start is a memory of one number."

@@ -41,7 +41,12 @@ def verdict(findings: Sequence[Finding]) -> Level:
 def counted(findings: Sequence[Finding]) -> str:
     """How many checks came out how, in words."""
     levels = [finding.level for finding in findings]
-    return ", ".join(f"{levels.count(one)} {one}" for one in Level if one in levels)
+    words = {Level.WARNING: "warnings"}
+    return ", ".join(
+        f"{levels.count(one)} {words.get(one, one) if levels.count(one) > 1 else one}"
+        for one in Level
+        if one in levels
+    )
 
 
 def _short(finding: Finding) -> str:
