@@ -58,7 +58,8 @@ def main(argv: list[str]) -> None:
     run, finished = open_any_run(find_run(options.run))
     past = Past(finished, run.folder.metrics.read(), run.config)
     patient = Patient(run.student, run.teacher, run.source, past, options.sequences)
-    findings = examine(patient)
+    with Console(stderr=True).status("reading the run") as status:
+        findings = examine(patient, lambda name: status.update(f"checking: {name}"))
     if options.json:
         found = {"run": run.folder.path.name, "verdict": verdict(findings)}
         print(json.dumps(finite(found | {"findings": [asdict(f) for f in findings]}), indent=1))

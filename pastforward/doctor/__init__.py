@@ -72,9 +72,13 @@ def diagnose(
     return examine(Patient(student, teacher, source, past, limit))
 
 
-def examine(patient: Patient) -> list[Finding]:
-    """All checks, in the order of `CHECKS`."""
-    return [replace(_ask(check, patient), check=name) for name, check in CHECKS.items()]
+def examine(patient: Patient, watch: Callable[[str], None] = lambda name: None) -> list[Finding]:
+    """All checks, in the order of `CHECKS`; `watch(name)` is called before each."""
+    findings = []
+    for name, check in CHECKS.items():
+        watch(name)
+        findings.append(replace(_ask(check, patient), check=name))
+    return findings
 
 
 def _ask(check: Check, patient: Patient) -> Finding:

@@ -12,12 +12,15 @@ from pastforward.doctor.finding import Finding, Level, Skip, graded
 from pastforward.doctor.patient import Patient
 from pastforward.evaluation.standalone import frozen
 from pastforward.outputs import nll
+from pastforward.types import Batch
 
 LEAST = 0.01
 """Nats that a memory must be worth: less is 1% in likelihood, which any bias learns."""
 SURE = 4.0
 """Standard errors above zero. Chance alone gives that once in 30,000 times, and the decoder's check
 takes the best of up to a hundred."""
+_POSITIONS = 2**15
+"""Outputs that are decoded at most, as far as eight sequences allow."""
 _CAUSE = "the network ignores its memory: it learned the frequency of outputs (or a clock) alone"
 
 
@@ -74,12 +77,13 @@ def _future(patient: Patient) -> int:
 
 def _decoded(patient: Patient, length: int) -> tuple[list[Tensor], list[Tensor]]:
     """Losses of outputs 2..F, those that count, with right memories and with others."""
-    batch, decoder = patient.batch, patient.teacher.decoder
-    steps = batch.mask.shape[1]
+    decoder, steps = patient.teacher.decoder, patient.batch.mask.shape[1]
     # Early, in the middle and late: what is to be remembered may lie anywhere.
     spread = sorted({1} | {max(1, part * steps // 4) for part in (1, 2, 3)})
+    enough = max(8, _POSITIONS // (len(spread) * length))
+    batch = Batch(*(part[:enough] for part in patient.batch))
     times = torch.tensor(spread, device=batch.x.device).expand(len(batch.x), -1)
-    labels = patient.memories.labels[:, times[0]]
+    labels = patient.memories.labels[:enough, times[0]]
     future = futures(batch, times, length)
     with frozen(patient.teacher):
         losses = [

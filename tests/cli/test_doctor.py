@@ -12,6 +12,7 @@ from markupsafe import escape
 from safetensors.torch import load_file, save_file
 
 import pastforward.training.run as run_module
+from pastforward import doctor
 from pastforward.cli import main
 from pastforward.doctor import CHECKS
 
@@ -144,3 +145,14 @@ def test_bad_input(shop, capsys):
     assert "--sequences is 1" in refused(capsys, "doctor", "tale-smt+dmt", "--sequences", "1")
     assert "see pastforward doctor --help" in refused(capsys, "doctor")
     assert not Path("runs/tale-smt+dmt/doctor.html").exists()
+
+
+def test_advice_names_options_that_exist(capsys):
+    text = "".join(p.read_text("utf-8") for p in Path(doctor.__file__).parent.glob("*.py"))
+    # Adjacent strings of a sentence that was broken over lines.
+    advised = set(re.findall(r"--[a-z][\w.-]*\w", re.sub(r'"\s*\n\s*"', "", text)))
+    advised = {option.replace("stages.N", "stages.0") for option in advised}
+    assert {"--smt.uniformity", "--stages.0.share", "--dmt.window"} <= advised
+    words = (["train", "copy", "--help"], ["compare", "copy", "--help"])
+    known = "".join(call(capsys, *line).out for line in words)
+    assert not [option for option in advised if option not in known]
