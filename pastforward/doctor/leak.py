@@ -52,14 +52,14 @@ def label_leak(patient: Patient) -> Finding:
 
 def decoder_leak(patient: Patient) -> Finding:
     """Decoded outputs y_t must not move when inputs after t change, memories being the same."""
-    patient = _short(patient)
-    length = patient.batch.mask.shape[1]
-    times = torch.ones(len(patient.batch.x), 1, dtype=torch.long, device=patient.batch.x.device)
-    label = patient.teacher.labels(patient.batch.x)[:, 1:2]
+    teacher, batch = patient.teacher, Batch(*(part[:_SEQUENCES] for part in patient.batch))
+    length = batch.mask.shape[1]
+    times = torch.ones(len(batch.x), 1, dtype=torch.long, device=batch.x.device)
+    with frozen(teacher):
+        label = teacher.labels(batch.x)[:, 1:2]
 
     def outputs(x: Tensor) -> Tensor:
-        future = futures(Batch(x, patient.batch.y, patient.batch.mask), times, length)
-        return patient.teacher.decoder(label, future.x)[:, 0]
+        return teacher.decoder(label, futures(batch._replace(x=x), times, length).x)[:, 0]
 
     moved = _moved(patient, outputs, offset=0)
     return _finding(
@@ -79,11 +79,6 @@ def changed(kind: Kind, x: Tensor, seed: int = 0) -> Tensor:
         shift = torch.randint(1, kind.size, x.shape, generator=random).to(x.device)
         return (x + shift) % kind.size
     return x + torch.randn(x.shape, generator=random).to(x)
-
-
-def _short(patient: Patient) -> Patient:
-    """Of few sequences: a leak shows in any."""
-    return Patient(patient.student, patient.teacher, patient.source, patient.past, _SEQUENCES)
 
 
 def _moved(patient: Patient, outputs: Callable[[Tensor], Tensor], offset: int) -> float:
