@@ -61,7 +61,7 @@ def best_possible(patient: Patient) -> Finding:
     """Nothing may be better than what the data allows, where the source knows that."""
     best = patient.source.floors().get(BEST)
     if best is None:
-        raise Skip("the source does not say what loss is the best possible")
+        raise Skip("the source tells no best possible loss")
     found = patient.evaluation
     scores = {"student": found.student} | ({"teacher": found.teacher} if found.teacher else {})
     below = {

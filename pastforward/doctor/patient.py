@@ -62,7 +62,7 @@ class Patient:
     def teacher(self) -> Teacher:
         """The teacher; raises `Skip` where there is none."""
         if self._teacher is None:
-            raise Skip("no teacher (trained by BPTT, or from stored labels)")
+            raise Skip("no teacher: BPTT, or stored labels")
         return self._teacher
 
     @property
