@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         open_source,
         text_source,
     )
+    from pastforward.doctor import Finding, diagnose
     from pastforward.evaluation import Evaluation, draw_samples, evaluate
     from pastforward.labels import LabelStore, open_labels
     from pastforward.methods import (
@@ -69,6 +70,7 @@ _HOMES = {
     "data": (
         "SeriesSource", "Source", "image_source", "open_data", "open_source", "text_source",
     ),
+    "doctor": ("Finding", "diagnose"),
     "evaluation": ("Evaluation", "draw_samples", "evaluate"),
     "labels": ("LabelStore", "open_labels"),
     "methods": (
@@ -91,15 +93,15 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022 (by floor, as in _HOMES; a test holds it equal to it)
     "CELLS", "Cell", "wrap", "Budget", "DataConfig", "DMTConfig", "FitConfig", "RunConfig",
     "SMTConfig", "Stage", "StudentConfig", "TeacherConfig", "SeriesSource", "Source",
-    "image_source", "open_data", "open_source", "text_source", "Evaluation", "draw_samples",
-    "evaluate", "LabelStore", "open_labels", "METHODS", "RTRL", "Distillation", "FrozenSMT",
-    "JointSMT", "Method", "Parallel", "TeacherTraining", "TruncatedBPTT", "UnrollDMT", "WindowDMT",
-    "bptt", "Oracle", "StoredLabels", "PEERS", "Peer", "build_network", "build_transformer",
-    "RECIPES", "WAYS", "for_path", "Sampling", "Stream", "complete_images", "continue_text",
-    "draw_images", "AheadOfTime", "compile_stream", "Student", "build_student", "load_network",
-    "load_student", "save_student", "Teacher", "build_teacher", "Fit", "NonFiniteLoss", "Run",
-    "RunFolder", "check", "fit", "Batch", "MemoryShape", "Signature", "Tokens", "UsageError",
-    "Vectors",
+    "image_source", "open_data", "open_source", "text_source", "Finding", "diagnose",
+    "Evaluation", "draw_samples", "evaluate", "LabelStore", "open_labels", "METHODS", "RTRL",
+    "Distillation", "FrozenSMT", "JointSMT", "Method", "Parallel", "TeacherTraining",
+    "TruncatedBPTT", "UnrollDMT", "WindowDMT", "bptt", "Oracle", "StoredLabels", "PEERS",
+    "Peer", "build_network", "build_transformer", "RECIPES", "WAYS", "for_path", "Sampling",
+    "Stream", "complete_images", "continue_text", "draw_images", "AheadOfTime",
+    "compile_stream", "Student", "build_student", "load_network", "load_student",
+    "save_student", "Teacher", "build_teacher", "Fit", "NonFiniteLoss", "Run", "RunFolder",
+    "check", "fit", "Batch", "MemoryShape", "Signature", "Tokens", "UsageError", "Vectors",
 ]  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """L6. The command line: finds the command, and turns errors into one line and an exit code.
 
-Exit codes: 0 done, 1 a loss became infinite or NaN, or the two sides of a benchmark disagree, 2 bad
-input, 130 and 143 stopped and saved.
+Exit codes: 0 done, 1 a loss became infinite or NaN, the two sides of a benchmark disagree, or a
+check of the doctor failed, 2 bad input, 130 and 143 stopped and saved.
 """
 
 import importlib
@@ -59,7 +59,7 @@ def _run(name: str, argv: list[str]) -> None:
 
 def _answer(error: BaseException) -> int:
     """Say what an error means and return its exit code; a fault of ours is raised again."""
-    if isinstance(error, SystemExit):  # after --help
+    if isinstance(error, SystemExit):  # after --help, or what the doctor found
         return error.code if isinstance(error.code, int) else 0
     if isinstance(error, BrokenPipeError):  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -33,8 +33,8 @@ class CompareOptions(Options):
     lengths: tuple[int, ...] = ()
     """T, for synthetic tasks without a length in their name (copy, retrieval)."""
     cells: tuple[str, ...] = ()
-    """Cells and peers; the recipe's when not given. An LSTM keeps the same numbers in 2 slots; a peer
-    has as many parameters as the recipe's student, and one way to be trained, 'parallel'."""
+    """Cells and peers; the recipe's when not given. An LSTM keeps the same numbers in 2 slots, a
+    peer has as many parameters as the recipe's student and one way to be trained, 'parallel'."""
     ways: tuple[str, ...] = ("bptt", "smt", "smt+dmt")
     """Any of bptt, tbptt, rtrl, distil, smt, smt+dmt, smt+dmt+bptt and two-stage."""
     seeds: tuple[int, ...] = (0,)

@@ -1,6 +1,7 @@
 """L6. Run folders as the commands read them: by name or path, whole or part."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,11 +9,14 @@ from pastforward.commands.options import RUNS
 from pastforward.config import RunConfig
 from pastforward.data import Source, open_data
 from pastforward.evaluation import RunSummary, draw_samples
-from pastforward.files import write_json
-from pastforward.peers import Network
+from pastforward.files import checksum, write_json
+from pastforward.labels.facts import read_store
+from pastforward.peers import Network, build_network
+from pastforward.student import Student
 from pastforward.student_file import load_network
+from pastforward.teacher import Teacher
 from pastforward.training import RunFolder
-from pastforward.training.checkpoint import load_tensors
+from pastforward.training.checkpoint import load_tensors, part
 from pastforward.training.networks import Guide, build_guide
 from pastforward.types import UsageError, nearest
 
@@ -82,6 +86,30 @@ def open_run(folder: RunFolder) -> OpenRun:
     return OpenRun(folder, config, source, student, _teacher(folder, config, student))
 
 
+def student_of(run: OpenRun, command: str) -> tuple[Student, Teacher | None]:
+    """The student and its teacher, if it has one; raises `UsageError` for a peer."""
+    if not isinstance(run.student, Student):
+        raise UsageError(
+            f"{run.folder.path} holds a peer ('{run.config.student.cell}'), and `{command}` looks at "
+            "a student's memories; name a run with a cell."
+        )
+    return run.student, run.teacher if isinstance(run.teacher, Teacher) else None
+
+
+def open_any_run(folder: RunFolder) -> tuple[OpenRun, bool]:
+    """Networks and data, of a stopped run as its last checkpoint has them; is it finished?
+
+    The student is the best so far. Labels from a store bring the teacher that wrote them, where it
+    still lies there. Raises `UsageError` where nothing was saved yet, or it is damaged.
+    """
+    if not folder.student.exists():
+        return _open_stopped(folder), False
+    run = open_run(folder)
+    if run.teacher is None and run.config.labels is not None:
+        run = run._replace(teacher=_teacher_of_labels(run.config.labels, run.student))
+    return run, True
+
+
 def load_run_student(folder: RunFolder) -> Network:
     """The student, or peer, alone; raises `UsageError` when the run is not finished."""
     require_finished(folder)
@@ -124,6 +152,37 @@ def load_summary(folder: RunFolder, name: str | None = None) -> RunSummary:
         facts=saved["facts"],
         samples=draw_samples(run.student, run.source.codec, few),
     )
+
+
+def _open_stopped(folder: RunFolder) -> OpenRun:
+    config = folder.read_config()
+    if not folder.checkpoint.exists():
+        require_finished(folder)
+    tensors, _ = load_tensors(folder.checkpoint)
+    source = open_data(config.data)
+    student = build_network(config.student, source.signature)
+    taught = part("teacher", tensors)
+    teacher = build_guide(config, student) if taught else None
+    try:
+        student.load_state_dict(part("best", tensors) or part("student", tensors))
+        if teacher is not None:
+            teacher.load_state_dict(taught)
+    except RuntimeError as error:
+        raise UsageError(
+            f"{folder.checkpoint} does not fit {folder.config} ({error}); one of them is of "
+            "another run or other data, so put it back or train again."
+        ) from error
+    return OpenRun(folder, config, source, student.eval(), teacher and teacher.eval())
+
+
+def _teacher_of_labels(labels: str, student: Network) -> Guide | None:
+    """The teacher that wrote a store, if it still lies where it was and is the same."""
+    with suppress(UsageError):
+        facts, _ = read_store(Path(labels))
+        folder = RunFolder(Path(facts.run))
+        same = folder.teacher.exists() and checksum(folder.teacher) == facts.teacher
+        return _teacher(folder, facts.config, student) if same else None
+    return None
 
 
 def _teacher(folder: RunFolder, config: RunConfig, student: Network) -> Guide | None:

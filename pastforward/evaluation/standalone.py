@@ -42,7 +42,7 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists and numbers; None for what is not finite."""
-        return _finite(asdict(self))
+        return finite(asdict(self))
 
 
 def evaluate(
@@ -59,7 +59,7 @@ def evaluate(
     no output to predict.
     """
     meters = _Meters(student, teacher)
-    with _frozen(student, teacher):
+    with frozen(student, teacher):
         for batch in source.held_out(split, size, limit):
             meters.add(Batch(*(part.to(_device(student)) for part in batch)))
     if not meters.student.outputs.any():
@@ -70,7 +70,7 @@ def evaluate(
 def quick_loss(student: Network, batches: Iterable[Batch]) -> float:
     """The student's own nats per output from m_0: what the training loop watches."""
     tally = Tally(student.signature.outputs, student.signature.length)
-    with _frozen(student, None):
+    with frozen(student, None):
         for batch in batches:
             x, y, mask = (part.to(_device(student)) for part in batch)
             tally.add(student.predict(x), y, mask)
@@ -125,11 +125,12 @@ class _Meters:
         )
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The same for JSON: None in place of every number that is not finite."""
     if isinstance(value, dict):
-        return {name: _finite(item) for name, item in value.items()}
+        return {name: finite(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -138,7 +139,7 @@ def _device(network: nn.Module) -> torch.device:
 
 
 @contextmanager
-def _frozen(*networks: nn.Module | None) -> Iterator[None]:
+def frozen(*networks: nn.Module | None) -> Iterator[None]:
     """No gradients and evaluation mode inside; every module's mode is put back."""
     modules = [m for network in networks if network is not None for m in network.modules()]
     modes = [module.training for module in modules]

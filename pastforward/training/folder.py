@@ -1,7 +1,7 @@
 """L4. The run folder: config, metrics, student, teacher, checkpoint, report.
 
 runs/NAME/config.json  metrics.jsonl  student.safetensors  teacher.safetensors
-          checkpoints/last.safetensors  evaluation.json  report.html  labels/
+          checkpoints/last.safetensors  evaluation.json  report.html  doctor.html  labels/
 """
 
 import dataclasses

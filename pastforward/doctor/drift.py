@@ -1,0 +1,97 @@
+"""L4. How far the student strays from its labels: by one step, by compounding, from the start.
+
+A student may leave its labels and still say the right thing, where it was trained on what it reads
+(`--dmt.distil`, `--dmt.readout`): errors of memories are faults only where outputs suffer.
+"""
+
+from pastforward.doctor.finding import Finding, Level, above, graded
+from pastforward.doctor.patient import Patient
+from pastforward.evaluation import Drift
+
+HARMLESS = 0.1
+"""Share of the teacher's gain over the floor that a student may lack: it is then as good."""
+STEP_SOME, STEP_MOST = 0.1, 0.5
+"""One step misses so much of the labels' variance: at a half, two steps lose them."""
+MORE_SOME, MORE_MOST = 0.25, 0.75
+"""Drift beyond one step's error, over the labels' variance: at 1 memories are as far off as the
+labels' mean, so a quarter is felt and three quarters leave nothing to read."""
+EMPTY = 0.5
+"""MSE of m_0 to its label, of numbers with mean square 1: 2 is unrelated, 0.5 is 41 degrees."""
+
+
+def one_step_error(patient: Patient) -> Finding:
+    """One step from a label must reach the next label."""
+    error = _drift(patient).one_step
+    measured = (
+        f"One step from a label misses {error:.1%} of the labels' variance (warning from "
+        f"{STEP_SOME:.0%}, failed from {STEP_MOST:.0%})"
+    )
+    return _graded(
+        patient, above(error, STEP_SOME, STEP_MOST), measured,
+        "the cell is too small or too little trained for these labels, or no label is a function "
+        "of the one before and the input (never trained jointly)",
+        "a longer 'smt' stage, --smt.dynamics 3, --smt.pull 1, or a larger cell (--student.cell "
+        "transformer, --student.width)",
+        {"one_step": error},
+    )  # fmt: skip
+
+
+def compounding(patient: Patient) -> Finding:
+    """Alone, the student must drift little further than one step's error explains."""
+    found = _drift(patient)
+    late = found.relative[(len(found.relative) + 1) // 2 :]  # errors need time to compound
+    drift = sum(late) / len(late)
+    more = max(0.0, drift - found.one_step)
+    share = 1.0 - more / drift if drift > 0 else 1.0
+    measured = (
+        f"Alone, its memory is {drift:.1%} of the labels' variance off in the second half: "
+        f"{share:.0%} of that is one step's error, the rest, {more:.1%} of the variance, has "
+        f"compounded (warning from {MORE_SOME:.0%}, failed from {MORE_MOST:.0%})"
+    )
+    return _graded(
+        patient, above(more, MORE_SOME, MORE_MOST), measured,
+        "errors feed on themselves: the student was not trained enough on the memories that it "
+        "has alone",
+        "add or lengthen the 'dmt' stage (--way smt+dmt), a longer --dmt.window, --dmt.own 1, or "
+        "--smt.noise 0.1 against small errors",
+        {"drift": drift, "one_step": found.one_step, "compounded": more},
+    )  # fmt: skip
+
+
+def empty_memory(patient: Patient) -> Finding:
+    """The learned m_0 must lie at the label of no input."""
+    error = _drift(patient).mse[0]
+    measured = (
+        f"m_0 lies at a mean squared error of {error:.3f} from its label (warning from {EMPTY})"
+    )
+    return _graded(
+        patient, Level.OK if error < EMPTY else Level.WARNING, measured,
+        "m_0 has one transition in a sequence to learn from, and a turn takes many steps",
+        "train longer with 'smt', or with 'dmt', which starts there", {"mse": error},
+    )  # fmt: skip
+
+
+def harmless(patient: Patient) -> bool:
+    """Is the student alone nearly as good as its teacher, or as good? Unknown without a floor.
+
+    Raises `Skip` where the teacher is no better than the floor: its labels then say nothing.
+    """
+    return bool(patient.floors) and patient.behind < HARMLESS
+
+
+def _drift(patient: Patient) -> Drift:
+    _ = patient.teacher
+    assert patient.evaluation.drift is not None
+    return patient.evaluation.drift
+
+
+def _graded(
+    patient: Patient, level: Level, measured: str, cause: str, advice: str,
+    figures: dict[str, float],
+) -> Finding:  # fmt: skip
+    if not harmless(patient):
+        return graded(level, measured + ".", cause, advice, figures)
+    said = (
+        "" if level is Level.OK else "; the student is as good as its teacher, so it does no harm"
+    )
+    return graded(Level.OK, f"{measured}{said}.", cause, advice, figures)
