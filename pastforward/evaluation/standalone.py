@@ -41,7 +41,7 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists and numbers; None for what is not finite."""
-        return _finite(asdict(self))
+        return finite(asdict(self))
 
 
 def evaluate(
@@ -54,11 +54,11 @@ def evaluate(
 ) -> Evaluation:
     """Measure on the first `limit` sequences of a held-out split, `size` at a time.
 
-    Both networks are left in the mode in which they came. Raises `UsageError` when the split holds
-    no output to predict.
+    The source may be longer than what the student was trained on. Both networks are left in the
+    mode in which they came. Raises `UsageError` when the split holds no output to predict.
     """
-    meters = _Meters(student, teacher)
-    with _frozen(student, teacher):
+    meters = _Meters(student, teacher, source.signature.length)
+    with frozen(student, teacher):
         for batch in source.held_out(split, size, limit):
             meters.add(Batch(*(part.to(student.empty.device) for part in batch)))
     if not meters.student.outputs.any():
@@ -69,7 +69,7 @@ def evaluate(
 def quick_loss(student: Student, batches: Iterable[Batch]) -> float:
     """The student's own nats per output from m_0: what the training loop watches."""
     tally = Tally(student.signature.outputs, student.signature.length)
-    with _frozen(student, None):
+    with frozen(student, None):
         for batch in batches:
             x, y, mask = (part.to(student.empty.device) for part in batch)
             tally.add(student.readout(_own(student, x)[:, 1:]), y, mask)
@@ -79,12 +79,11 @@ def quick_loss(student: Student, batches: Iterable[Batch]) -> float:
 class _Meters:
     """All meters of an evaluation, fed from one rollout and one labelling of each batch."""
 
-    def __init__(self, student: Student, teacher: Teacher | None) -> None:
-        signature, size = student.signature, student.memory.size
+    def __init__(self, student: Student, teacher: Teacher | None, length: int) -> None:
+        outputs, size = student.signature.outputs, student.memory.size
         self.networks = student, teacher
-        self.student = Tally(signature.outputs, signature.length)
-        self.teacher = Tally(signature.outputs, signature.length)
-        self.drift = DriftMeter(signature.length, size)
+        self.student, self.teacher = Tally(outputs, length), Tally(outputs, length)
+        self.drift = DriftMeter(length, size)
         self.own, self.labels = CollapseMeter(size), CollapseMeter(size)
 
     def add(self, batch: Batch) -> None:
@@ -115,11 +114,12 @@ class _Meters:
         )
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Plain JSON of dicts, lists and numbers: None for what is not finite."""
     if isinstance(value, dict):
-        return {name: _finite(item) for name, item in value.items()}
+        return {name: finite(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -128,7 +128,7 @@ def _own(student: Student, x: Tensor) -> Tensor:
 
 
 @contextmanager
-def _frozen(*networks: nn.Module | None) -> Iterator[None]:
+def frozen(*networks: nn.Module | None) -> Iterator[None]:
     """No gradients and evaluation mode inside; every module's mode is put back."""
     modules = [m for network in networks if network is not None for m in network.modules()]
     modes = [module.training for module in modules]

@@ -1,0 +1,28 @@
+import pytest
+
+from pastforward.analysis import frontier
+from pastforward.evaluation import RunSummary
+from pastforward.types import UsageError
+
+
+def run(width: int, nats: float | None, **budget: float) -> RunSummary:
+    whole = {"seconds": None, "steps": None, "tokens": None} | budget
+    config = {"student": {"slots": 2, "width": width}, "budget": whole}
+    return RunSummary("run", {"student": {"nats": nats}}, facts={"config": config})
+
+
+def test_runs_by_budget_and_size():
+    runs = [
+        run(8, 1.0, seconds=60.0), run(4, 2.0, seconds=60.0), run(8, 2.0, seconds=60.0),
+        run(8, 0.5, seconds=600.0), run(8, 0.7, steps=2000), run(4, None, seconds=600.0),
+    ]  # fmt: skip
+    found = frontier(runs)
+    assert list(found) == ["60 s", "600 s", "2,000 steps"]
+    assert [(p.size, p.nats, p.runs) for p in found["60 s"]] == [(8, 2.0, 1), (16, 1.5, 2)]
+    assert found["60 s"][1].spread == pytest.approx(0.5**0.5)
+    assert [(p.size, p.nats, p.spread) for p in found["600 s"]] == [(16, 0.5, 0.0)]
+
+
+def test_no_run():
+    with pytest.raises(UsageError, match="give at least one"):
+        frontier([run(4, None, seconds=1.0)])
