@@ -9,7 +9,8 @@ the teacher's loss from its labels and L the student's alone from its m_0:
              + L(T) - L(1)   compounding   steps from memories that missed already
              + L - L(T)      start         its m_0 against the label of t = 0
 
-The parts add up to the gap by construction. Each may be below 0.
+The parts add up to the gap by construction. Each may be below 0, and L(k) need not rise with k: a
+student that learned on its own memories can be at home there and lost on the way from a label.
 """
 
 from collections.abc import Iterator

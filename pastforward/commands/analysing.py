@@ -39,7 +39,7 @@ from pastforward.types import Batch, Tokens, UsageError
 SCALES = (0.5, 1.0, 2.0)
 """Factors on the weights from memory to memory at which credit is measured at the start."""
 _FACTORS = (1, 2, 4, 8, 16)
-_MOST_CLASSES = 64
+_MOST_CLASSES = 128
 _MOST_AHEAD = 8
 
 
@@ -64,6 +64,10 @@ def ask_gap(run: OpenRun, sequences: int) -> Found:
     for cause, nats in gap.parts.items():
         share = "" if gap.shares is None else f"{gap.shares[cause]:8.1%}"
         lines.append(f"{cause:<12}{nats:+.4f}{share}")
+    worst = max(gap.after, key=lambda k: gap.after[k].nats)
+    lines.append(
+        f"worst after k = {worst} own steps from a label: {gap.after[worst].nats:.4f} nats"
+    )
     lines += _labels_moved(run)
     return Found({"gap": gap_figure({"student": gap})}, finite(gap.to_json()), lines)
 
