@@ -1,7 +1,7 @@
 """The instruments on short trainings: rows, and a picture of each.
 
-    python benchmarks/instruments.py gap copy:16 60          the gap before and after DMT
-    python benchmarks/instruments.py credit retrieval:128    credit of networks that learned nothing
+    python benchmarks/instruments.py gap copy:16 1500        the gap before and after DMT
+    python benchmarks/instruments.py credit retrieval:64     credit of networks that learned nothing
     python benchmarks/instruments.py frontier RUN RUN ...    loss by memory size of evaluated runs
 
 Rows go to benchmarks/results/instruments.jsonl, pictures and runs to runs/instruments/. On one
@@ -47,7 +47,7 @@ RESULTS = Path(__file__).parent / "results" / "instruments.jsonl"
 PLACE = Path("runs/instruments")
 SCALES, SEEDS = (0.5, 1.0, 2.0), (0, 1, 2)
 CELLS = (("elman", 1, 128), ("gru", 1, 128), ("mlp", 4, 32))
-SEQUENCES = 8
+SEQUENCES = 4
 
 
 class Snapshots:
@@ -72,8 +72,8 @@ def recipe(task: str) -> RunConfig:
     return RECIPES[task]("smt+dmt") if task in RECIPES else for_path(task)
 
 
-def gap(task: str, seconds: str) -> None:
-    config = replace(recipe(task), budget=Budget(seconds=float(seconds)))
+def gap(task: str, steps: str) -> None:
+    config = replace(recipe(task), budget=Budget(steps=int(steps)))
     folder = RunFolder(PLACE / f"gap-{task.replace(':', '')}")
     folder.prepare(config, Existing.OVERWRITE)
     run = Run(config, folder)
@@ -83,8 +83,9 @@ def gap(task: str, seconds: str) -> None:
     assert run.teacher is not None
     students = {"before DMT": snapshots.before["dmt"], "after DMT": run.student}
     found = {name: loss_gap(s, run.teacher, run.source) for name, s in students.items()}
+    spent = {"steps": int(steps), "seconds": run.spent.seconds}
     for name, of in found.items():
-        write("gap", task, {"when": name, "seconds": float(seconds)} | of.to_json())
+        write("gap", task, {"when": name} | spent | of.to_json())
     picture(f"gap-{task}", gap_figure(found))
 
 

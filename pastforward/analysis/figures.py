@@ -44,9 +44,10 @@ def gap_figure(gaps: Mapping[str, Gap]) -> Figure:
         steps, colour = [*gap.after.values(), gap.alone], COLOURS[place]
         for what, field in (("loss", "nats"), ("drift", "drift")):
             values = [getattr(loss, field) for loss in steps]
-            axes[what].plot(values, color=colour, lw=2, marker="o", ms=4.5, label=name)
-        level = gap.teacher.nats
-        axes["loss"].axhline(level, color=colour, lw=1.3, ls="--", label=f"teacher {level:.3f}")
+            label = f"{name}, {gap.total:+.3f} alone"
+            axes[what].plot(values, color=colour, lw=2, marker="o", ms=4.5, label=label)
+    for level in dict.fromkeys(gap.teacher.nats for gap in gaps.values()):
+        axes["loss"].axhline(level, color=INK, lw=1.3, ls="--", label=f"teacher {level:.3f}")
     for what in ("loss", "drift"):
         ticks = [*map(str, next(iter(gaps.values())).after), "alone"]
         axes[what].set_xticks(range(len(ticks)), ticks)
@@ -181,8 +182,7 @@ def _bars_of_parts(ax: Axes, gaps: Mapping[str, Gap]) -> None:
     ax.invert_yaxis()
     low, high = ax.get_xlim()
     ax.set_xlim(low, high + 0.35 * (high - low))
-    totals = ", ".join(f"{gap.total:.3f}" for gap in gaps.values())
-    _dress(ax, f"From the teacher to the student alone: {totals}", "nats per output", "")
+    _dress(ax, "From the teacher to the student alone", "nats per output", "")
 
 
 def _lone(values: Sequence[float]) -> str | None:

@@ -21,8 +21,8 @@ QUESTIONS = {
 }
 
 DESCRIPTION = """\
-Ask a run where it loses, what it remembers and how far it goes. Pictures and figures are written to
-RUN/analysis. All that suit the run, when none is named:
+Ask a run where it loses, what it remembers and how far it goes. A page, its pictures and
+figures are written to RUN/analysis. All that suit the run, when none is named:
 
 {names}
 
@@ -48,7 +48,7 @@ class AnalyseOptions:
 
 
 def main(argv: list[str]) -> None:
-    """Analyse a run; pictures and analysis.json go to its folder."""
+    """Analyse a run; page, pictures and analysis.json go to its folder."""
     options = parse(AnalyseOptions, argv, "pastforward analyse", DESCRIPTION)
     _require_usable(options)
 
@@ -59,6 +59,7 @@ def main(argv: list[str]) -> None:
     found = _ask_all(run, options, folder)
     facts = {name: answer.facts for name, answer in found.items()}
     _keep(folder / "analysis.json", facts)
+    _write_page(folder, run.folder.path.name, found)
     _show(folder, found, {"run": run.folder.path.name} | facts, options.json)
 
 
@@ -128,6 +129,18 @@ def _keep(path: Path, facts: dict[str, Any]) -> None:
     write_json(path, (before if isinstance(before, dict) else {}) | facts)
 
 
+def _write_page(folder: Path, run: str, found: "dict[str, Found]") -> None:
+    from pastforward.analysis.page import Section, write_page
+
+    sections = {
+        name: Section(
+            QUESTIONS[name], answer.lines, [folder / f"{file}.png" for file in answer.figures]
+        )
+        for name, answer in found.items()
+    }
+    write_page(folder / "analysis.html", run, sections)
+
+
 def _show(folder: Path, found: "dict[str, Found]", facts: dict[str, Any], whole: bool) -> None:
     import json
     import sys
@@ -139,6 +152,5 @@ def _show(folder: Path, found: "dict[str, Found]", facts: dict[str, Any], whole:
             print(name)
             for line in answer.lines:
                 print(f"  {line}")
-    pictures = sum(len(answer.figures) for answer in found.values())
-    last = f"Figures: {folder / 'analysis.json'} and {pictures} pictures beside it"
+    last = f"Page: {folder / 'analysis.html'}, with pictures and analysis.json beside it"
     print(last, file=sys.stderr if whole else sys.stdout)

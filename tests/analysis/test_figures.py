@@ -34,7 +34,8 @@ def words(figure) -> set[str]:
 def test_a_gap_says_its_parts():
     shown = words(gap_figure({"student": GAP}))
     assert {"  +0.100 (25%)", "  +0.300 (75%)", "  -0.100 (-25%)", "compounding"} <= shown
-    assert {"before", "after"} <= words(gap_figure({"before": GAP, "after": GAP}))
+    both = words(gap_figure({"before": GAP, "after": GAP}))
+    assert {"before, +0.400 alone", "after, +0.400 alone", "teacher 0.100"} <= both
 
 
 def test_credit_that_does_not_arrive_leaves_a_gap():

@@ -17,8 +17,11 @@ def test_everything_that_suits(shop, capsys):
     names = {path.stem for path in folder.glob("*.png")}
     assert names >= {"gap", "credit", "lengths", "geometry", "future"}
     assert said.last == (
-        f"Figures: runs/both/smt+dmt/analysis/analysis.json and {len(names)} pictures beside it"
+        "Page: runs/both/smt+dmt/analysis/analysis.html, with pictures and analysis.json beside it"
     )
+    page = (folder / "analysis.html").read_text()
+    assert page.count("<img") == len(names)
+    assert "compounding" in page
     kept = json.loads((folder / "analysis.json").read_text())
     assert kept.keys() == {"gap", "credit", "lengths", "geometry", "future"}
     assert call(capsys, "analyse", "both/smt+dmt", "gap", *FEW).code == 0
