@@ -9,6 +9,8 @@ import tyro
 from pastforward.commands.parsing import parse
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from pastforward.commands.analysing import Found
     from pastforward.commands.runs import OpenRun
 
@@ -87,33 +89,40 @@ def _folder(run: Path) -> Path:
 
 
 def _ask_all(run: "OpenRun", options: AnalyseOptions, folder: Path) -> "dict[str, Found]":
-    """Answers by question. Of those that were not named, the ones that don't suit are told."""
+    """Answers by question, each with its pictures written."""
     from rich.console import Console
     from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
     from pastforward.analysis.figures import save_figure
-    from pastforward.commands.analysing import ANALYSES
-    from pastforward.types import UsageError
 
-    found, names = {}, options.names or tuple(QUESTIONS)
-    columns = (*Progress.get_default_columns()[:2], TextColumn("{task.completed}/{task.total}"))
-    news = Console(stderr=True)
-    shown = (*columns, TimeElapsedColumn())
-    with Progress(*shown, console=news, transient=True, disable=not news.is_terminal) as bar:
+    found, names, news = {}, options.names or tuple(QUESTIONS), Console(stderr=True)
+    bars = Progress.get_default_columns()[:2]
+    columns = (*bars, TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn())
+    with Progress(*columns, console=news, transient=True, disable=not news.is_terminal) as bar:
         task = bar.add_task("", total=len(names))
         for name in names:
             bar.update(task, description=f"{name}: {QUESTIONS[name]}")
-            try:
-                found[name] = ANALYSES[name](run, options.sequences)
-            except UsageError as error:
-                if options.names:
-                    raise
-                news.print(f"{name} left out: {error}", highlight=False, soft_wrap=True)
-                continue
-            for file, figure in found[name].figures.items():
-                save_figure(folder / f"{file}.png", figure)
+            answer = _ask(name, run, options, news)
+            if answer is not None:
+                found[name] = answer
+                for file, figure in answer.figures.items():
+                    save_figure(folder / f"{file}.png", figure)
             bar.advance(task)
     return found
+
+
+def _ask(name: str, run: "OpenRun", options: AnalyseOptions, news: "Console") -> "Found | None":
+    """The answer; of a question that was not named and does not suit, that is told."""
+    from pastforward.commands.analysing import ANALYSES
+    from pastforward.types import UsageError
+
+    try:
+        return ANALYSES[name](run, options.sequences)
+    except UsageError as error:
+        if options.names:
+            raise
+        news.print(f"{name} left out: {error}", highlight=False, soft_wrap=True)
+        return None
 
 
 def _keep(path: Path, facts: dict[str, Any]) -> None:

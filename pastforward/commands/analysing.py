@@ -59,7 +59,9 @@ def ask_gap(run: OpenRun, sequences: int) -> Found:
             f"{run.folder.path} has no teacher, so there is no gap to share out; ask it of a run "
             "that smt, smt+dmt or two-stage trained."
         )
-    gap = loss_gap(run.student, run.teacher, run.source, "test", sequences)
+    # T / 2 steps, each from T starts: its time grows with T^2.
+    few = max(2, min(sequences, 2**24 // run.source.signature.length**2))
+    gap = loss_gap(run.student, run.teacher, run.source, "test", few)
     lines = [f"student alone {gap.alone.nats:.4f}, teacher {gap.teacher.nats:.4f} nats per output"]
     for cause, nats in gap.parts.items():
         share = "" if gap.shares is None else f"{gap.shares[cause]:8.1%}"
