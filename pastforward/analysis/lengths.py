@@ -56,9 +56,11 @@ def loss_by_length(
 
 def at_length(data: DataConfig, length: int) -> Source:
     """The data of a run in sequences of another length; `UsageError` where it has none."""
-    name, _, suffix = data.source.partition(":")
+    head, comma, axes = data.source.partition(",")
+    name, _, suffix = head.partition(":")
     known = name in NAMES and suffix.isdecimal()
-    return open_data(replace(data, source=name if known else data.source, length=length))
+    source = name + comma + axes if known else data.source
+    return open_data(replace(data, source=source, length=length))
 
 
 def _require_same_kinds(student: Student, source: Source) -> None:
