@@ -13,6 +13,8 @@ its loss out over B * T labels, so the gradient is taken times B * T.
 The norm is over the K * D numbers of a memory, the mean over sequences.
 """
 
+import math
+import statistics
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
@@ -44,16 +46,16 @@ class Credit:
 
     @property
     def per_step(self) -> float | None:
-        """Factor by which the norm changes a step back, among the times t > 0 that credit reaches.
+        """Factor by which the norm changes a step back: a line through its logarithms at t > 0.
 
-        1 is flat, below 1 vanishes, above 1 explodes. None where fewer than two have credit.
+        1 is flat, below 1 vanishes, above 1 explodes. Times that no credit reaches are left out;
+        None where fewer than two are left.
         """
         pairs = zip(self.times, self.norms, strict=True)
-        reached = [(t, norm) for t, norm in pairs if t and norm > 0.0]
+        reached = [(t, math.log(norm)) for t, norm in pairs if t and norm > 0.0]
         if len(reached) < 2:
             return None
-        (begin, first), (end, last) = reached[0], reached[-1]
-        return (first / last) ** (1 / (end - begin))
+        return math.exp(-statistics.linear_regression(*zip(*reached, strict=True)).slope)
 
 
 def bptt_credit(student: Student, batch: Batch) -> Credit:

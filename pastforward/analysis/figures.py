@@ -78,8 +78,8 @@ def credit_figure(panels: Mapping[str, Mapping[str, Credit]]) -> Figure:
     axes[0].set_ylabel("mean of |dL / dm$_t$|", color=SOFT, size=9.5)
     lines = {line.get_label(): line for ax in axes for line in ax.get_lines()}
     figure.legend(
-        [lines[name] for name in names], names, loc="outside lower center", ncols=len(names),
-        frameon=False, fontsize=8.5, labelcolor=INK,
+        [lines[name] for name in names], names, loc="outside lower center",
+        ncols=min(len(names), 2 * len(panels)), frameon=False, fontsize=8.5, labelcolor=INK,
     )  # fmt: skip
     return figure
 

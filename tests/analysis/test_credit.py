@@ -3,13 +3,14 @@
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import tiny
 import torch
 from oracles import surprise
 from torch import nn
 
-from pastforward.analysis import bptt_credit, last_output, scaled, smt_credit
+from pastforward.analysis import Credit, bptt_credit, last_output, scaled, smt_credit
 from pastforward.cells import wrap
 from pastforward.config import SMTConfig
 from pastforward.methods import JointSMT
@@ -81,7 +82,9 @@ def test_bptt_of_a_linear_cell_fades_or_grows_at_its_rate(rate):
     student.double()
     with torch.no_grad():
         student.empty.copy_(torch.tensor([[1.0, 0.0]]))  # a fixed point: the norm scales by 1
-    norms = bptt_credit(student, last_output(tiny.batch(signature, 4))).norms[:-1]
+    found = bptt_credit(student, last_output(tiny.batch(signature, 4)))
+    norms = found.norms[:-1]  # at T the readout also sees the direction that the norm takes out
+    assert Credit(found.times[:-1], norms).per_step == pytest.approx(rate, rel=1e-4)
     for earlier, later in pairwise(norms):
         assert earlier / later == pytest.approx(rate, rel=1e-4)
 
@@ -93,7 +96,8 @@ def test_no_credit_comes_from_later_memories():
     found = bptt_credit(student, Batch(batch.x, batch.y, mask))
     assert all(norm > 0 for norm in found.norms[:5])
     assert found.norms[5:] == [0.0, 0.0, 0.0]
-    assert found.per_step == pytest.approx((found.norms[1] / found.norms[4]) ** (1 / 3))
+    slope, _ = np.polyfit([1, 2, 3, 4], np.log(found.norms[1:5]), 1)
+    assert found.per_step == pytest.approx(np.exp(-slope))
 
 
 @pytest.mark.parametrize("future", [None, 2])
