@@ -35,7 +35,7 @@ from pastforward.analysis.figures import (
     save_figure,
 )
 from pastforward.commands.runs import find_runs, load_summary
-from pastforward.config import Budget, RunConfig, StudentConfig
+from pastforward.config import Budget, RunConfig, SMTConfig, StudentConfig
 from pastforward.data import open_data
 from pastforward.evaluation.standalone import finite
 from pastforward.hardware import processor
@@ -116,9 +116,13 @@ def start(
     own, teacher = build_networks(config, source)
     own = own if factor == 1.0 else scaled(own, factor)
     batch = last_output(source.batch(seed, 0, SEQUENCES))
-    futures = {"F = T": config.smt, "F = 1": replace(config.smt, future=1)}
+    futures = {"F = T": config.smt} | ({} if factor != 1.0 else {"F = 1": short(config.smt)})
     taught = {n: smt_credit(own, teacher, smt, batch)["outputs"] for n, smt in futures.items()}
     return bptt_credit(own, batch), taught
+
+
+def short(smt: SMTConfig) -> SMTConfig:
+    return replace(smt, future=1)
 
 
 def middle(credits: Any) -> Credit:

@@ -25,27 +25,37 @@ class Point:
 def frontier(runs: Iterable[RunSummary]) -> dict[str, list[Point]]:
     """Points by budget ('600 s', '2,000 steps'), budgets and sizes ascending.
 
-    Raises `UsageError` when no run was given.
+    Where runs differ in data, cell or methods too, these stand beside the budget, and only runs
+    that agree in them are averaged. Raises `UsageError` when no run was given.
     """
-    groups: dict[tuple[str, float], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    groups: dict[tuple, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
         nats = run.evaluation["student"]["nats"]
         if nats is not None:
             student = run.facts["config"]["student"]
-            groups[_budget(run)][student["slots"] * student["width"]].append(nats)
+            groups[_kind(run)][student["slots"] * student["width"]].append(nats)
     if not groups:
         raise UsageError("No run with a finite loss was given; give at least one.")
-    ordered = sorted(groups.items(), key=lambda item: item[0])
+    differing = [place for place, column in enumerate(zip(*groups, strict=True))
+                 if len(set(column)) > 1 and place < 3]  # fmt: skip
     return {
-        f"{amount:,.0f} {unit}": [_point(size, sizes[size]) for size in sorted(sizes)]
-        for (unit, amount), sizes in ordered
+        _name(kind, differing): [_point(size, groups[kind][size]) for size in sorted(groups[kind])]
+        for kind in sorted(groups)
     }
 
 
-def _budget(run: RunSummary) -> tuple[str, float]:
-    budget = run.facts["config"]["budget"]
+def _kind(run: RunSummary) -> tuple[str, str, str, str, float]:
+    """Data, cell, methods, and the budget's unit and amount."""
+    config = run.facts["config"]
+    methods = "+".join(stage["method"] for stage in config["stages"])
     units = {"seconds": "s", "steps": "steps", "tokens": "tokens"}
-    return next((unit, budget[name]) for name, unit in units.items() if budget[name] is not None)
+    name = next(name for name in units if config["budget"][name] is not None)
+    source, cell = config["data"]["source"], config["student"]["cell"]
+    return source, cell, methods, units[name], config["budget"][name]
+
+
+def _name(kind: tuple, differing: list[int]) -> str:
+    return ", ".join([f"{kind[4]:,.0f} {kind[3]}", *(kind[place] for place in differing)])
 
 
 def _point(size: int, nats: list[float]) -> Point:

@@ -5,9 +5,12 @@ from pastforward.evaluation import RunSummary
 from pastforward.types import UsageError
 
 
-def run(width: int, nats: float | None, **budget: float) -> RunSummary:
-    whole = {"seconds": None, "steps": None, "tokens": None} | budget
-    config = {"student": {"slots": 2, "width": width}, "budget": whole}
+def run(width: int, nats: float | None, *methods: str, **budget: float) -> RunSummary:
+    config = {
+        "data": {"source": "copy:8"}, "student": {"cell": "gru", "slots": 2, "width": width},
+        "stages": [{"method": method} for method in methods or ("bptt",)],
+        "budget": {"seconds": None, "steps": None, "tokens": None} | budget,
+    }  # fmt: skip
     return RunSummary("run", {"student": {"nats": nats}}, facts={"config": config})
 
 
@@ -21,6 +24,13 @@ def test_runs_by_budget_and_size():
     assert [(p.size, p.nats, p.runs) for p in found["60 s"]] == [(8, 2.0, 1), (16, 1.5, 2)]
     assert found["60 s"][1].spread == pytest.approx(0.5**0.5)
     assert [(p.size, p.nats, p.spread) for p in found["600 s"]] == [(16, 0.5, 0.0)]
+
+
+def test_other_methods_are_lines_of_their_own():
+    found = frontier([run(8, 1.0, seconds=60.0), run(8, 3.0, "teacher", "smt", seconds=60.0)])
+    assert {name: of[0].nats for name, of in found.items()} == {
+        "60 s, bptt": 1.0, "60 s, teacher+smt": 3.0,
+    }  # fmt: skip
 
 
 def test_no_run():
