@@ -7,6 +7,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pastforward.analysis import (
+        at_length,
+        bptt_credit,
+        frontier,
+        last_output,
+        linear_probe,
+        loss_by_length,
+        loss_gap,
+        principal_components,
+        remember,
+        smt_credit,
+    )
     from pastforward.cells import CELLS, Cell, wrap
     from pastforward.config import (
         Budget,
@@ -62,6 +74,10 @@ if TYPE_CHECKING:
     from pastforward.types import Batch, MemoryShape, Signature, Tokens, UsageError, Vectors
 
 _HOMES = {
+    "analysis": (
+        "at_length", "bptt_credit", "frontier", "last_output", "linear_probe", "loss_by_length",
+        "loss_gap", "principal_components", "remember", "smt_credit",
+    ),
     "cells": ("CELLS", "Cell", "wrap"),
     "config": (
         "Budget", "DataConfig", "DMTConfig", "FitConfig", "RunConfig", "SMTConfig", "Stage",
@@ -91,6 +107,8 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022 (by floor, as in _HOMES; a test holds it equal to it)
+    "at_length", "bptt_credit", "frontier", "last_output", "linear_probe", "loss_by_length",
+    "loss_gap", "principal_components", "remember", "smt_credit",
     "CELLS", "Cell", "wrap", "Budget", "DataConfig", "DMTConfig", "FitConfig", "RunConfig",
     "SMTConfig", "Stage", "StudentConfig", "TeacherConfig", "SeriesSource", "Source",
     "image_source", "open_data", "open_source", "text_source", "Finding", "diagnose",

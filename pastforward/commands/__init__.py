@@ -20,6 +20,7 @@ COMMANDS = {
     "label": Entry("label", "write a teacher's labels once, to train any number of students from"),
     "eval": Entry("evaluate", "measure a run on held-out data, with its teacher and the floors"),
     "doctor": Entry("doctor", "examine a run for the usual faults, with what to try"),
+    "analyse": Entry("analyse", "ask a run where it loses, what it remembers, how far it goes"),
     "generate": Entry("generate", "draw text or images from a trained network"),
     "report": Entry("report", "write one page about one or more runs"),
     "bench": Entry("bench", "measure speed and memory beside the rivals, with targets"),

@@ -46,7 +46,7 @@ def main(argv: list[str]) -> None:
 
     from rich.console import Console
 
-    from pastforward.commands.runs import find_run, open_any_run, student_of
+    from pastforward.commands.runs import find_run, open_any_run, with_student
     from pastforward.doctor import Level, Past, Patient, examine
     from pastforward.doctor.page import write_page
     from pastforward.doctor.table import print_findings, verdict
@@ -55,9 +55,10 @@ def main(argv: list[str]) -> None:
 
     if options.sequences < 2:
         raise UsageError(f"--sequences is {options.sequences}; give 2 or more, to compare them.")
-    run, finished = open_any_run(find_run(options.run))
+    opened, finished = open_any_run(find_run(options.run))
+    run = with_student(opened, "doctor")
     past = Past(finished, run.folder.metrics.read(), run.config)
-    patient = Patient(*student_of(run, "doctor"), run.source, past, options.sequences)
+    patient = Patient(run.student, run.teacher, run.source, past, options.sequences)
     with Console(stderr=True).status("reading the run") as status:
         findings = examine(patient, lambda name: status.update(f"checking: {name}"))
     if options.json:

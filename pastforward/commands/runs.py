@@ -31,6 +31,16 @@ class OpenRun(NamedTuple):
     teacher: Guide | None
 
 
+class StudentRun(NamedTuple):
+    """The run of a student, and its teacher if it has one."""
+
+    folder: RunFolder
+    config: RunConfig
+    source: Source
+    student: Student
+    teacher: Teacher | None
+
+
 def all_runs() -> list[RunFolder]:
     """Every run below `RUNS`, those inside a comparison too."""
     return [RunFolder(path.parent) for path in sorted(RUNS.rglob("config.json"))]
@@ -86,14 +96,18 @@ def open_run(folder: RunFolder) -> OpenRun:
     return OpenRun(folder, config, source, student, _teacher(folder, config, student))
 
 
-def student_of(run: OpenRun, command: str) -> tuple[Student, Teacher | None]:
-    """The student and its teacher, if it has one; raises `UsageError` for a peer."""
+def with_student(run: OpenRun, command: str) -> StudentRun:
+    """The run as one of a student; raises `UsageError` for a peer.
+
+    A guide that makes no labels, the Transformer of `distil`, is no teacher.
+    """
     if not isinstance(run.student, Student):
         raise UsageError(
-            f"{run.folder.path} holds a peer ('{run.config.student.cell}'), and `{command}` looks at "
-            "a student's memories; name a run with a cell."
+            f"{run.folder.path} holds a peer ('{run.config.student.cell}'), and `{command}` looks "
+            "at a student's memories; name a run with a cell."
         )
-    return run.student, run.teacher if isinstance(run.teacher, Teacher) else None
+    teacher = run.teacher if isinstance(run.teacher, Teacher) else None
+    return StudentRun(run.folder, run.config, run.source, run.student, teacher)
 
 
 def open_any_run(folder: RunFolder) -> tuple[OpenRun, bool]:

@@ -55,10 +55,10 @@ def evaluate(
 ) -> Evaluation:
     """Measure on the first `limit` sequences of a held-out split, `size` at a time.
 
-    Both networks are left in the mode in which they came. Raises `UsageError` when the split holds
-    no output to predict.
+    The source may be longer than what the student was trained on. Both networks are left in the
+    mode in which they came. Raises `UsageError` when the split holds no output to predict.
     """
-    meters = _Meters(student, teacher)
+    meters = _Meters(student, teacher, source.signature.length)
     with frozen(student, teacher):
         for batch in source.held_out(split, size, limit):
             meters.add(Batch(*(part.to(_device(student)) for part in batch)))
@@ -80,13 +80,12 @@ def quick_loss(student: Network, batches: Iterable[Batch]) -> float:
 class _Meters:
     """All meters of an evaluation, fed from one rollout and one labelling of each batch."""
 
-    def __init__(self, student: Network, teacher: Teacher | Peer | None) -> None:
-        signature = student.signature
-        self.networks = student, teacher
-        self.student = Tally(signature.outputs, signature.length)
-        self.teacher = Tally(signature.outputs, signature.length)
+    def __init__(self, student: Network, teacher: Teacher | Peer | None, length: int) -> None:
+        outputs = student.signature.outputs
         size = student.memory.size if isinstance(student, Student) else 0
-        self.drift = DriftMeter(signature.length, size)
+        self.networks = student, teacher
+        self.student, self.teacher = Tally(outputs, length), Tally(outputs, length)
+        self.drift = DriftMeter(length, size)
         self.own, self.labels = CollapseMeter(size), CollapseMeter(size)
 
     def add(self, batch: Batch) -> None:

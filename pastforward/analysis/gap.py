@@ -1,0 +1,149 @@
+"""L4. Teacher against student: what the student loses, and where.
+
+Let M(k)_t be the memory after k of the student's own steps from the label k steps before (from the
+label of t = 0 where t < k), and L(k) the loss of its readout there, in nats per output. With L_T
+the teacher's loss from its labels and L the student's alone from its m_0:
+
+    L - L_T =  L(0) - L_T    readout       its readout against the teacher's, on the same labels
+             + L(1) - L(0)   one step      a step from the label misses the next one
+             + L(T) - L(1)   compounding   steps from memories that missed already
+             + L - L(T)      start         its m_0 against the label of t = 0
+
+The parts add up to the gap by construction. Each may be below 0, and L(k) need not rise with k: a
+student that learned on its own memories can be at home there and lost on the way from a label.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pastforward.data import Source
+from pastforward.evaluation.drift import DriftMeter
+from pastforward.evaluation.score import Tally
+from pastforward.evaluation.standalone import frozen
+from pastforward.rollout import rollout
+from pastforward.student import Student
+from pastforward.teacher import Teacher
+from pastforward.types import Batch
+
+_LEAST = 1e-6
+"""A gap in nats below which shares of it say nothing."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A readout's loss on memories reached one way."""
+
+    nats: float
+    accuracy: float | None
+    drift: float
+    """Squared error to the labels over their variance, mean of t = 1..T; 0 for labels."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Losses on the way from labels to the student alone."""
+
+    sequences: int
+    teacher: Loss
+    after: dict[int, Loss]
+    """The student's, after k of its own steps from a label: k = 0, 1, 2, 4, ..., T."""
+    alone: Loss
+
+    @property
+    def total(self) -> float:
+        """Nats per output by which the student alone is behind its teacher."""
+        return self.alone.nats - self.teacher.nats
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """The total in nats by cause."""
+        labels, one, every = (self.after[k].nats for k in (0, 1, max(self.after)))
+        return {
+            "readout": labels - self.teacher.nats,
+            "one step": one - labels,
+            "compounding": every - one,
+            "start": self.alone.nats - every,
+        }
+
+    @property
+    def shares(self) -> dict[str, float] | None:
+        """`parts` over the total; None where there is no gap to share out."""
+        if self.total < _LEAST:
+            return None
+        return {name: part / self.total for name, part in self.parts.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dicts, lists and numbers."""
+        after = [{"steps": k} | asdict(loss) for k, loss in self.after.items()]
+        derived = {"total": self.total, "parts": self.parts, "shares": self.shares}
+        return asdict(self) | {"after": after} | derived
+
+
+def loss_gap(
+    student: Student,
+    teacher: Teacher,
+    source: Source,
+    split: str = "test",
+    limit: int = 512,
+    size: int = 64,
+) -> Gap:
+    """Measure on the first `limit` sequences of a held-out split, `size` at a time.
+
+    At most T serial steps, each for all starting times at once.
+    """
+    meters: dict[str | int, _Meter] = {}
+    with frozen(student, teacher):
+        for given in source.held_out(split, size, limit):
+            batch = Batch(*(part.to(student.empty.device) for part in given))
+            for name, memories, labels in _memories(student, teacher, batch.x):
+                read = teacher.readout if name == "teacher" else student.readout
+                meter = meters.setdefault(name, _Meter(student, batch.mask.shape[1]))
+                meter.add(read(memories[:, 1:]), batch, memories, labels)
+    losses = {name: meter.read() for name, meter in meters.items()}
+    after = {k: loss for k, loss in losses.items() if isinstance(k, int)}
+    count = meters["alone"].drift.count
+    return Gap(count, losses["teacher"], after, losses["alone"])
+
+
+def after_steps(student: Student, labels: Tensor, x: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """k and M(k) `[B, T+1, K, D]`, for k = 0, 1, 2, 4, ... below T, and T."""
+    e, length = student.embed(x), x.shape[1]
+    doublings = [1 << n for n in range((length - 1).bit_length())]  # 1, 2, 4, ... below T
+    memories = labels
+    yield 0, memories
+    for k in range(1, max(doublings, default=0) + 1):
+        memories = torch.cat([labels[:, :1], student.cell(memories[:, :-1], e)], 1)
+        if k in doublings:
+            yield k, memories
+    yield length, rollout(student.cell, labels[:, 0], e)
+
+
+class _Meter:
+    """Loss and drift of memories reached one way."""
+
+    def __init__(self, student: Student, length: int) -> None:
+        self.tally = Tally(student.signature.outputs, length)
+        self.drift = DriftMeter(length, student.memory.size)
+
+    def add(self, parameters: Tensor, batch: Batch, memories: Tensor, labels: Tensor) -> None:
+        self.tally.add(parameters, batch.y, batch.mask)
+        self.drift.add(memories, labels, memories[:, 1:])
+
+    def read(self) -> Loss:
+        score, relative = self.tally.read(), self.drift.read().relative[1:]
+        return Loss(score.nats, score.accuracy, sum(relative) / len(relative))
+
+
+def _memories(
+    student: Student, teacher: Teacher, x: Tensor
+) -> Iterator[tuple[str | int, Tensor, Tensor]]:
+    """Name, memories and labels, each `[B, T+1, K, D]`."""
+    labels = teacher.labels(x)
+    yield "teacher", labels, labels
+    for k, memories in after_steps(student, labels, x):
+        yield k, memories, labels
+    yield "alone", rollout(student.cell, student.start(len(x)), student.embed(x)), labels

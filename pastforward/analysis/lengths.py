@@ -1,0 +1,72 @@
+"""L4. Beyond the trained length: a student and its teacher on longer sequences of the same data.
+
+A student has no length: its step is the same at every t. What a teacher makes of more steps than it
+was trained on depends on its encoder. 'registers' and 'state' read rotary positions, which go on
+beyond the trained ones without having been trained there. 'window' runs too, but never sees more
+than its last Tc inputs.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from pastforward.config import DataConfig
+from pastforward.data import NAMES, Source, open_data
+from pastforward.evaluation.score import Score
+from pastforward.evaluation.standalone import evaluate
+from pastforward.student import Student
+from pastforward.teacher import Teacher
+from pastforward.types import UsageError
+
+_POSITIONS = 8192
+"""Positions in a batch; longer sequences come fewer at a time."""
+
+
+@dataclass(frozen=True)
+class AtLength:
+    """Losses on sequences of one length."""
+
+    length: int
+    sequences: int
+    student: Score
+    teacher: Score | None
+    floor: float | None
+    """Nats per output of the unigram model at this length, where the source knows it."""
+
+
+def loss_by_length(
+    student: Student,
+    teacher: Teacher | None,
+    open_at: Callable[[int], Source],
+    lengths: Iterable[int],
+    split: str = "test",
+    limit: int = 256,
+) -> Iterator[AtLength]:
+    """Measure at each length in turn, on `limit` sequences; `open_at(length)` gives the data.
+
+    Raises `UsageError` where the data has no such length, or other symbols there.
+    """
+    for length in lengths:
+        source = open_at(length)
+        _require_same_kinds(student, source)
+        size = max(1, min(64, _POSITIONS // length))
+        found = evaluate(student, teacher, source, split, limit, size)
+        floor = found.floors.get("unigram")
+        yield AtLength(length, found.sequences, found.student, found.teacher, floor)
+
+
+def at_length(data: DataConfig, length: int) -> Source:
+    """The data of a run in sequences of another length; `UsageError` where it has none."""
+    head, comma, axes = data.source.partition(",")
+    name, _, suffix = head.partition(":")
+    known = name in NAMES and suffix.isdecimal()
+    source = name + comma + axes if known else data.source
+    return open_data(replace(data, source=source, length=length))
+
+
+def _require_same_kinds(student: Student, source: Source) -> None:
+    mine, found = student.signature, source.signature
+    if (mine.inputs, mine.outputs) != (found.inputs, found.outputs):
+        raise UsageError(
+            f"At length {found.length} the data '{source.name}' reads as {found}, but the student "
+            f"was trained on {mine}; give data with the same symbols at every length."
+        )

@@ -1,0 +1,68 @@
+"""Every picture is drawn from what its instrument returns, gaps and all."""
+
+import pytest
+
+from pastforward.analysis import Credit, Gap, Loss, Point, Probe
+from pastforward.analysis.figures import (
+    credit_figure,
+    frontier_figure,
+    future_figure,
+    gap_figure,
+    probes_figure,
+    save_figure,
+)
+from pastforward.analysis.maps import memory_map
+from pastforward.analysis.memories import remember
+from pastforward.types import UsageError
+
+PROBE = Probe(0.9, 0.5, [0.8, None, 1.0], [0.5, None, 0.5], 2)
+GAP = Gap(
+    sequences=8,
+    teacher=Loss(0.1, 0.9, 0.0),
+    after={0: Loss(0.2, 0.9, 0.0), 1: Loss(0.3, 0.8, 0.1), 2: Loss(0.6, 0.7, 0.3)},
+    alone=Loss(0.5, 0.7, 0.3),
+)
+
+
+def words(figure) -> set[str]:
+    texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+    texts += [label.get_text() for axes in figure.axes for label in axes.get_yticklabels()]
+    legends = [axes.get_legend() for axes in figure.axes] + figure.legends
+    return {*texts, *(text.get_text() for of in legends if of for text in of.get_texts())}
+
+
+def test_a_gap_says_its_parts():
+    shown = words(gap_figure({"student": GAP}))
+    assert {"  +0.100 (25%)", "  +0.300 (75%)", "  -0.100 (-25%)", "compounding"} <= shown
+    both = words(gap_figure({"before": GAP, "after": GAP}))
+    assert {"before, +0.400 alone", "after, +0.400 alone", "teacher 0.100"} <= both
+
+
+def test_credit_that_does_not_arrive_leaves_a_gap():
+    flat, broken = Credit([1, 2], [1.0, 1.0]), Credit([1, 2], [0.0, 1.0])
+    panels = {"BPTT": {"start": broken}, "SMT": {"start": flat, "start, F = 1": broken}}
+    figure = credit_figure(panels)
+    assert words(figure) >= {"start", "start, F = 1"}
+    assert figure.axes[1].get_lines()[1].get_linestyle() == "--"
+
+
+def test_probes_and_frontiers():
+    shown = words(probes_figure("parity", {"student": PROBE, "untrained": PROBE}))
+    assert {"student 90.0%", "untrained 90.0%", "most frequent at t"} <= shown
+    assert {"labels", "most frequent"} <= words(future_figure({"labels": [PROBE, PROBE]}))
+    few = [Point(8, 1.0, 0.1, 3), Point(16, 0.8, 0.0, 1)]
+    points = {"60 s": few, "600 s": [Point(8, 0.5, 0.0, 1)]}
+    assert {"60 s", "600 s"} <= words(frontier_figure(points))
+
+
+def test_a_picture_is_written_whole_or_not_at_all(tmp_path):
+    import tiny
+    from stand_ins import Parity
+
+    source = Parity(20, 5)
+    memories = remember({"student": tiny.student(source.signature)}, source, "test", 20)
+    for state in (None, "parity", "length"):
+        save_figure(tmp_path / "map.png", memory_map(memories, state))
+        assert (tmp_path / "map.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    with pytest.raises(UsageError, match="could not be written"):
+        save_figure(tmp_path / "nowhere" / "map.png", memory_map(memories, None))
