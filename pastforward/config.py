@@ -90,6 +90,11 @@ class SMTConfig:
     readout: float = 1.0
     """Weight of the student's own outputs after one step."""
     uniformity: float = 0.001
+    """Weight of what keeps labels apart, by the distances of pairs. Two others, for comparison:"""
+    covariance: float = 0.0
+    """Weight of variances below 1 and of covariances between the numbers of a label."""
+    gaussian: float = 0.0
+    """Weight of how far labels are from a standard normal cloud, along random directions."""
     pull: float = 1.0
     """Share of the student's gradients that reaches the encoder in joint training."""
     noise: float = 0.0

@@ -17,7 +17,8 @@ from pastforward.methods import JointSMT
 def main(backend: str) -> None:
     torch.set_num_threads(1)
     own, guide, data = pair(encoder="state", cell="elman")
-    method, sides = JointSMT(own, guide, SMTConfig(future=4, uniformity=0.1)), []
+    config = SMTConfig(future=4, uniformity=0.1, covariance=0.1, gaussian=0.1)
+    method, sides = JointSMT(own, guide, config), []
 
     def compiled(compute):
         return torch.compile(compute, dynamic=False, fullgraph=True, backend=backend)

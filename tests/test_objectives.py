@@ -8,7 +8,9 @@ from torch.distributions import Categorical, Independent, Normal, kl_divergence
 from pastforward.memory import rms_norm
 from pastforward.objectives import (
     consistency,
+    covariance,
     emphasis,
+    gaussian,
     masked_mean,
     squared_error,
     unexplained,
@@ -17,6 +19,8 @@ from pastforward.objectives import (
 from pastforward.objectives.dynamics import FLOOR
 
 KINDS = ("tokens", "vectors")
+AXES = torch.eye(8, dtype=torch.float64)
+SPREADS = {"covariance": covariance, "gaussian": lambda m: gaussian(m, 3 * AXES)}
 
 
 def memories(*leading: int, seed: int = 0) -> torch.Tensor:
@@ -140,6 +144,102 @@ def test_uniformity_of_one_sequence_is_0_with_gradient_0():
     assert float(value.detach()) == 0.0
     assert m.grad is not None
     assert not m.grad.any()
+
+
+def all_signs() -> torch.Tensor:
+    """`[1, 16, 2, 4]`: eight numbers of variance 1, none of which tells anything of another."""
+    fours = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0], dtype=torch.float64)] * 4)
+    a, b, c, d = fours.unbind(-1)
+    columns = [a, b, c, d, a * b, b * c, c * d, a * b * c * d]
+    return torch.stack(columns, -1).unflatten(-1, (2, 4))[None]
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("count", [2, 3, 6])
+def test_covariance_by_brute_force(steps, count):
+    m = memories(steps, count)
+    total = 0.0
+    for at in m.flatten(2):
+        table = torch.cov(at.T, correction=0)
+        for i in range(8):
+            total += max(0.0, 1.0 - math.sqrt(float(table[i, i]) + 1e-4)) / 8
+            total += sum(float(table[i, j]) ** 2 for j in range(8) if j != i) / 56
+    assert float(covariance(m)) == pytest.approx(total / steps, abs=1e-12)
+
+
+def test_covariance_is_0_only_for_numbers_that_vary_and_repeat_nothing():
+    m = all_signs()
+    assert float(covariance(m)) == pytest.approx(0.0, abs=1e-12)
+    repeating = m.clone()
+    repeating[..., 0, 0] = -m[..., 1, 3]
+    assert float(covariance(repeating)) == pytest.approx(2 / 56)
+    still_one = m.clone()
+    still_one[..., 0, 0] = 1.0
+    assert float(covariance(still_one)) == pytest.approx(0.99 / 8)
+
+
+def test_gaussian_by_the_integral():
+    m, directions = memories(3, 5), torch.randn(6, 8, generator=seeded(3), dtype=torch.float64)
+    z = m.flatten(2) @ (directions / directions.norm(dim=1, keepdim=True)).T
+    t = torch.linspace(-12, 12, 4001, dtype=torch.float64)
+    phase = torch.polar(torch.ones((), dtype=torch.float64), z[..., None] * t)
+    distance = (phase.mean(1) - (-0.5 * t.square()).exp()).abs().square()
+    density = (-0.5 * t.square()).exp() / math.sqrt(2 * math.pi)
+    whole = torch.trapezoid(distance * density, t).mean()
+    # The square holds all 25 pairs; 5 of them, of a memory with itself, give 1 each.
+    cross = math.sqrt(2) * z.square().mul(-0.25).exp().mean() - math.sqrt(1 / 3)
+    expected = ((whole + cross) * 25 - 5) / 20 - cross
+    torch.testing.assert_close(gaussian(m, directions), expected, rtol=0, atol=1e-10)
+
+
+def test_gaussian_is_0_on_average_over_normal_clouds_and_positive_for_others():
+    cloud = torch.randn(4000, 4, 2, 4, generator=seeded(), dtype=torch.float64)
+    assert float(gaussian(cloud, AXES)) == pytest.approx(0.0, abs=0.002)
+    assert float(gaussian(0.5 * cloud, AXES)) > 0.05
+    assert float(gaussian(cloud[:, :1].expand(-1, 4, -1, -1), AXES)) == pytest.approx(
+        1 - math.sqrt(2 / 1.5) + math.sqrt(1 / 3), abs=0.01
+    )
+
+
+def test_gaussian_does_not_look_at_the_length_of_directions():
+    m = memories(2, 5)
+    torch.testing.assert_close(gaussian(m, AXES), gaussian(m, 7 * AXES))
+
+
+@pytest.mark.parametrize("name", SPREADS)
+def test_descending_a_spread_moves_memories_apart(name):
+    near = memories(2, 1) + 0.1 * torch.randn(2, 6, 2, 4, generator=seeded(), dtype=torch.float64)
+    near.requires_grad_()
+    (slope,) = torch.autograd.grad(SPREADS[name](near), near)
+    moved = near.detach() - 10 * slope
+    assert float(SPREADS[name](moved)) < float(SPREADS[name](near).detach())
+    assert float(moved.var(1).mean()) > float(near.detach().var(1).mean())
+
+
+@pytest.mark.parametrize("name", SPREADS)
+def test_a_spread_does_not_care_in_which_order_sequences_and_numbers_come(name):
+    m = memories(3, 5)
+    order, turn = torch.randperm(5, generator=seeded()), torch.randperm(8, generator=seeded())
+    other = m[:, order].flatten(2)[..., turn].view_as(m)
+    torch.testing.assert_close(SPREADS[name](other), SPREADS[name](m))
+    torch.testing.assert_close(SPREADS[name](-m), SPREADS[name](m))
+
+
+def test_a_clock_that_all_sequences_share_is_no_covariance():
+    m = memories(3, 5)
+    clock = 5 * memories(3, 1, seed=2)
+    torch.testing.assert_close(covariance(m + clock), covariance(m))
+
+
+@pytest.mark.parametrize("name", SPREADS)
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_spread_of_equal_memories_has_a_finite_gradient(name, count):
+    m = memories(2, 1).expand(-1, count, -1, -1).clone().requires_grad_()
+    value = SPREADS[name](m) + 0.0 * m.sum()
+    value.backward()
+    assert m.grad is not None
+    assert m.grad.isfinite().all()
+    assert (float(value.detach()) == 0.0) == (count == 1)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -24,20 +24,23 @@ from pastforward.config import SMTConfig
 from pastforward.encoder import Encoder, take
 from pastforward.methods import FrozenSMT, JointSMT, TeacherTraining
 from pastforward.methods.drawing import Drawn
-from pastforward.objectives import uniformity
+from pastforward.objectives import covariance, gaussian, uniformity
 from pastforward.objectives.dynamics import FLOOR
 from pastforward.outputs import kl, nll
 from pastforward.rollout import rollout
 
 KINDS = ("tokens", "vectors")
-TERMS = ("decoding", "prediction", "uniformity", "dynamics", "readout", "consistency")
+TERMS = (
+    "decoding", "prediction", "uniformity", "covariance", "gaussian", "dynamics", "readout",
+    "consistency",
+)  # fmt: skip
 METHODS = {
     "teacher": lambda own, guide, config: TeacherTraining(guide, config),
     "joint": JointSMT,
     "frozen": FrozenSMT,
 }
 PARTS = ("teacher", "oracle", "student")
-ALL = SMTConfig(future=4, consistency=0.5, uniformity=0.1)
+ALL = SMTConfig(future=4, consistency=0.5, uniformity=0.1, covariance=0.1, gaussian=0.1)
 
 
 def outcome(method, data, seed=0):
@@ -68,18 +71,24 @@ CONTRACT = {
     ("teacher", "decoding"): {"E", "D", "D's readout"},
     ("teacher", "prediction"): {"E", "D's readout"},
     ("teacher", "uniformity"): {"E"},
+    ("teacher", "covariance"): {"E"},
+    ("teacher", "gaussian"): {"E"},
     ("teacher", "dynamics"): set(),
     ("teacher", "readout"): set(),
     ("teacher", "consistency"): set(),
     ("joint", "decoding"): {"E", "D", "D's readout"},
     ("joint", "prediction"): {"E", "D's readout"},
     ("joint", "uniformity"): {"E"},
+    ("joint", "covariance"): {"E"},
+    ("joint", "gaussian"): {"E"},
     ("joint", "dynamics"): {"f", "m_0", "E"},
     ("joint", "readout"): {"g", "f", "E"},
     ("joint", "consistency"): {"f", "E"},
     ("frozen", "decoding"): set(),
     ("frozen", "prediction"): set(),
     ("frozen", "uniformity"): set(),
+    ("frozen", "covariance"): set(),
+    ("frozen", "gaussian"): set(),
     ("frozen", "dynamics"): {"f", "m_0"},
     ("frozen", "readout"): {"g", "f"},
     ("frozen", "consistency"): {"f"},
@@ -234,12 +243,14 @@ def test_nothing_to_learn_from_ones_own_memories(build, cell, transitions):
 def test_every_term_by_hand(kind, noisy):
     own, guide, data = pair(kind)
     anchors = torch.tensor([[0, 6], [3, 3], [5, 1]])
-    config = SMTConfig(future=4, consistency=0.5)
+    config = SMTConfig(future=4, consistency=0.5, covariance=1.0)
     noise = 0.3 * torch.randn((2, 3, 7, 2, 4), generator=seeded(5), dtype=torch.float64)
-    drawn = Drawn(None, anchors, noise if noisy else None)
+    directions = torch.randn(5, 8, generator=seeded(6), dtype=torch.float64)
+    drawn = Drawn(None, anchors, noise if noisy else None, directions)
     with torch.no_grad():
         found = JointSMT(own, guide, config).compute(data, drawn)[1]
         expected = by_hand(own, guide, data, anchors, noisy * noise)
+        expected |= spreads_by_hand(guide.labels(data.x), anchors, directions)
     assert found.keys() == expected.keys()
     for name, values in expected.items():
         torch.testing.assert_close(found[name], torch.stack(values).mean(), msg=name)
@@ -251,7 +262,7 @@ def by_hand(own, guide, data, anchors, noise, future=4):
     Noise is on what cell and decoder read, and not on what is to be reached.
     """
     labels, outputs = guide.labels(data.x), own.signature.outputs
-    terms = {name: [] for name in ("prediction", "uniformity", "decoding", "dynamics", "readout")}
+    terms = {name: [] for name in ("prediction", "decoding", "dynamics", "readout")}
     terms["consistency"] = []
     moves = [(labels[:, t] - labels[:, t + 1]).square().mean((1, 2)) for t in range(7)]
     spread = (labels - labels.mean(0)).square().mean() + FLOOR
@@ -279,8 +290,17 @@ def by_hand(own, guide, data, anchors, noise, future=4):
                     y = data.y[b, anchor + j][None]
                     terms["decoding"].append(nll(outputs, decoded[j : j + 1], y).squeeze())
                     terms["consistency"].append(kl(outputs, wanted[j], own_decoded[j]))
-    terms["uniformity"] = [uniformity(labels[:, t + 1][None]) for t in anchors[0].tolist()]
     return terms
+
+
+def spreads_by_hand(labels, anchors, directions):
+    """What keeps labels apart, at each of the steps that are looked at."""
+    steps = [labels[:, t + 1][None] for t in anchors[0].tolist()]
+    return {
+        "uniformity": [uniformity(m) for m in steps],
+        "covariance": [covariance(m) for m in steps],
+        "gaussian": [gaussian(m, directions) for m in steps],
+    }
 
 
 @pytest.mark.parametrize("build", [TeacherTraining, JointSMT, FrozenSMT])
@@ -322,6 +342,17 @@ def test_drawn_times_and_anchors_lie_in_range_and_all_come_up(transitions):
     assert anchors.shape == (60, 3, 2)
     for row in range(3):
         assert set(anchors[:, row].flatten().tolist()) == set(range(transitions or 7))
+
+
+def test_directions_are_drawn_anew_and_change_no_other_draw():
+    own, guide, data = pair()
+    plain = draws(JointSMT(own, guide, SMTConfig(noise=0.3)), data)
+    assert all(drawn.directions is None for drawn in plain)
+    seen = draws(JointSMT(own, guide, SMTConfig(noise=0.3, gaussian=0.1)), data)
+    assert len({float(drawn.directions[0, 0]) for drawn in seen}) == 60
+    for one, other in zip(plain, seen, strict=True):
+        assert torch.equal(one.anchors, other.anchors)
+        assert torch.equal(one.noise, other.noise)
 
 
 def test_noise_has_the_deviation_asked_for_and_is_drawn_anew():

@@ -10,6 +10,9 @@ from pastforward.decoder import futures
 from pastforward.encoder import take
 from pastforward.types import AnyBatch, Batch, MemoryShape
 
+_DIRECTIONS = 64
+"""Enough to see every direction of a memory within a few steps."""
+
 
 class Drawn(NamedTuple):
     """The random choices of a step, drawn before the compiled part."""
@@ -17,12 +20,13 @@ class Drawn(NamedTuple):
     times: Tensor | None  # [B, n], t of the memory after each transition, in 1..T; None: all
     anchors: Tensor  # [B, A], transitions whose second memory decodes its future
     noise: Tensor | None  # [2, B, n, K, D], on the memories before and after
+    directions: Tensor | None = None  # [S, K * D], along which labels are compared with a normal
 
 
 def draw(
     config: SMTConfig, batch: AnyBatch, memory: MemoryShape, generator: torch.Generator
 ) -> Drawn:
-    """Times, anchors and noise as `config` asks, from `generator` alone."""
+    """Times, anchors, noise and directions as `config` asks, from `generator` alone."""
     (count, length), device = batch.mask.shape, batch.x.device
     used = min(config.transitions or length, length)
 
@@ -34,11 +38,16 @@ def draw(
     times = None if config.transitions is None else integers(1, length + 1, used)[:1]
     times = None if times is None else times.expand(count, -1)
     anchors = integers(0, used, min(config.anchors, used))
-    if not config.noise:
-        return Drawn(times, anchors, None)
-    shape = (2, count, used, memory.slots, memory.width)
-    noise = torch.randn(shape, generator=generator, device=device)
-    return Drawn(times, anchors, config.noise * noise)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, device=device)
+
+    noise = directions = None
+    if config.noise:
+        noise = config.noise * normal(2, count, used, memory.slots, memory.width)
+    if config.gaussian:
+        directions = normal(_DIRECTIONS, memory.size)
+    return Drawn(times, anchors, noise, directions)
 
 
 def at_times(batch: AnyBatch, drawn: Drawn) -> AnyBatch:

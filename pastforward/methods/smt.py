@@ -8,6 +8,8 @@ chain of cell calls is 1. Who is moved by which loss:
     decoding       E, D                E, D                           -
     prediction     E, D's readout      E, D's readout                 -
     uniformity     E                   E                              -
+    covariance     E                   E                              -
+    gaussian       E                   E                              -
     dynamics       -                   f, m_0 and, times `pull`, E    f, m_0
     readout        -                   g, f and, times `pull`, E      g, f
     consistency    -                   f and, times `pull`, E         f
@@ -27,7 +29,15 @@ from pastforward.encoder import take
 from pastforward.memory import scale_gradient
 from pastforward.methods.base import Losses, Method, Transform
 from pastforward.methods.drawing import Drawn, anchor_futures, at_times, draw
-from pastforward.objectives import consistency, emphasis, masked_mean, unexplained, uniformity
+from pastforward.objectives import (
+    consistency,
+    covariance,
+    emphasis,
+    gaussian,
+    masked_mean,
+    unexplained,
+    uniformity,
+)
 from pastforward.oracle import Oracle
 from pastforward.outputs import nll
 from pastforward.student import Student
@@ -151,10 +161,15 @@ def _teacher_losses(
     kind, decoder = teacher.signature.outputs, teacher.decoder
     read = labels.after if drawn.noise is None else labels.after + drawn.noise[1]
     seen, same = at_times(batch, drawn), drawn.anchors[:1].expand(len(read), -1)
+    spread = take(labels.after, same).transpose(0, 1)  # of all sequences at the same step
     terms = {
         "prediction": masked_mean(nll(kind, decoder.readout(read), seen.y), seen.mask),
-        "uniformity": uniformity(take(labels.after, same).transpose(0, 1)),
+        "uniformity": uniformity(spread),
     }
+    if config.covariance:
+        terms["covariance"] = covariance(spread)
+    if drawn.directions is not None:
+        terms["gaussian"] = gaussian(spread, drawn.directions)
     if config.decoding:
         future = anchor_futures(config, batch, drawn)
         decoded = decoder(take(read, drawn.anchors), future.x)

@@ -3,12 +3,16 @@
 from torch import Tensor
 
 from pastforward.objectives.consistency import consistency
+from pastforward.objectives.covariance import covariance
 from pastforward.objectives.dynamics import emphasis, squared_error, unexplained
+from pastforward.objectives.gaussian import gaussian
 from pastforward.objectives.uniformity import uniformity
 
 __all__ = [
     "consistency",
+    "covariance",
     "emphasis",
+    "gaussian",
     "masked_mean",
     "squared_error",
     "unexplained",

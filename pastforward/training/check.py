@@ -25,8 +25,9 @@ _AT_LEAST_ONE = (
 )  # fmt: skip
 _NOT_NEGATIVE = (
     "smt.decoding", "smt.prediction", "smt.dynamics", "smt.consistency", "smt.readout",
-    "smt.uniformity", "smt.pull", "smt.noise", "dmt.own", "dmt.dynamics", "dmt.readout",
-    "dmt.distil", "fit.weight_decay", "fit.warmup", "fit.evaluations",
+    "smt.uniformity", "smt.covariance", "smt.gaussian", "smt.pull", "smt.noise", "dmt.own",
+    "dmt.dynamics", "dmt.readout", "dmt.distil", "fit.weight_decay", "fit.warmup",
+    "fit.evaluations",
 )  # fmt: skip
 _SHARES_ERROR = 1e-6
 _SEEDS = 2**53
