@@ -88,7 +88,8 @@ def test_command_lines_run_one_after_the_other(here, capsys):
     for line in [*others, "pastforward list"]:
         given = [word.replace("RUN", run.name) for word in words(line)]
         given += SHORTER.get(given[0], [])
-        assert main(given) == 0, capsys.readouterr().err
+        sound = (0, 1) if given[0] == "doctor" else (0,)  # the run is too short to be healthy
+        assert main(given) in sound, capsys.readouterr().err
         assert capsys.readouterr().out.strip()
 
 

@@ -11,11 +11,11 @@ FEW = ["--sequences", "24"]
 def test_everything_that_suits(shop, capsys):
     said = call(capsys, "analyse", "both/smt+dmt", *FEW)
     assert said.code == 0, said.err
-    for shown in ("compounding", "start, F = 1", "length 128", "no true states", "j = 7"):
+    for shown in ("compounding", "start, F = 1", "length 128", "first: student", "j = 7"):
         assert shown in said.out
     folder = shop / "runs" / "both" / "smt+dmt" / "analysis"
     names = {path.stem for path in folder.glob("*.png")}
-    assert names >= {"gap", "credit", "lengths", "geometry", "future"}
+    assert names >= {"gap", "credit", "lengths", "geometry-first", "probe-first", "future"}
     assert said.last == (
         "Page: runs/both/smt+dmt/analysis/analysis.html, with pictures and analysis.json beside it"
     )
