@@ -173,10 +173,17 @@ class Stage:
     """One method for a share of the budget."""
 
     method: str
-    """teacher, smt, smt-frozen, dmt, dmt-unroll, bptt, tbptt, rtrl, transformer, distil or
+    """teacher, smt, smt-frozen, follow, dmt, dmt-unroll, bptt, tbptt, rtrl, transformer, distil or
     parallel."""
     share: float
     lr: float
+    window: int | None = None
+    """k of this stage, where it isn't that of --dmt.window."""
+
+    @property
+    def name(self) -> str:
+        """What a user reads."""
+        return self.method if self.window is None else f"{self.method} {self.window}"
 
 
 @dataclass(frozen=True)

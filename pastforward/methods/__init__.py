@@ -7,7 +7,7 @@ from pastforward.config import RunConfig
 from pastforward.methods.base import Losses, Method
 from pastforward.methods.bptt import TruncatedBPTT, bptt
 from pastforward.methods.distil import Distillation
-from pastforward.methods.dmt import UnrollDMT, WindowDMT
+from pastforward.methods.dmt import UnrollDMT, WindowDMT, following
 from pastforward.methods.parallel import Parallel
 from pastforward.methods.rtrl import RTRL
 from pastforward.methods.smt import SMT, FrozenSMT, JointSMT, TeacherTraining
@@ -16,6 +16,7 @@ METHODS: dict[str, Callable[[Any, Any, RunConfig], Method]] = {
     "teacher": lambda student, oracle, run: TeacherTraining(oracle, run.smt),
     "smt": lambda student, oracle, run: JointSMT(student, oracle, run.smt),
     "smt-frozen": lambda student, oracle, run: FrozenSMT(student, oracle, run.smt),
+    "follow": lambda student, oracle, run: WindowDMT(student, oracle, following(run.dmt)),
     "dmt": lambda student, oracle, run: WindowDMT(student, oracle, run.dmt),
     "dmt-unroll": lambda student, oracle, run: UnrollDMT(student, oracle, run.dmt),
     "bptt": lambda student, guide, run: bptt(student),
@@ -28,7 +29,7 @@ METHODS: dict[str, Callable[[Any, Any, RunConfig], Method]] = {
 """Builders `(network, guide, run) -> Method`. What is trained is a student, or a peer. Its guide is
 an oracle (a teacher where it is trained), a Transformer, or nobody, as the tables below say."""
 
-BY_ORACLE = ("teacher", "smt", "smt-frozen", "dmt", "dmt-unroll")
+BY_ORACLE = ("teacher", "smt", "smt-frozen", "follow", "dmt", "dmt-unroll")
 BY_TRANSFORMER = ("transformer", "distil")
 TRAIN_A_GUIDE = ("teacher", "smt", "transformer")
 LEAVE_THE_STUDENT = ("teacher", "transformer")

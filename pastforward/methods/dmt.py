@@ -10,6 +10,7 @@ and own memories are found once for all visits of a batch: memories are up to vi
 """
 
 from abc import ABC
+from dataclasses import replace
 from math import ceil
 from typing import NamedTuple, final
 
@@ -59,6 +60,16 @@ class DMT(RolloutMethod, ABC):
             terms["distil"] = masked_mean(kl(kind, wanted, read), batch.mask)
         total = torch.stack([getattr(config, name) * term for name, term in terms.items()]).sum()
         return Losses(total, {name: term.detach() for name, term in terms.items()})
+
+
+def following(config: DMTConfig) -> DMTConfig:
+    """Several steps of SMT with frozen labels: windows start from labels and follow them in full.
+
+    A student that one step of labels has taught gets lost within a few of its own, and a gradient
+    through lost memories undoes what it has learned. Windows that grow stage by stage never let it
+    get lost: each begins where the one before has learned to arrive.
+    """
+    return replace(config, own=0.0, dynamics=1.0)
 
 
 @final

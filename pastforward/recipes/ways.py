@@ -1,6 +1,7 @@
 """L5. Ways to train: named lists of stages, each a method for a share of the budget."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pastforward.config import Stage
 
@@ -27,10 +28,14 @@ _KIN = {
     "finetune": ("bptt", 0.3),
     "smt-frozen": ("smt", 1.0),
     "dmt-unroll": ("dmt", 1.0),
+    "follow": ("dmt", 1.0),
     "parallel": ("teacher", 1.0),
     "transformer": ("teacher", 1.0),
 }
 """Whose rate a method takes that has none of its own, and how much of it."""
+
+
+_FOLLOWING = 0.6
 
 
 def stages(
@@ -52,6 +57,27 @@ def stages(
         Stage(method, share, _rate("finetune" if number and method == "bptt" else method, rates))
         for number, (method, share) in enumerate(ways[way])
     )
+
+
+def growing(stages: tuple[Stage, ...], length: int) -> tuple[Stage, ...]:
+    """The same, DMT over a whole sequence begun with windows from labels: 4, 8, ... below `length`.
+
+    They get three fifths of its share, the longer the more.
+    """
+    windows = [2**n for n in range(2, length.bit_length()) if 2**n < length]
+    grown = []
+    for stage in stages:
+        if stage.method != "dmt" or not windows:
+            grown.append(stage)
+            continue
+        parts = [_FOLLOWING * stage.share * (n + 2) for n in range(len(windows))]
+        whole = sum(n + 2 for n in range(len(windows)))
+        grown += [
+            Stage("follow", part / whole, stage.lr, window)
+            for part, window in zip(parts, windows, strict=True)
+        ]
+        grown.append(replace(stage, share=(1 - _FOLLOWING) * stage.share))
+    return tuple(grown)
 
 
 def _rate(name: str, rates: Mapping[str, float]) -> float:

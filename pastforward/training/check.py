@@ -182,6 +182,12 @@ def _networks(config: RunConfig) -> Iterator[str]:
 
 
 def _lengths(config: RunConfig, length: int) -> Iterator[str]:
+    for stage in config.stages:
+        if stage.window is not None and not 1 <= stage.window <= length:
+            yield (
+                f"Stage '{stage.method}' has windows of {stage.window} steps; give it 1 to T = "
+                f"{length} of them, or none for --dmt.window."
+            )
     for name, what in (
         ("smt.future", "The future F"),
         ("smt.transitions", "The number of transitions"),

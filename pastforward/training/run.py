@@ -1,13 +1,13 @@
 """L4. A run: the stages of a config, one after the other, in a run folder that can be resumed."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 from pastforward.config import RunConfig, Stage
 from pastforward.data import open_data
 from pastforward.labels import open_labels
-from pastforward.methods import LEAVE_THE_STUDENT, METHODS
+from pastforward.methods import LEAVE_THE_STUDENT, METHODS, Method
 from pastforward.oracle import StoredLabels
 from pastforward.student_file import save_student
 from pastforward.training.check import check
@@ -63,7 +63,7 @@ class Run:
     def train(self, watcher: Watcher, stopping: Callable[[], bool]) -> None:
         """All remaining stages; raises `Interrupted`, with all saved, once `stopping()` is True."""
         while self.number < len(self.config.stages):
-            watcher.stage(self.stage.method, self.number, len(self.config.stages))
+            watcher.stage(self.stage.name, self.number, len(self.config.stages))
             self.fit.prepare()
             while self.fit.share() < 1.0:
                 terms = self._step()
@@ -88,14 +88,19 @@ class Run:
     def serial_calls(self) -> dict[str, int]:
         """Cell calls one after the other in an optimiser step, by stage."""
         length = self.source.signature.length
-        build = {stage.method: METHODS[stage.method] for stage in self.config.stages}
         return {
-            name: make(self.student, self.guide, self.config).serial_calls(length)
-            for name, make in build.items()
+            stage.name: self._make_method(stage).serial_calls(length)
+            for stage in self.config.stages
         }
 
+    def _make_method(self, stage: Stage) -> Method:
+        config = self.config
+        if stage.window is not None:
+            config = replace(config, dmt=replace(config.dmt, window=stage.window))
+        return METHODS[stage.method](self.student, self.guide, config)
+
     def _make_fit(self) -> Fit:
-        method = METHODS[self.stage.method](self.student, self.guide, self.config)
+        method = self._make_method(self.stage)
         batches: Batches = self.store or self.source
         budget = self.config.budget.part(self.stage.share)
         seed = self.config.seed + 7919 * self.number
