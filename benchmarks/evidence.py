@@ -28,6 +28,8 @@ ALWAYS = "--search --jobs 2"
 PARTS = {
     "tasks": "retrieval copy stack key_values modular parity s5 --lengths 32 --cells mlp "
     "--ways bptt smt+dmt --seconds 120",
+    "tasks-smt": "copy stack key_values modular parity s5 --lengths 32 --cells mlp --ways smt+dmt "
+    "--seconds 120",
     "retrieval": "retrieval --lengths 128 512 --cells mlp --ways bptt smt+dmt --seconds 240",
     "digits": "digits --cells mlp s4d mingru attention --ways bptt smt+dmt smt+dmt+bptt distil "
     "--seconds 95",

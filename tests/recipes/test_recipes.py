@@ -14,6 +14,8 @@ from pastforward.files import from_json
 from pastforward.methods import METHODS
 from pastforward.peers import PEERS
 from pastforward.recipes import RECIPES, USUAL_WAY, WAYS, for_path, stages
+from pastforward.recipes.copy import RATES
+from pastforward.recipes.ways import growing
 from pastforward.training import Existing, Run, RunFolder, Silent, check
 from pastforward.types import UsageError
 
@@ -49,7 +51,34 @@ def test_every_recipe_by_every_way(recipe, way, tmp_path):
     run = two_steps(by(recipe, way), tmp_path / "run")
     assert run.spent.step >= 2
     assert run.folder.student.exists()
-    assert list(run.serial_calls()) == [method for method, _ in WAYS[way]]
+    assert list(run.serial_calls()) == [stage.name for stage in run.config.stages]
+    asked = [stage.method for stage in run.config.stages if stage.method != "follow"]
+    assert asked == [method for method, _ in WAYS[way]]
+
+
+@pytest.mark.parametrize(
+    ("length", "windows"), [(4, []), (5, [4]), (32, [4, 8, 16]), (33, [4, 8, 16, 32])]
+)
+def test_windows_grow_until_they_are_the_sequence(length, windows):
+    usual = stages("smt+dmt+bptt", RATES)
+    grown = growing(usual, length)
+    follow = [stage for stage in grown if stage.method == "follow"]
+    assert [stage.window for stage in follow] == windows
+    assert [stage.share for stage in follow] == sorted(stage.share for stage in follow)
+    assert sum(stage.share for stage in grown) == pytest.approx(1.0)
+    others = [(stage.method, stage.lr) for stage in grown if stage.method != "follow"]
+    assert others == [(stage.method, stage.lr) for stage in usual]
+    (dmt,) = (stage for stage in grown if stage.method == "dmt")
+    assert dmt.share + sum(stage.share for stage in follow) == pytest.approx(0.3)
+
+
+def test_a_stage_has_windows_of_its_own(tmp_path):
+    run = two_steps(RECIPES["copy32"](USUAL_WAY), tmp_path / "run")
+    calls = {"teacher": 0, "smt": 1, "follow 4": 4, "follow 8": 8, "follow 16": 16, "dmt": 32}
+    assert run.serial_calls() == calls
+    wide = replace(run.config, stages=(Stage("follow", 1.0, 1e-3, 33),))
+    with pytest.raises(UsageError, match="'follow' has windows of 33 steps; give it 1 to T = 32"):
+        check(wide, open_data(wide.data))
 
 
 @pytest.mark.parametrize("cell", CELLS)
