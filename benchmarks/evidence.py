@@ -28,8 +28,6 @@ ALWAYS = "--search --jobs 2"
 PARTS = {
     "tasks": "retrieval copy stack key_values modular parity s5 --lengths 32 --cells mlp "
     "--ways bptt smt+dmt --seconds 120",
-    "tasks-smt": "copy stack key_values modular parity s5 --lengths 32 --cells mlp --ways smt+dmt "
-    "--seconds 120",
     "retrieval": "retrieval --lengths 128 512 --cells mlp --ways bptt smt+dmt --seconds 240",
     "digits": "digits --cells mlp s4d mingru attention --ways bptt smt+dmt smt+dmt+bptt distil "
     "--seconds 95",
@@ -83,7 +81,7 @@ def section(name: str) -> str:
     """The table of a comparison, how it was made and on what; or that it was not made."""
     path = RESULTS / f"evidence-{name}.json"
     if not path.exists():
-        return f"Not run yet: `python benchmarks/evidence.py {name}`."
+        return f"not run yet (`python benchmarks/evidence.py {name}`)."
     rows = [Row(**row) for row in json.loads(path.read_text())["rows"]]
     done = [row for row in rows if row.seconds is not None]
     made = ", ".join(sorted({f"{row.hardware}, {row.date}" for row in done}))

@@ -16,9 +16,9 @@ from pastforward.config import (
     SMTConfig,
     StudentConfig,
 )
-from pastforward.recipes.copy import RATES, SMALL, copy
-from pastforward.recipes.retrieval import retrieval
-from pastforward.recipes.ways import USUAL_WAY, growing, stages
+from pastforward.recipes.copy import copy
+from pastforward.recipes.retrieval import RATES, retrieval
+from pastforward.recipes.ways import USUAL_WAY, stages
 
 if TYPE_CHECKING:
     from pastforward.data import Task
@@ -47,16 +47,12 @@ def for_task(task: Task, data: DataConfig, way: str = USUAL_WAY) -> RunConfig:
     return RunConfig(
         data=data,
         student=_memory(task),
-        teacher=SMALL,
-        smt=SMTConfig(
-            future=task.reach, noise=0.2, uniformity=0.01, anchors=1,
-            transitions=max(1, task.length // 4),
-        ),
+        smt=SMTConfig(future=task.reach, noise=0.2, uniformity=0.01),
         dmt=DMTConfig(window=min(_ROLLOUT, task.length), dynamics=0.1),
         fit=FitConfig(batch=max(8, min(32, _POSITIONS // task.length))),
         budget=Budget(seconds=600.0),
-        stages=growing(stages(way, RATES), min(_ROLLOUT, task.length)),
-    )  # fmt: skip
+        stages=stages(way, RATES),
+    )
 
 
 def _memory(task: Task) -> StudentConfig:
