@@ -132,5 +132,7 @@ def _time(seconds: float | None) -> str:
 
 def _calls(calls: Any) -> str:
     if isinstance(calls, dict):
-        return ", ".join(str(count) for count in calls.values())
+        counts = list(calls.values())
+        # A console has no room for many stages.
+        return ", ".join(map(str, counts)) if len(counts) < 4 else f"{min(counts)} to {max(counts)}"
     return number(calls, 0)

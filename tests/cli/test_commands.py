@@ -27,7 +27,7 @@ def test_eval_for_programs(shop, capsys):
         assert part["bits"] == pytest.approx(part["nats"] / math.log(2))
     assert len(found["drift"]["mse"]) == 9
     assert found["collapse"].keys() == {"student", "labels"}
-    assert found["facts"]["serial_calls"] == {"teacher": 0, "smt": 1, "dmt": 8}
+    assert found["facts"]["serial_calls"] == {"teacher": 0, "smt": 1, "follow 4": 4, "dmt": 8}
     assert found["facts"]["steps"] == 4  # each stage rounds its share of 3
     assert found["floors"]["best"] == {"nats": 0.0, "bits": 0.0}
     alone = json.loads(call(capsys, "eval", "both/bptt", "--json").out)

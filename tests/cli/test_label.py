@@ -264,7 +264,7 @@ def test_what_can_not_be(words, says, shop, capsys):
         ("--student.width 16", "--student.width is 16"),
         ("--cell grue", "no cell 'grue'; did you mean 'gru'"),
         ("--cell gru --student.cell elman", "Both --cell gru and --student.cell elman"),
-        ("--stages.0.method teacher", "Stage 'teacher' trains a teacher, .*smt-frozen, dmt"),
+        ("--stages.0.method teacher", "Stage 'teacher' trains a teacher, .*smt-frozen, follow"),
         ("--stages.0.method smt", "Stage 'smt' trains a teacher"),
         ("--way smt+dmt", "Stage 'teacher' trains a teacher"),
         ("--way label", "no way 'label' to train; did you mean 'labels'"),

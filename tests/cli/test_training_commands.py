@@ -32,7 +32,7 @@ def test_train_shows_table_samples_and_place(here, capsys):
     for shown in ("nats", "bits", "teacher of", "unigram floor", "uniform floor", "predicted"):
         assert shown in said.out
     assert said.last == "Report: runs/mine/report.html"
-    assert "stage 3 of 3: dmt" in said.err
+    assert "stage 3 of 4: follow 4" in said.err
 
 
 def test_train_on_a_task_with_axes(here, capsys):
@@ -102,7 +102,7 @@ def test_ways_of_a_comparison_differ_in_their_stages_alone(shop):
     stages = [config.pop("stages") for config in configs]
     assert configs[0] == configs[1]
     assert [s["method"] for s in stages[0]] == ["bptt"]
-    assert [s["method"] for s in stages[1]] == ["teacher", "smt", "dmt"]
+    assert [s["method"] for s in stages[1]] == ["teacher", "smt", "follow", "dmt"]
 
 
 def test_a_loss_without_limit_is_exit_code_1(here, capsys):

@@ -35,5 +35,5 @@ def test_the_command_line_under_torchrun_speaks_once(tmp_path):
     done = run("-m", "pastforward", *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("Report: ") == 1
-    assert done.stderr.count("stage 1 of 3") == 1
+    assert done.stderr.count("stage 1 of 4") == 1
     assert (tmp_path / "runs" / "copy8-smt+dmt" / "report.html").exists()
