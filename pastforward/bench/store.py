@@ -19,7 +19,8 @@ FEW_LOOKS = ("--fit.evaluations", "4")
 def run() -> Iterator[Row]:
     """Copy T = 32, whole commands as a user runs them: start, training and evaluation.
 
-    A joint run takes 600 steps: 90 of the teacher, 210 with the student, 300 of DMT. The teacher of
+    A joint run takes 600 steps: 90 of the teacher, 210 with the student, 300 of growing windows
+    and DMT. The teacher of
     one of them writes the store; each student then takes 204 steps on labels and 306 of DMT.
     """
     with tempfile.TemporaryDirectory() as folder:

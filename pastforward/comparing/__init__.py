@@ -8,5 +8,5 @@ table.py     the table for the console
 charts.py    accuracy against T; loss against seconds, tokens and serial cell calls
 page.py      report.html, at any time
 
-Planning imports no torch.
+Importing this imports no torch; planning does, to look up cells, peers and data.
 """

@@ -18,7 +18,7 @@ RATES = {"teacher": 4e-3, "smt": 4e-3, "dmt": 1e-3, "bptt": 1e-3}
 _LONG_RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 5e-4, "bptt": 1e-3}
 
 SMALL = TeacherConfig(width=48, depth=2, heads=2, decoder_depth=1)
-"""A fifth of the usual operations a step: many cheap steps teach more here than few dear ones."""
+"""A quarter of the usual operations a step: many cheap steps teach more here than few dear ones."""
 
 
 def copy(way: str = USUAL_WAY, length: int = 32) -> RunConfig:
