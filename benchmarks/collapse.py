@@ -20,7 +20,6 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -178,8 +177,8 @@ class Ablated(SMT):
         self.student, self.teacher, self.setting = student, teacher, setting
         self.slow = copy.deepcopy(teacher.encoder).requires_grad_(False)
 
-    def parameters(self) -> Iterable[nn.Parameter]:
-        return chain(self.teacher.parameters(), self.student.parameters())
+    def modules(self) -> Iterable[nn.Module]:
+        return self.teacher, self.student
 
     def serial_calls(self, length: int) -> int:
         return 1

@@ -67,8 +67,8 @@ class Trial(Method):
     def collect(self, batch: AnyBatch) -> AnyBatch:
         return self.windows.collect(batch)
 
-    def parameters(self) -> Iterable[nn.Parameter]:
-        return self.windows.parameters()
+    def modules(self) -> Iterable[nn.Module]:
+        return self.windows.modules()
 
     def serial_calls(self, length: int) -> int:
         return self.windows.serial_calls(length)
@@ -179,7 +179,7 @@ def cost(task: str, window: int) -> None:
 
     def optimise() -> None:
         nn.utils.clip_grad_norm_(stage.parameters, 1.0)
-        stage.optimiser.step()
+        stage.optimiser.step(stage.lr)
 
     parts = {
         "labels": labels, "alone": alone,

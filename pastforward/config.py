@@ -126,6 +126,8 @@ class FitConfig:
     """B, sequences per optimiser step and rank."""
     accumulate: int = 1
     """Parts that a batch is cut into to save memory; SMT compares memories within a part only."""
+    optimiser: str = "muon"
+    """'muon' (for the matrices of linear maps; AdamW moves the rest) or 'adamw'."""
     weight_decay: float = 0.01
     warmup: int = 50
     """Optimiser steps of linear warm-up."""

@@ -7,12 +7,12 @@ import torch
 
 from pastforward.bench.cost import encoder_macs, student_macs
 from pastforward.bench.measuring import Row, interleaved, ratios, require_same
-from pastforward.bench.networks import SYMBOLS, WIDTH, networks, optimiser_step, symbols
+from pastforward.bench.networks import RATE, SYMBOLS, WIDTH, networks, optimiser_step, symbols
 from pastforward.bench.rivals import FusedBPTT
 from pastforward.config import FitConfig, SMTConfig
 from pastforward.methods import FrozenSMT, JointSMT, TruncatedBPTT
 from pastforward.student import Student
-from pastforward.training.optimiser import make_optimiser
+from pastforward.training.optimiser import Optimiser
 from pastforward.types import Batch, Labelled
 
 TOKENS, SLOTS, DEPTH = 4096, 8, 3
@@ -84,11 +84,11 @@ def _compared(case: str, student: Student, teaching: float, parts: dict[str, Cal
 
 def _fused(batch: Batch) -> Callable[[], object]:
     net = FusedBPTT("gru", SYMBOLS, 64, SLOTS * WIDTH)
-    optimiser = make_optimiser(list(net.parameters()), FitConfig())
+    optimiser = Optimiser([net], FitConfig())
 
     def step() -> None:
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.forget()
         net(batch).backward()
-        optimiser.step()
+        optimiser.step(RATE)
 
     return step

@@ -8,10 +8,11 @@ from pastforward.config import FitConfig, StudentConfig, TeacherConfig
 from pastforward.methods import Method
 from pastforward.student import Student, build_student
 from pastforward.teacher import Teacher, build_teacher
-from pastforward.training.optimiser import make_optimiser
+from pastforward.training.optimiser import Optimiser
 from pastforward.types import AnyBatch, Batch, Signature, Tokens
 
 SYMBOLS, WIDTH, DEPTH = 64, 64, 4
+RATE = 1e-3
 
 
 def networks(
@@ -33,14 +34,13 @@ def symbols(count: int, length: int) -> Batch:
 
 
 def optimiser_step(method: Method, batch: AnyBatch) -> Callable[[], object]:
-    """A whole step: losses, gradients, AdamW."""
-    parameters = list(dict.fromkeys(method.parameters()))
-    optimiser = make_optimiser(parameters, FitConfig())
+    """A whole step: losses, gradients, Muon and AdamW."""
+    optimiser = Optimiser(method.modules(), FitConfig())
     generator = torch.Generator().manual_seed(2)
 
     def step() -> None:
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.forget()
         method.accumulate_gradients(batch, generator)
-        optimiser.step()
+        optimiser.step(RATE)
 
     return step

@@ -1,7 +1,7 @@
 """L3. The contract of a method: how credit flows. The loop owns everything else."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, final
 
 import torch
@@ -31,8 +31,14 @@ class Method(ABC):
         return batch
 
     @abstractmethod
-    def parameters(self) -> Iterable[nn.Parameter]:
-        """What this method trains."""
+    def modules(self) -> Iterable[nn.Module]:
+        """What this method trains, whole."""
+
+    @final
+    def parameters(self) -> Sequence[nn.Parameter]:
+        """All of it that is not frozen, each once."""
+        parts = (p for module in self.modules() for p in module.parameters())
+        return list(dict.fromkeys(p for p in parts if p.requires_grad))
 
     @abstractmethod
     def serial_calls(self, length: int) -> int:
@@ -64,9 +70,9 @@ class RolloutMethod(Method, ABC):
         self._step = student.cell.forward
 
     @final
-    def parameters(self) -> Iterable[nn.Parameter]:
+    def modules(self) -> Iterable[nn.Module]:
         """See `Method`."""
-        return self.student.parameters()
+        return (self.student,)
 
     @final
     def compile(self, transform: Transform) -> None:

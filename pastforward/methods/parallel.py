@@ -24,9 +24,9 @@ class Parallel(Method):
         self.peer = peer
         self._predict = peer.predict
 
-    def parameters(self) -> Iterable[nn.Parameter]:
+    def modules(self) -> Iterable[nn.Module]:
         """See `Method`."""
-        return self.peer.parameters()
+        return (self.peer,)
 
     def serial_calls(self, length: int) -> int:
         """See `Method`."""

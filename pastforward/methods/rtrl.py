@@ -56,9 +56,9 @@ class RTRL(Method):
         self.student, self._step = student, _Step(student)
         self._require_room(sequences)
 
-    def parameters(self) -> Iterable[nn.Parameter]:
+    def modules(self) -> Iterable[nn.Module]:
         """See `Method`."""
-        return self.student.parameters()
+        return (self.student,)
 
     def serial_calls(self, length: int) -> int:
         """See `Method`."""

@@ -17,7 +17,6 @@ chain of cell calls is 1. Who is moved by which loss:
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from itertools import chain
 from typing import NamedTuple, final
 
 import torch
@@ -82,9 +81,9 @@ class TeacherTraining(SMT):
         super().__init__(teacher.memory, config)
         self.teacher = teacher
 
-    def parameters(self) -> Iterable[nn.Parameter]:
+    def modules(self) -> Iterable[nn.Module]:
         """See `Method`."""
-        return self.teacher.parameters()
+        return (self.teacher,)
 
     def serial_calls(self, length: int) -> int:
         """See `Method`."""
@@ -104,9 +103,9 @@ class JointSMT(SMT):
         super().__init__(student.memory, config)
         self.student, self.teacher = student, teacher
 
-    def parameters(self) -> Iterable[nn.Parameter]:
+    def modules(self) -> Iterable[nn.Module]:
         """See `Method`."""
-        return chain(self.teacher.parameters(), self.student.parameters())
+        return self.teacher, self.student
 
     def serial_calls(self, length: int) -> int:
         """See `Method`."""
@@ -131,9 +130,9 @@ class FrozenSMT(SMT):
         super().__init__(student.memory, config)
         self.student, self.oracle = student, oracle
 
-    def parameters(self) -> Iterable[nn.Parameter]:
+    def modules(self) -> Iterable[nn.Module]:
         """See `Method`."""
-        return self.student.parameters()
+        return (self.student,)
 
     def serial_calls(self, length: int) -> int:
         """See `Method`."""

@@ -14,6 +14,7 @@ from pastforward.types import UsageError, nearest
 
 _CHOICES = {
     "fit.schedule": ("cosine", "constant"),
+    "fit.optimiser": ("muon", "adamw"),
     "fit.compile": ("auto", "on", "off"),
     "fit.precision": ("auto", "float32"),
 }

@@ -1,7 +1,7 @@
 """L4. One loop for all methods: gradients, ranks, clipping, schedule, budget."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from pastforward.config import Budget, FitConfig
 from pastforward.methods import Method
 from pastforward.training.compiling import ROUNDING, compile_checked, wanted
-from pastforward.training.optimiser import make_optimiser, rate
+from pastforward.training.optimiser import Optimiser, rate
 from pastforward.training.ranks import agree, average_gradients, rank, share_parameters, world
 from pastforward.types import AnyBatch, Signature
 
@@ -62,10 +62,9 @@ class Fit:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     def __post_init__(self) -> None:
-        unique = dict.fromkeys(p for p in self.method.parameters() if p.requires_grad)
-        self.parameters: Sequence[nn.Parameter] = list(unique)
+        self.optimiser = Optimiser(self.method.modules(), self.config)
+        self.parameters = self.optimiser.parameters
         share_parameters(self.parameters)
-        self.optimiser = make_optimiser(self.parameters, self.config)
         self.generator = torch.Generator(self.device)
         self.progress = Progress()
         self._visited: tuple[int, list[AnyBatch]] = -1, []
@@ -89,10 +88,7 @@ class Fit:
         """One optimiser step; returns the terms. Raises `NonFiniteLoss` before a bad step."""
         begin = time.perf_counter()
         share = self.share()
-        factor = rate(self.config, self.progress.step, share)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.lr * factor
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.forget()
         self._reseed()
         parts = self._collected_parts(self.progress.step // self.method.visits)
         terms = [self._accumulate(part, 1.0 / len(parts)) for part in parts]
@@ -100,7 +96,7 @@ class Fit:
         norm = nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
         mean = {k: torch.stack([t[k] for t in terms]).mean() for k in terms[0]} | {"gradient": norm}
         values = _finite(mean, self.progress.step)
-        self.optimiser.step()
+        self.optimiser.step(self.lr * rate(self.config, self.progress.step, share))
         self.progress.step += 1
         self.progress.calls += self.method.serial_calls(self.source.signature.length)
         self.progress.tokens += world() * self.config.batch * self.source.signature.length
@@ -132,11 +128,11 @@ class Fit:
 
     def _first_gradients(self) -> list[Tensor]:
         """Of the first part of the first batch, leaving nothing behind."""
-        self.optimiser.zero_grad(set_to_none=True)  # the stage before left its last
+        self.optimiser.forget()  # the stage before left its last
         self._reseed()
         self._accumulate(self._parts(0)[0], 1.0)
         found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.forget()
         return found
 
     @property

@@ -15,7 +15,6 @@ from pastforward.training.checkpoint import load_tensors, part, prefixed, save_t
 from pastforward.training.folder import RunFolder
 from pastforward.training.loop import Batches, Fit, Progress
 from pastforward.training.networks import Guide, build_networks
-from pastforward.training.optimiser import optimiser_tensors, restore_optimiser
 from pastforward.training.ranks import agree, connect, rank
 from pastforward.training.selection import Selection
 from pastforward.types import UsageError
@@ -172,7 +171,7 @@ class Run:
             **prefixed("student", self.student.state_dict()),
             **prefixed("teacher", self.teacher.state_dict() if self.teacher else {}),
             **prefixed("best", self.selection.tensors),
-            **prefixed("optimiser", optimiser_tensors(self.fit.optimiser)),
+            **prefixed("optimiser", self.fit.optimiser.tensors()),
         }
         facts: dict[str, Any] = {
             "number": self.number,
@@ -203,7 +202,7 @@ class Run:
             self.spent = Progress(**facts["spent"])
             if self.number < len(self.config.stages):
                 self.fit = self._make_fit()
-                restore_optimiser(self.fit.optimiser, part("optimiser", tensors))
+                self.fit.optimiser.restore(part("optimiser", tensors))
                 self.fit.progress = Progress(**facts["progress"])
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             raise UsageError(

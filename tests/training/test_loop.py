@@ -56,8 +56,8 @@ class Poisoned(Method):
     def __init__(self, own: Student, name: str, value: float) -> None:
         self.inner, self.name, self.value, self.calls = bptt(own), name, value, 0
 
-    def parameters(self):
-        return self.inner.parameters()
+    def modules(self):
+        return self.inner.modules()
 
     def serial_calls(self, length):
         return 0

@@ -1,0 +1,82 @@
+"""L4. Muon (Jordan et al. 2024): momentum with all singular values made alike.
+
+What is rarely seen, one marked symbol among hundreds, moves a matrix as much as what always is.
+"""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+_NEWTON_SCHULZ = 3.4445, -4.7750, 2.0315
+"""Jordan's quintic: five rounds bring singular values from 0.01 up to between 0.7 and 1.2."""
+_ROUNDS = 5
+_SCALE = 0.8
+"""Root-mean-square of an update at a rate of 1. Liu et al. 2025 (arXiv 2502.16982) have 0.2, the
+size of AdamW's; four times that was best on copies, digits and retrieval (docs/log.md)."""
+
+
+class Muon(torch.optim.Optimizer):
+    """Orthogonalised momentum, in float32 and for all matrices of a shape at once.
+
+    `torch.optim.Muon` goes matrix by matrix in bfloat16: on a CPU twice the time of a whole step.
+    """
+
+    def __init__(
+        self, matrices: Iterable[nn.Parameter], weight_decay: float, momentum: float = 0.95
+    ) -> None:
+        """A group for each shape, tall and wide ones of the same sides together."""
+        shapes: dict[tuple[int, ...], list[nn.Parameter]] = {}
+        for matrix in matrices:
+            shapes.setdefault(tuple(sorted(matrix.shape)), []).append(matrix)
+        groups = [{"params": group} for group in shapes.values()]
+        super().__init__(groups, {"lr": 0.0, "weight_decay": weight_decay, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """One update of all matrices that have a gradient."""
+        for group in self.param_groups:
+            moved = [p for p in group["params"] if p.grad is not None]
+            if moved:
+                self._move(moved, group["lr"], group["weight_decay"], group["momentum"])
+
+    def _move(
+        self, matrices: list[nn.Parameter], lr: float, weight_decay: float, momentum: float
+    ) -> None:
+        ahead = torch.stack([_wide(self._ahead(matrix, momentum)) for matrix in matrices])
+        directions = orthogonal(ahead)
+        size = lr * _SCALE * math.sqrt(directions.shape[-1])
+        for matrix, direction in zip(matrices, directions, strict=True):
+            matrix.mul_(1.0 - lr * weight_decay)
+            matrix.sub_(direction if _is_wide(matrix) else direction.mT, alpha=size)
+
+    def _ahead(self, matrix: nn.Parameter, momentum: float) -> Tensor:
+        """The gradient, with the new momentum mixed in as Nesterov does."""
+        assert matrix.grad is not None
+        state = self.state[matrix]
+        if not state:
+            state["momentum"] = torch.zeros_like(matrix)
+        state["momentum"].lerp_(matrix.grad, 1.0 - momentum)
+        return matrix.grad.lerp(state["momentum"], momentum)
+
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """The same singular vectors with singular values near 1, `[N, m, n]`, m <= n.
+
+    By Newton-Schulz iteration: products of matrices alone.
+    """
+    a, b, c = _NEWTON_SCHULZ
+    x = matrices / matrices.norm(dim=(1, 2), keepdim=True).clamp(min=1e-12)
+    for _ in range(_ROUNDS):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x
+
+
+def _is_wide(matrix: Tensor) -> bool:
+    return matrix.shape[0] <= matrix.shape[1]
+
+
+def _wide(matrix: Tensor) -> Tensor:
+    return matrix if _is_wide(matrix) else matrix.mT
