@@ -64,6 +64,11 @@ class Attention(nn.Module):
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=self.causal)
         return self.out(mixed.transpose(1, 2).flatten(-2))
 
+    @torch.no_grad()
+    def sharpen(self, factor: float) -> None:
+        """Multiply the weights of queries and keys."""
+        self.qkv.weight[: 2 * len(self.qkv.weight) // 3] *= factor
+
     def one_head(self, head: int, h: Tensor, table: Tensor, mask: Tensor | None) -> Tensor:
         """The share of one head in `forward`, `[B, T, width]`."""
         weight = self.qkv.weight.unflatten(0, (3, self.heads, -1))[:, head]

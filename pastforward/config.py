@@ -65,6 +65,9 @@ class TeacherConfig:
     decoder_depth: int = 2
     decoder_tokens: int | None = None
     """Pieces in which the decoder reads a memory; K, or up to 8 for a memory of one slot."""
+    sharpness: float = 1.0
+    """Factor on the weights of queries and keys at the start. Attention that begins sharp finds one
+    symbol among hundreds sooner."""
     recompute: int | None = None
     """For long sequences: keep only what enters a layer and compute the rest again on the way back,
     the widest part so many positions at a time. A fifth of the memory."""
@@ -77,7 +80,7 @@ class SMTConfig:
     future: int | None = None
     """F, outputs decoded from each anchor; the whole sequence when not given."""
     anchors: int = 2
-    """Memories per sequence that decode their future."""
+    """Memories per sequence that decode their future, among those whose next F outputs count."""
     transitions: int | None = None
     """One-step transitions per sequence; all T when not given."""
     decoding: float = 1.0

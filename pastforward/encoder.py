@@ -71,6 +71,12 @@ class RegisterPool(nn.Module):
         self.mlp = Mlp(width, 2 * width, width)
         self.project = nn.Linear(width, memory.width)
 
+    @torch.no_grad()
+    def sharpen(self, factor: float) -> None:
+        """Multiply the weights of queries and keys."""
+        self.query.weight *= factor
+        self.key_value.weight[: len(self.key_value.weight) // 2] *= factor
+
     def forward(
         self, h: Float[Tensor, "batch steps width"], times: Int[Tensor, "batch count"] | None = None
     ) -> Tensor:

@@ -5,6 +5,7 @@ from math import gcd
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pastforward.blocks import Attention
 from pastforward.config import TeacherConfig
 from pastforward.decoder import Decoder
 from pastforward.encoder import CausalEncoder, Encoder, RegisterPool, StateHead, WindowEncoder, take
@@ -61,7 +62,11 @@ def build_teacher(config: TeacherConfig, signature: Signature, memory: MemorySha
     if memory.size % tokens:
         raise _misfit(f"a memory of {memory.size} can't be cut into {tokens} decoder tokens")
     decoder = Decoder(signature, memory, tokens, config.width, config.decoder_depth, config.heads)
-    return Teacher(signature, memory, _build_encoder(config, signature, memory), decoder)
+    teacher = Teacher(signature, memory, _build_encoder(config, signature, memory), decoder)
+    for part in teacher.modules():
+        if isinstance(part, Attention | RegisterPool):
+            part.sharpen(config.sharpness)
+    return teacher
 
 
 def _build_encoder(config: TeacherConfig, signature: Signature, memory: MemoryShape) -> Encoder:

@@ -230,3 +230,18 @@ def test_every_parameter_shapes_the_labels(name):
 def test_sizes_that_do_not_fit_are_told(config, says):
     with pytest.raises(UsageError, match=says):
         build_teacher(config, signature(), MemoryShape(2, 4))
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_sharpness_multiplies_what_attention_compares(name):
+    """Logits of all attention grow by its square, and nothing else is touched."""
+    plain, sharp = build(name), build(name, sharpness=3.0)
+    for (key, p), q in zip(plain.named_parameters(), sharp.parameters(), strict=True):
+        factor = torch.ones_like(p)
+        if key.endswith("qkv.weight"):
+            factor[: 2 * len(p) // 3] = 3.0
+        if key.endswith("query.weight"):
+            factor[:] = 3.0
+        if key.endswith("key_value.weight"):
+            factor[: len(p) // 2] = 3.0
+        torch.testing.assert_close(q, factor * p, rtol=1e-6, atol=0)

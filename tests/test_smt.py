@@ -344,6 +344,26 @@ def test_drawn_times_and_anchors_lie_in_range_and_all_come_up(transitions):
         assert set(anchors[:, row].flatten().tolist()) == set(range(transitions or 7))
 
 
+@pytest.mark.parametrize("transitions", [None, 7])
+@pytest.mark.parametrize("future", [1, 3, None])
+def test_anchors_have_outputs_in_their_future(future, transitions):
+    """Of seven steps the fourth counts, in the third sequence none: there any anchor will do."""
+    own, guide, data = pair()
+    mask = torch.zeros_like(data.mask)
+    mask[:2, 3] = True
+    config = SMTConfig(future=future, transitions=transitions)
+    seen = draws(JointSMT(own, guide, config), data._replace(mask=mask))
+    for row, reached in ((0, set(range(4)[-(future or 7) :])), (2, set(range(7)))):
+        found = set()
+        for d in seen:
+            chosen = d.anchors[row] if d.times is None else d.times[row][d.anchors[row]] - 1
+            offered = set(range(7)) if d.times is None else set((d.times[row] - 1).tolist())
+            if offered & reached:
+                assert set(chosen.tolist()) <= reached
+            found |= set(chosen.tolist())
+        assert found >= reached
+
+
 def test_directions_are_drawn_anew_and_change_no_other_draw():
     own, guide, data = pair()
     plain = draws(JointSMT(own, guide, SMTConfig(noise=0.3)), data)

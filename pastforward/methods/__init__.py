@@ -32,10 +32,11 @@ an oracle (a teacher where it is trained), a Transformer, or nobody, as the tabl
 BY_ORACLE = ("teacher", "smt", "smt-frozen", "follow", "dmt", "dmt-unroll")
 BY_TRANSFORMER = ("transformer", "distil")
 TRAIN_A_GUIDE = ("teacher", "smt", "transformer")
+IN_WINDOWS = ("follow", "dmt", "tbptt")
 LEAVE_THE_STUDENT = ("teacher", "transformer")
 
 __all__ = [
-    "BY_ORACLE", "BY_TRANSFORMER", "LEAVE_THE_STUDENT", "METHODS", "RTRL", "SMT", "TRAIN_A_GUIDE",
-    "Distillation", "FrozenSMT", "JointSMT", "Losses", "Method", "Parallel", "TeacherTraining",
-    "TruncatedBPTT", "UnrollDMT", "WindowDMT", "bptt",
+    "BY_ORACLE", "BY_TRANSFORMER", "IN_WINDOWS", "LEAVE_THE_STUDENT", "METHODS", "RTRL", "SMT",
+    "TRAIN_A_GUIDE", "Distillation", "FrozenSMT", "JointSMT", "Losses", "Method", "Parallel",
+    "TeacherTraining", "TruncatedBPTT", "UnrollDMT", "WindowDMT", "bptt",
 ]  # fmt: skip

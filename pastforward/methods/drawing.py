@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from pastforward.config import SMTConfig
 from pastforward.decoder import futures
@@ -37,7 +38,8 @@ def draw(
     # All sequences share their times: variances and distances compare them at the same step.
     times = None if config.transitions is None else integers(1, length + 1, used)[:1]
     times = None if times is None else times.expand(count, -1)
-    anchors = integers(0, used, min(config.anchors, used))
+    worth = _worth(config, batch, times)
+    anchors = torch.multinomial(worth, min(config.anchors, used), True, generator=generator)
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator, device=device)
@@ -48,6 +50,20 @@ def draw(
     if config.gaussian:
         directions = normal(_DIRECTIONS, memory.size)
     return Drawn(times, anchors, noise, directions)
+
+
+def _worth(config: SMTConfig, batch: AnyBatch, times: Tensor | None) -> Tensor:
+    """Which transitions `[B, n]` may be anchors: 1 where any of the next F outputs counts.
+
+    A future without an output teaches nothing. All may, of a sequence that has none to offer.
+    """
+    length = batch.mask.shape[1]
+    far = min(config.future or length, length)
+    before = F.pad(batch.mask.cumsum(1), (1, 0))
+    ends = (torch.arange(length, device=before.device) + far).clamp(max=length)
+    some = before[:, ends] > before[:, :length]
+    some = some if times is None else some.gather(1, times - 1)
+    return (some | ~some.any(1, keepdim=True)).float()
 
 
 def at_times(batch: AnyBatch, drawn: Drawn) -> AnyBatch:

@@ -59,12 +59,12 @@ def stages(
     )
 
 
-def growing(stages: tuple[Stage, ...], length: int) -> tuple[Stage, ...]:
-    """The same, DMT over a whole sequence begun with windows from labels: 4, 8, ... below `length`.
+def growing(stages: tuple[Stage, ...], window: int) -> tuple[Stage, ...]:
+    """The same, DMT in windows of `window` begun with shorter ones from labels: 4, 8, ... steps.
 
     They get three fifths of its share, the longer the more.
     """
-    windows = [2**n for n in range(2, length.bit_length()) if 2**n < length]
+    windows = [2**n for n in range(2, window.bit_length()) if 2**n < window]
     grown = []
     for stage in stages:
         if stage.method != "dmt" or not windows:

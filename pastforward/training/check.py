@@ -8,7 +8,7 @@ from pastforward.cells import CELLS
 from pastforward.config import RunConfig
 from pastforward.data import Source
 from pastforward.labels import StoreFacts
-from pastforward.methods import BY_ORACLE, METHODS, TRAIN_A_GUIDE
+from pastforward.methods import BY_ORACLE, IN_WINDOWS, METHODS, TRAIN_A_GUIDE
 from pastforward.peers import PEERS
 from pastforward.types import UsageError, nearest
 
@@ -184,6 +184,11 @@ def _networks(config: RunConfig) -> Iterator[str]:
 
 def _lengths(config: RunConfig, length: int) -> Iterator[str]:
     for stage in config.stages:
+        if stage.window is not None and stage.method not in IN_WINDOWS:
+            yield (
+                f"Stage '{stage.method}' has windows of {stage.window} steps and cuts nothing into "
+                f"windows; give it none, or one of {', '.join(IN_WINDOWS)} instead."
+            )
         if stage.window is not None and not 1 <= stage.window <= length:
             yield (
                 f"Stage '{stage.method}' has windows of {stage.window} steps; give it 1 to T = "

@@ -76,6 +76,9 @@ def test_a_stage_has_windows_of_its_own(tmp_path):
     run = two_steps(RECIPES["copy32"](USUAL_WAY), tmp_path / "run")
     calls = {"teacher": 0, "smt": 1, "follow 4": 4, "follow 8": 8, "follow 16": 16, "dmt": 32}
     assert run.serial_calls() == calls
+    none = replace(run.config, stages=(Stage("bptt", 1.0, 1e-3, 8),))
+    with pytest.raises(UsageError, match="'bptt' has windows of 8 steps and cuts nothing into win"):
+        check(none, open_data(none.data))
     wide = replace(run.config, stages=(Stage("follow", 1.0, 1e-3, 33),))
     with pytest.raises(UsageError, match="'follow' has windows of 33 steps; give it 1 to T = 32"):
         check(wide, open_data(wide.data))
