@@ -24,15 +24,16 @@ ROOT = Path(__file__).parent.parent
 RESULTS, DOCS = ROOT / "benchmarks" / "results", ROOT / "docs"
 SHAKESPEARE = Path(os.environ.get("PASTFORWARD_DATA", "")) / "tinyshakespeare.txt"
 ALWAYS = "--search --jobs 2"
+LONG = "--ways bptt smt+dmt --seconds 300 --share 0.5"
 
 PARTS = {
     "tasks": "retrieval copy stack key_values modular parity s5 --lengths 32 --cells mlp "
-    "--ways bptt smt+dmt --seconds 120",
-    "retrieval": "retrieval --lengths 128 512 --cells mlp --ways bptt smt+dmt --seconds 240",
+    "--ways bptt smt+dmt --seconds 90",
+    "retrieval": f"retrieval --lengths 512 --cells mlp --seeds 0 1 2 {LONG}",
     "digits": "digits --cells mlp s4d mingru attention --ways bptt smt+dmt smt+dmt+bptt distil "
     "--seconds 95",
-    "text": f"{SHAKESPEARE} --cells mlp s4d mingru attention "
-    "--ways bptt smt+dmt smt+dmt+bptt distil --seconds 120",
+    "text": f"{SHAKESPEARE} --cells mlp s4d attention "
+    "--ways bptt smt+dmt smt+dmt+bptt --seconds 120",
 }
 """What is compared, by name; each with a search of the same three rates for every way."""
 

@@ -10,10 +10,16 @@ from pastforward.config import (
     StudentConfig,
     TeacherConfig,
 )
-from pastforward.recipes.ways import USUAL_WAY, growing, stages
+from pastforward.recipes.ways import USUAL_WAY, WAYS, growing, stages
 
-RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 1e-3, "bptt": 1e-3}
+RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 3e-4, "bptt": 1e-3}
 
+_MORE_TEACHER = {"smt+dmt": (("teacher", 0.3), ("smt", 0.35), ("dmt", 0.35))}
+"""A teacher that has not found the mark yet learns to look for it at the end alone: that memories
+need not hold it suits the dynamics loss."""
+
+_FOLLOW = 1e-3
+"""Rate of windows from labels. DMT after them has less: a solved task leaves Muon noise to follow."""
 _BATCH, _POSITIONS = 32, 4096
 
 
@@ -29,11 +35,11 @@ def retrieval(way: str = USUAL_WAY, length: int = 128) -> RunConfig:
         student=StudentConfig("mlp", slots=4, width=16),
         # One head that is as wide as the state, and sharp: it looks for one place among T.
         teacher=TeacherConfig("state", width=32, depth=2, heads=1, decoder_depth=1, sharpness=3.0),
-        smt=SMTConfig(future=window, anchors=1, noise=0.2),
+        smt=SMTConfig(future=min(16, length), anchors=1, noise=0.2, pull=0.1),
         dmt=DMTConfig(window=window),
         fit=FitConfig(batch=_batch(way, length)),
         budget=Budget(seconds=600.0),
-        stages=growing(stages(way, RATES), window),
+        stages=growing(stages(way, RATES, WAYS | _MORE_TEACHER), window, _FOLLOW),
     )
 
 

@@ -59,10 +59,10 @@ def stages(
     )
 
 
-def growing(stages: tuple[Stage, ...], window: int) -> tuple[Stage, ...]:
+def growing(stages: tuple[Stage, ...], window: int, lr: float | None = None) -> tuple[Stage, ...]:
     """The same, DMT in windows of `window` begun with shorter ones from labels: 4, 8, ... steps.
 
-    They get three fifths of its share, the longer the more.
+    They get three fifths of its share, the longer the more, and its rate where `lr` is not given.
     """
     windows = [2**n for n in range(2, window.bit_length()) if 2**n < window]
     grown = []
@@ -73,7 +73,7 @@ def growing(stages: tuple[Stage, ...], window: int) -> tuple[Stage, ...]:
         parts = [_FOLLOWING * stage.share * (n + 2) for n in range(len(windows))]
         whole = sum(n + 2 for n in range(len(windows)))
         grown += [
-            Stage("follow", part / whole, stage.lr, window)
+            Stage("follow", part / whole, lr or stage.lr, window)
             for part, window in zip(parts, windows, strict=True)
         ]
         grown.append(replace(stage, share=(1 - _FOLLOWING) * stage.share))
