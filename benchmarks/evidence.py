@@ -28,7 +28,7 @@ LONG = "--ways bptt smt+dmt --seconds 300 --share 0.5"
 
 PARTS = {
     "tasks": "retrieval copy stack key_values modular parity s5 --lengths 32 --cells mlp "
-    "--ways bptt smt+dmt --seconds 90",
+    "--ways bptt smt+dmt --seconds 120",
     "retrieval": f"retrieval --lengths 512 --cells mlp --seeds 0 1 2 {LONG}",
     "digits": "digits --cells mlp s4d mingru attention --ways bptt smt+dmt smt+dmt+bptt distil "
     "--seconds 95",

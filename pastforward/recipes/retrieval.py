@@ -19,7 +19,7 @@ _MORE_TEACHER = {"smt+dmt": (("teacher", 0.3), ("smt", 0.35), ("dmt", 0.35))}
 need not hold it suits the dynamics loss."""
 
 _FOLLOW = 1e-3
-"""Rate of windows from labels. DMT after them has less: a solved task leaves Muon noise to follow."""
+"""Rate of windows from labels. DMT has less: of a solved task Muon follows the noise."""
 _BATCH, _POSITIONS = 32, 4096
 
 
