@@ -45,11 +45,10 @@ class Muon(torch.optim.Optimizer):
         self, matrices: list[nn.Parameter], lr: float, weight_decay: float, momentum: float
     ) -> None:
         ahead = torch.stack([_wide(self._ahead(matrix, momentum)) for matrix in matrices])
-        directions = orthogonal(ahead)
-        size = lr * _SCALE * math.sqrt(directions.shape[-1])
-        for matrix, direction in zip(matrices, directions, strict=True):
+        updates = orthogonal(ahead).mul_(lr * _SCALE * math.sqrt(ahead.shape[-1]))
+        for matrix, update in zip(matrices, updates, strict=True):
             matrix.mul_(1.0 - lr * weight_decay)
-            matrix.sub_(direction if _is_wide(matrix) else direction.mT, alpha=size)
+            matrix.sub_(update if _is_wide(matrix) else update.mT)
 
     def _ahead(self, matrix: nn.Parameter, momentum: float) -> Tensor:
         """The gradient, with the new momentum mixed in as Nesterov does."""
