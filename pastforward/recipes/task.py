@@ -17,6 +17,7 @@ from pastforward.config import (
     StudentConfig,
 )
 from pastforward.recipes.copy import copy
+from pastforward.recipes.key_values import key_values
 from pastforward.recipes.retrieval import RATES, retrieval
 from pastforward.recipes.ways import USUAL_WAY, stages
 
@@ -27,6 +28,7 @@ _TUNED: dict[str, Callable[[str, int], RunConfig]] = {
     "copy": copy,
     "reversed_copy": copy,
     "retrieval": retrieval,
+    "key_values": key_values,
 }
 """Families whose recipes were tuned by hand."""
 
