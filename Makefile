@@ -1,4 +1,4 @@
-# make run    train the same network three ways on embedded data and show the table
+# make run    BPTT beside SMT then DMT, where range is long and on embedded real data: one table
 # make test   lint, types, tests
 # make setup  what both need; a second call does nothing
 PYTHON ?= python3
@@ -7,7 +7,8 @@ BIN := .venv/bin
 .PHONY: run test setup clean
 
 run: setup
-	$(BIN)/pastforward compare digits --ways bptt smt smt+dmt --seconds 95 --name digits --overwrite
+	$(BIN)/pastforward compare retrieval:512 digits --cells mlp --ways bptt smt+dmt --seconds 100 \
+	  --name run --overwrite
 
 test: setup
 	$(BIN)/ruff check .

@@ -1,52 +1,71 @@
 """The comparisons behind docs/results.md, one after the other, then the page.
 
-    python benchmarks/evidence.py              all of them; finished runs are kept
-    python benchmarks/evidence.py tasks digits some of them
-    python benchmarks/evidence.py page         the page alone, from the results that there are
+    python benchmarks/evidence.py                   all of them; finished runs are kept
+    python benchmarks/evidence.py retrieval digits  some of them
+    python benchmarks/evidence.py analyses          what finished runs remember, how far they go
+    python benchmarks/evidence.py page              the page alone, from the results that there are
 
 Every comparison is a `pastforward compare` with two runs at a time, one thread each, so give it an
 idle machine of two cores. Runs lie in runs/evidence-NAME, their rows go to
 benchmarks/results/evidence-NAME.json, and the page is docs/results.in.md with the tables filled in.
-Comparisons of text ask PASTFORWARD_DATA for Shakespeare and say so when they are left out.
+Comparisons of real data ask PASTFORWARD_DATA for it and say so when they are left out.
 """
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from pastforward.comparing.results import Line, Row, aggregate
-from pastforward.comparing.table import count, figures, percents
+from evidence_page import RESULTS, ROOT, write_page
 
-ROOT = Path(__file__).parent.parent
-RESULTS, DOCS = ROOT / "benchmarks" / "results", ROOT / "docs"
-SHAKESPEARE = Path(os.environ.get("PASTFORWARD_DATA", "")) / "tinyshakespeare.txt"
-ALWAYS = "--search --jobs 2"
-LONG = "--ways bptt smt+dmt --seconds 300 --share 0.5"
+DATA = Path(os.environ.get("PASTFORWARD_DATA", "PASTFORWARD_DATA"))
+SHAKESPEARE, STORIES, MNIST = DATA / "tinyshakespeare.txt", DATA / "tinystories", DATA / "mnist"
+SEARCH, FEW = "--search", "--search --factors 1 3"
 
 PARTS = {
-    "tasks": "retrieval copy stack key_values modular parity s5 --lengths 32 --cells mlp "
-    "--ways bptt smt+dmt --seconds 120",
-    "retrieval": f"retrieval --lengths 512 --cells mlp --seeds 0 1 2 {LONG}",
+    "lengths-bptt": "retrieval stack modular parity s5,elements=2 --lengths 32 128 512 "
+    f"--cells mlp --ways bptt --seconds 120 {FEW}",
+    "lengths-copy": f"copy --lengths 32 64 128 --cells mlp --ways bptt --seconds 120 {FEW}",
+    "lengths-copy-smt": "copy --lengths 32 64 128 --cells mlp --ways smt+dmt --seconds 120",
+    "lengths-smt": "s5,elements=2 modular stack parity retrieval --lengths 32 128 512 "
+    "--cells mlp --ways smt+dmt --seconds 120",
+    "retrieval": "retrieval --lengths 512 --cells mlp --ways smt+dmt bptt --seeds 0 1 2 "
+    "--seconds 300",
+    "key_values": "key_values:64 --cells mlp --ways smt+dmt bptt --seconds 300",
     "digits": "digits --cells mlp s4d mingru attention --ways bptt smt+dmt smt+dmt+bptt distil "
-    "--seconds 95",
+    f"--seconds 95 {SEARCH}",
     "text": f"{SHAKESPEARE} --cells mlp s4d attention "
-    "--ways bptt smt+dmt smt+dmt+bptt --seconds 120",
+    f"--ways bptt smt+dmt smt+dmt+bptt --seconds 120 {SEARCH}",
+    "stories": f"{STORIES} --cells mlp --ways bptt smt+dmt --seconds 120",
+    "mnist": f"{MNIST} --data.length 784 --cells mlp --ways bptt smt+dmt --seconds 150",
 }
-"""What is compared, by name; each with a search of the same three rates for every way."""
+"""What is compared, by name."""
+
+SIDE_BY_SIDE = "lengths-bptt", "lengths-copy", "lengths-smt", "lengths-copy-smt"
+"""Comparisons of one table: BPTT's runs need not be made again when a recipe of SMT changes."""
+
+QUESTIONS = "lengths", "geometry"
+ASKED = tuple(
+    f"lengths-{by}/{task}/mlp/{way}"
+    for task in ("parity32", "s532-elements2", "retrieval128")
+    for by, way in (("bptt", "bptt"), ("smt", "smt+dmt"))
+)
+"""Which runs of the comparisons are asked these questions of `pastforward analyse`."""
 
 
 def command(name: str) -> list[str]:
-    """As a user would type it, but for the search, the jobs and the name."""
-    return ["pastforward", "compare", *f"{PARTS[name]} {ALWAYS} --name evidence-{name}".split()]
+    """As a user would type it."""
+    return ["pastforward", "compare", *f"{PARTS[name]} --jobs 2 --name evidence-{name}".split()]
 
 
 def train(name: str) -> None:
     """Run a comparison, or what is left of it, and keep its rows."""
-    if name == "text" and not SHAKESPEARE.is_file():
-        print("text is left out: PASTFORWARD_DATA names no folder with tinyshakespeare.txt")
+    path = Path(PARTS[name].split()[0])
+    if path.parent != Path() and not path.exists():
+        print(f"{name} is left out: PASTFORWARD_DATA names no folder with {path.name}")
         return
     place = ROOT / "runs" / f"evidence-{name}"
     there = ["--resume"] if (place / "grid.json").exists() else []
@@ -54,60 +73,52 @@ def train(name: str) -> None:
     done = subprocess.run(words, cwd=ROOT, check=False)
     if done.returncode:
         sys.exit(f"'{' '.join(command(name))}' ended with code {done.returncode}")
-    rows = json.loads((place / "results.json").read_text())["rows"]
+    keep(name, json.loads((place / "results.json").read_text())["rows"])
+
+
+def keep(name: str, rows: list[dict[str, Any]]) -> None:
+    """Rows of a comparison, without the paths of this machine."""
     for row in rows:
-        row["command"] = " ".join(command(name)).replace(str(SHAKESPEARE), SHAKESPEARE.name)
-        row["task"] = row["task"].replace(str(SHAKESPEARE), SHAKESPEARE.name)
-    kept = RESULTS / f"evidence-{name}.json"
+        row["command"] = row["command"].replace(f"{DATA}/", "")
+        row["task"] = row["task"].replace(f"{DATA}/", "")
+    write(f"evidence-{name}", rows)
+
+
+def analyse() -> None:
+    """Ask finished runs; those that are not there are left out."""
+    rows = []
+    for question in QUESTIONS:
+        for run in ASKED:
+            place = ROOT / "runs" / f"evidence-{run}"
+            if not (place / "student.safetensors").exists():
+                print(f"{run} is left out: not trained yet")
+                continue
+            words = [sys.executable, "-m", "pastforward", "analyse", str(place), question]
+            subprocess.run(words, cwd=ROOT, check=True)
+            facts = json.loads((place / "analysis" / "analysis.json").read_text())[question]
+            made = json.loads((place / "evaluation.json").read_text())["facts"]
+            rows.append({"question": question, "run": run, "facts": facts}
+                        | {key: made[key] for key in ("hardware", "date")})  # fmt: skip
+    write("evidence-analyses", rows)
+
+
+def write(name: str, rows: Sequence[dict[str, Any]]) -> None:
+    kept = RESULTS / f"{name}.json"
     kept.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
     print(f"Rows: {kept}")
 
 
-def table(lines: Iterable[Line]) -> Iterable[str]:
-    """Losing settings like winning ones; the floor is the loss of the best possible predictor."""
-    yield "| task | network | trained by | nats | right | teacher nats | floor | weights | n |"
-    yield "|---|---|---|---|---|---|---|---|---|"
-    for line in lines:
-        one = line.setting
-        floor = line.floors.get("best", line.floors.get("unigram"))
-        yield (
-            f"| {one.task} | {one.cell} | {one.way} | {figures(line.nats, 3)} "
-            f"| {percents(line.accuracy)} | {figures(line.teacher, 3)} "
-            f"| {'-' if floor is None else f'{floor:.3f}'} | {line.parameters or 0:,} "
-            f"| {count(line)} |"
-        )
-
-
-def section(name: str) -> str:
-    """The table of a comparison, how it was made and on what; or that it was not made."""
-    path = RESULTS / f"evidence-{name}.json"
-    if not path.exists():
-        return f"not run yet (`python benchmarks/evidence.py {name}`)."
-    rows = [Row(**row) for row in json.loads(path.read_text())["rows"]]
-    done = [row for row in rows if row.seconds is not None]
-    made = ", ".join(sorted({f"{row.hardware}, {row.date}" for row in done}))
-    seeds = ", ".join(str(seed) for seed in sorted({row.seed for row in done}))
-    notes = f"`{rows[0].command}`\n\nSeed(s) {seeds}; {made}. File: `{path.relative_to(ROOT)}`."
-    return "\n".join([*table(aggregate(rows)), "", notes])
-
-
-def page() -> None:
-    """docs/results.md from docs/results.in.md."""
-    text = (DOCS / "results.in.md").read_text()
-    for name in PARTS:
-        text = text.replace(f"{{{name}}}", section(name))
-    (DOCS / "results.md").write_text(text)
-    print(f"Page: {DOCS / 'results.md'}")
-
-
 def main(names: list[str]) -> None:
-    wrong = [name for name in names if name not in (*PARTS, "page")]
+    known = [*PARTS, "analyses", "page"]
+    wrong = [name for name in names if name not in known]
     if wrong:
-        sys.exit(f"There is no comparison '{wrong[0]}'; choose from {', '.join(PARTS)}, page.")
-    for name in names or PARTS:
-        if name != "page":
+        sys.exit(f"There is no comparison '{wrong[0]}'; choose from {', '.join(known)}.")
+    for name in names or known:
+        if name in PARTS:
             train(name)
-    page()
+        elif name == "analyses":
+            analyse()
+    write_page(PARTS, SIDE_BY_SIDE, QUESTIONS)
 
 
 if __name__ == "__main__":
