@@ -49,7 +49,7 @@ SIDE_BY_SIDE = "lengths-bptt", "lengths-copy", "lengths-smt", "lengths-copy-smt"
 
 QUESTIONS = "lengths", "geometry"
 ASKED = tuple(
-    f"lengths-{by}/{task}/mlp/{way}"
+    f"lengths-{by}/{task}/mlp/{way}/seed0"
     for task in ("parity32", "s532-elements2", "retrieval128")
     for by, way in (("bptt", "bptt"), ("smt", "smt+dmt"))
 )

@@ -66,7 +66,7 @@ def lengths_table(rows: list[dict[str, Any]]) -> Iterable[str]:
     yield "| trained on | by | who | T | " + " | ".join(f"{n}T" for n in factors[1:]) + " |"
     yield "|---" * (3 + len(factors)) + "|"
     for row in rows:
-        _, task, _, way = row["run"].split("/")
+        _, task, _, way, _ = row["run"].split("/")
         for who in ("student", "teacher"):
             if row["facts"][0][who] is None:
                 continue
@@ -80,7 +80,7 @@ def states_table(rows: list[dict[str, Any]]) -> Iterable[str]:
     yield "| task | trained by | state | student | labels | untrained | most frequent |"
     yield "|---|---|---|---|---|---|---|"
     for row in rows:
-        _, task, _, way = row["run"].split("/")
+        _, task, _, way, _ = row["run"].split("/")
         for state, probes in row["facts"].items():
             right = [f"{probes[who]['accuracy']:.1%}" if who in probes else "-"
                      for who in ("student", "labels", "untrained")]  # fmt: skip
