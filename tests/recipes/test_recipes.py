@@ -227,7 +227,7 @@ def test_what_the_user_said_of_the_data_stays(data):
 )
 def test_every_task_has_a_recipe(name, tmp_path):
     config = for_path(name)
-    assert config.smt.noise == 0.2
+    assert config.dmt.distil == 0.0  # for data that is no task it is 1
     check(config, open_data(config.data))
     assert through_json(config) == config
     two_steps(config, tmp_path / "run")
