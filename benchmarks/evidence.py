@@ -36,6 +36,7 @@ PARTS = {
     "--seconds 300",
     "retrieval-batch": "retrieval:512 --cells mlp --ways bptt --fit.batch 32 --seeds 0 1 "
     "--seconds 240",
+    "retrieval-fresh": "retrieval:512 --cells mlp --ways smt+dmt --seeds 3 4 --seconds 120",
     "key_values": "key_values:64 --cells mlp --ways smt+dmt bptt --seconds 300",
     "digits": "digits --cells mlp s4d mingru attention --ways bptt smt+dmt smt+dmt+bptt distil "
     f"--seconds 95 {SEARCH}",
