@@ -1,5 +1,6 @@
 """L0. Transformer pieces: rotary positions, attention, blocks. Pre-norm, no biases in attention."""
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -124,37 +125,49 @@ class Tower(nn.Module):
         self, width: int, depth: int, heads: int, length: int, causal: bool,
         piece: int | None = None,
     ) -> None:  # fmt: skip
-        """With `piece`, halves of blocks keep what enters them and compute the rest again."""
+        """With `piece` nothing is kept for the way back but the tower's input; see `_sparing`."""
         super().__init__()
         self.rotary = Rotary(length, width // heads)
         self.blocks = nn.ModuleList([Block(width, heads, causal) for _ in range(depth)])
         self.norm = nn.LayerNorm(width)
-        self._run = _plain if piece is None else partial(_sparing, piece)
+        self.piece = piece
 
     def forward(
-        self, h: Float[Tensor, "batch length width"], mask: Tensor | None = None
+        self, x: Tensor, mask: Tensor | None = None, enter: Callable[[Tensor], Tensor] | None = None
     ) -> Float[Tensor, "batch length width"]:
-        """Shapes as in `Attention`."""
-        table = self.rotary(h.shape[1])
-        for block in self.blocks:
-            h = self._run(block, h, table, mask)
-        return self.norm(h)
+        """Shapes as in `Attention`; `enter` makes the first block's input `[B, T, width]` of x."""
+        first = enter or nn.Identity()
+
+        def run(block: nn.Module, h: Tensor) -> Tensor:
+            table = self.rotary(h.shape[1])
+            if self.piece is None:
+                return block(h, table, mask)
+            return _in_parts(self.piece, block, h, table, mask)
+
+        parts = [first, *(partial(run, block) for block in self.blocks)]
+        if self.piece is not None:
+            return self.norm(_sparing(parts, x))
+        for part in parts:
+            x = part(x)
+        return self.norm(x)
 
 
-def _plain(block: nn.Module, h: Tensor, table: Tensor, mask: Tensor | None) -> Tensor:
-    return block(h, table, mask)
+def _sparing(parts: list[Callable[[Tensor], Tensor]], x: Tensor) -> Tensor:
+    """Parts one after the other, of which only x is kept: the rest is computed again on the way back.
 
-
-def _sparing(piece: int, block: nn.Module, h: Tensor, table: Tensor, mask: Tensor | None) -> Tensor:
-    """A block that keeps its input alone for the way back, and computes the rest again.
-
-    Again in parts: a head at a time, and the MLP, whose hidden layer is the largest of all, `piece`
-    positions at a time.
+    What enters the last part is found once more from x when its turn comes, then what enters the
+    one before: d^2 / 2 passes of blocks in place of d kept inputs.
     """
-    return checkpoint(_in_parts, piece, block, h, table, mask, use_reentrant=False)
+    *before, last = parts
+    if not before:
+        return last(x)
+    return checkpoint(lambda x: last(_sparing(before, x)), x, use_reentrant=False)
 
 
-def _in_parts(piece: int, block: Block, h: Tensor, table: Tensor, mask: Tensor | None) -> Tensor:
+def _in_parts(piece: int, block: nn.Module, h: Tensor, table: Tensor, mask: Tensor | None) -> Tensor:
+    """A block a head at a time; its MLP, whose hidden layer is the largest of all, by pieces."""
+    assert isinstance(block, Block)
+
     def one_head(head: int, h: Tensor) -> Tensor:
         return block.attention.one_head(head, block.norms[0](h), table, mask)
 

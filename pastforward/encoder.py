@@ -139,9 +139,12 @@ class CausalEncoder(Encoder):
         return self.labels(x[:1, :0])
 
     def _states(self, x: Tensor) -> Float[Tensor, "batch steps width"]:
+        return self.tower(x, enter=self._enter)
+
+    def _enter(self, x: Tensor) -> Float[Tensor, "batch steps width"]:
         e = self.embed(x)
         start = self.start.to(e.dtype).expand(e.shape[0], 1, -1)
-        return self.tower(torch.cat([start, e], 1))
+        return torch.cat([start, e], 1)
 
 
 class WindowEncoder(Encoder):

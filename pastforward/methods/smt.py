@@ -148,7 +148,9 @@ class FrozenSMT(SMT):
 def _labels(oracle: Oracle, batch: AnyBatch, drawn: Drawn) -> _Labels:
     if drawn.times is None:
         labels = oracle.labels_of(batch)
-        return _Labels(labels[:1, :1], labels[:, :-1], labels[:, 1:])
+        # Split, not sliced: the way back puts them together again instead of adding up zeros.
+        empty, after = labels.split([1, labels.shape[1] - 1], 1)
+        return _Labels(empty[:1], labels[:, :-1], after)
     both = oracle.labels_at(batch, torch.cat([drawn.times - 1, drawn.times], 1))
     before, after = both.chunk(2, 1)
     return _Labels(oracle.empty_of(batch), before, after)
