@@ -24,7 +24,10 @@ BENCHES = {
     "labels": Bench("labels", "memory labels per second, one causal pass over the paper's way"),
     "step": Bench("step", "transitions trained per second, a full optimiser step"),
     "dmt": Bench("dmt", "on-policy transitions per second, windows over a sequential rollout"),
-    "bptt": Bench("bptt", "time of an SMT step over a BPTT step, per token, against T"),
+    "bptt": Bench(
+        "bptt", "time of an SMT step over a BPTT step, per token, against T",
+        ("elman", "mlp", "transformer", "gru"),
+    ),
     "memory": Bench("memory", "peak memory of an SMT step over a BPTT step, against T"),
     "stream": Bench("stream", "one streamed step over the bare products with its weights"),
     "kv-cache": Bench("kv_cache", "one streamed token over a Transformer with a KV cache"),

@@ -22,14 +22,16 @@ LOSSES = SMTConfig(future=32, anchors=2)
 FROM = 256
 
 
-def run() -> Iterator[Row]:
+def run(case: str = "") -> Iterator[Row]:
     """Every step trains 4,096 tokens, as T sequences fewer the longer; a memory of 8 x 64 = 512.
 
     SMT fits all T transitions, the encoder a head on the causal state (depth 3), eagerly. BPTT has
     its cell compiled; at T = 256 it also meets SMT on stored labels. A GRU is also compared with
-    `torch.nn.GRU` trained through time.
+    `torch.nn.GRU` trained through time. `case` names one of the cells.
     """
     for cell in CELLS:
+        if case not in ("", cell):
+            continue
         torch.compiler.reset()  # there is a limit to the shapes that one function is compiled for
         student = networks(max(LENGTHS), cell, SLOTS)[0]
         compiled = torch.compile(student.cell.forward, dynamic=True)
@@ -45,7 +47,7 @@ def run() -> Iterator[Row]:
             yield _row(cell, length, through_time)
             if length == FROM:
                 yield _stored_row(cell, length, through_time)
-    for length in (256, 1024):
+    for length in (256, 1024) if case in ("", "gru") else ():
         yield _row("gru", length, {"bptt": _fused(symbols(TOKENS // length, length))}, "nn.GRU, ")
 
 
