@@ -37,6 +37,7 @@ PARTS = {
     "retrieval-batch": "retrieval:512 --cells mlp --ways bptt --fit.batch 32 --seeds 0 1 "
     "--seconds 240",
     "retrieval-fresh": "retrieval:512 --cells mlp --ways smt+dmt --seeds 3 4 --seconds 120",
+    "cells": "retrieval:512 --cells elman gru lstm transformer --ways smt+dmt bptt --seconds 120",
     "key_values": "key_values:64 --cells mlp --ways smt+dmt bptt --seconds 300",
     "digits": "digits --cells mlp s4d mingru attention --ways bptt smt+dmt smt+dmt+bptt distil "
     f"--seconds 95 {SEARCH}",
@@ -46,6 +47,15 @@ PARTS = {
     "mnist": f"{MNIST} --data.length 784 --cells mlp --ways bptt smt+dmt --seconds 150",
 }
 """What is compared, by name."""
+
+FRONTIER = {
+    f"memory-{width}-{seconds}": f"copy:32 --cells mlp --ways smt+dmt bptt --seconds {seconds} "
+    f"--student.width {width}"
+    for width in (4, 8, 16)
+    for seconds in (30, 90)
+}
+"""Loss against memory size (8 slots of so many numbers) at two budgets."""
+PARTS |= FRONTIER
 
 SIDE_BY_SIDE = "lengths-bptt", "lengths-copy", "lengths-smt", "lengths-copy-smt"
 """Comparisons of one table: BPTT's runs need not be made again when a recipe of SMT changes."""
@@ -100,9 +110,18 @@ def analyse() -> None:
             subprocess.run(words, cwd=ROOT, check=True)
             facts = json.loads((place / "analysis" / "analysis.json").read_text())[question]
             made = json.loads((place / "evaluation.json").read_text())["facts"]
-            rows.append({"question": question, "run": run, "facts": facts}
+            rows.append({"question": question, "run": run, "facts": without_curves(facts)}
                         | {key: made[key] for key in ("hardware", "date")})  # fmt: skip
     write("evidence-analyses", rows)
+
+
+def without_curves(facts: Any) -> Any:
+    """Facts less their lists of numbers by t, which `pastforward analyse` draws of any run."""
+    if isinstance(facts, dict):
+        curves = [k for k, v in facts.items() if isinstance(v, list) and len(v) > 1
+                  and not isinstance(v[0], dict)]  # fmt: skip
+        return {k: without_curves(v) for k, v in facts.items() if k not in curves}
+    return [without_curves(fact) for fact in facts] if isinstance(facts, list) else facts
 
 
 def write(name: str, rows: Sequence[dict[str, Any]]) -> None:
@@ -121,7 +140,7 @@ def main(names: list[str]) -> None:
             train(name)
         elif name == "analyses":
             analyse()
-    write_page(PARTS, SIDE_BY_SIDE, QUESTIONS)
+    write_page(PARTS, SIDE_BY_SIDE, FRONTIER, QUESTIONS)
 
 
 if __name__ == "__main__":

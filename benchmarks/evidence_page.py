@@ -60,6 +60,23 @@ def length_of(task: str) -> int:
     return int(task.partition(":")[2].partition(",")[0])
 
 
+def by_memory(names: Iterable[str]) -> Iterable[str]:
+    """Loss and symbols right for each size of memory, way and budget in seconds."""
+    found = {}
+    for name in names:
+        width, seconds = map(int, name.split("-")[1:])
+        for line in aggregate([Row(**row) for row in read(name)]):
+            found[8 * width, line.setting.way, seconds] = line
+    budgets = sorted({seconds for _, _, seconds in found})
+    yield "| numbers | trained by | " + " | ".join(f"{s} s: right | nats" for s in budgets) + " |"
+    yield "|---" * (2 + 2 * len(budgets)) + "|"
+    for size, way in sorted({(size, way) for size, way, _ in found}):
+        lines = [found.get((size, way, seconds)) for seconds in budgets]
+        shown = [f"{percents(line.accuracy)} | {figures(line.nats, 3)}" if line else "- | -"
+                 for line in lines]  # fmt: skip
+        yield f"| {size} | {way} | {' | '.join(shown)} |"
+
+
 def lengths_table(rows: list[dict[str, Any]]) -> Iterable[str]:
     """Symbols right at T, 2T, ... of runs that were trained at T, and of their teachers."""
     factors = (1, 2, 4, 8, 16)
@@ -99,6 +116,13 @@ def section(*names: str, beside: bool = False) -> str:
     return "\n".join([*drawn, "", *(made(name) for name in names)])
 
 
+def frontier(names: Sequence[str]) -> str:
+    """The table of `by_memory` and how it was made, in full."""
+    if not all(read(name) for name in names):
+        return f"not run yet (`python benchmarks/evidence.py {' '.join(names)}`)."
+    return "\n".join([*by_memory(names), "", *(made(name) for name in names)])
+
+
 def made(name: str) -> str:
     """By what command, with which seeds, on what and when."""
     rows = [Row(**row) for row in read(name)]
@@ -121,12 +145,15 @@ def analyses(question: str) -> str:
     return "\n".join([*drawn, "", notes])
 
 
-def write_page(parts: Iterable[str], beside: Sequence[str], questions: Iterable[str]) -> None:
-    """A table for each comparison, one for those `beside` each other, one for each question."""
+def write_page(
+    parts: Iterable[str], beside: Sequence[str], sizes: Iterable[str], questions: Iterable[str]
+) -> None:
+    """A table for each comparison; one for those `beside` each other, of `sizes`; of questions."""
     text = (DOCS / "results.in.md").read_text()
     for name in parts:
         text = text.replace(f"{{{name}}}", section(name))
     text = text.replace("{side by side}", section(*beside, beside=True))
+    text = text.replace("{frontier}", frontier(list(sizes)))
     for question in questions:
         text = text.replace(f"{{{question}}}", analyses(question))
     (DOCS / "results.md").write_text(text)

@@ -153,7 +153,7 @@ class Tower(nn.Module):
 
 
 def _sparing(parts: list[Callable[[Tensor], Tensor]], x: Tensor) -> Tensor:
-    """Parts one after the other, of which only x is kept: the rest is computed again on the way back.
+    """Parts one after the other; of all that they compute only x is kept for the way back.
 
     What enters the last part is found once more from x when its turn comes, then what enters the
     one before: d^2 / 2 passes of blocks in place of d kept inputs.
@@ -164,7 +164,9 @@ def _sparing(parts: list[Callable[[Tensor], Tensor]], x: Tensor) -> Tensor:
     return checkpoint(lambda x: last(_sparing(before, x)), x, use_reentrant=False)
 
 
-def _in_parts(piece: int, block: nn.Module, h: Tensor, table: Tensor, mask: Tensor | None) -> Tensor:
+def _in_parts(
+    piece: int, block: nn.Module, h: Tensor, table: Tensor, mask: Tensor | None
+) -> Tensor:
     """A block a head at a time; its MLP, whose hidden layer is the largest of all, by pieces."""
     assert isinstance(block, Block)
 

@@ -69,8 +69,8 @@ class TeacherConfig:
     """Factor on the weights of queries and keys at the start. Attention that begins sharp finds one
     symbol among hundreds sooner."""
     recompute: int | None = None
-    """For long sequences: keep only what enters a layer and compute the rest again on the way back,
-    the widest part so many positions at a time. A fifth of the memory."""
+    """For long sequences: keep the inputs alone and compute layers again on the way back, the
+    widest part so many positions at a time. A small part of the memory, more passes."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ BENCHES = {
     "step": Bench("step", "transitions trained per second, a full optimiser step"),
     "dmt": Bench("dmt", "on-policy transitions per second, windows over a sequential rollout"),
     "bptt": Bench(
-        "bptt", "time of an SMT step over a BPTT step, per token, against T",
+        "bptt",
+        "time of an SMT step over a BPTT step, per token, against T",
         ("elman", "mlp", "transformer", "gru"),
     ),
     "memory": Bench("memory", "peak memory of an SMT step over a BPTT step, against T"),

@@ -33,7 +33,7 @@ _TUNED: dict[str, Callable[[str, int], RunConfig]] = {
 """Families whose recipes were tuned by hand."""
 
 RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 2e-3, "bptt": 1e-3}
-"""DMT has the readout's gradient at every question: where labels know little it must learn alone."""
+"""DMT has the readout's gradient: where labels know little, a student must learn without them."""
 
 _SLOTS = 8
 _PER_NAT = 3.8
