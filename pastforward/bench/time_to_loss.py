@@ -40,10 +40,11 @@ class Race(NamedTuple):
 
 
 class Finish(NamedTuple):
-    """When a run was at the loss asked for (None: never), and its best loss."""
+    """When a run was at the loss asked for (None: never), its best loss, and its budget."""
 
     seconds: float | None
     best: float
+    budget: float
 
 
 def run(case: str = "") -> Iterator[Row]:
@@ -73,9 +74,10 @@ def _row(race: Race, ours: Finish, theirs: Finish) -> Row:
         for who, finish in (("ours", ours), ("the rival", theirs))
         if finish.seconds is None
     ]
+    budgets = f"budgets of {ours.budget:.0f} s and {theirs.budget:.0f} s"
     return Row(
         "time-to-loss", race.case, ratio, ">=", TARGET, (ratio, ratio), here, there, "s",
-        "; ".join([f"to {race.loss} nats an output", *stopped]),
+        "; ".join([f"to {race.loss} nats an output", *stopped, budgets]),
     )  # fmt: skip
 
 
@@ -85,7 +87,7 @@ def _ours(race: Race) -> Finish:
 
 def _rival(race: Race) -> Finish:
     """The first budget with which it gets there, or what it had reached with the last one."""
-    config, finish = as_in_the_paper(race.config), Finish(None, float("inf"))
+    config, finish = as_in_the_paper(race.config), Finish(None, float("inf"), 0.0)
     for times in race.times:
         instead = {"dmt": PaperDMT, "follow": PaperDMT}
         finish = _train(config, times * race.seconds, race.loss, instead)
@@ -114,9 +116,9 @@ def _train(
                 continue
             best = min(best, quick_loss(student, source.held_out("valid", 64, 256)))
             if best <= loss:
-                return Finish(now, best)
+                return Finish(now, best, seconds)
         spent += fit.progress.seconds
-    return Finish(None, best)
+    return Finish(None, best, seconds)
 
 
 def _looks(fit: Fit, spent: float, every: float) -> Iterator[float]:
