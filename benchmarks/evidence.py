@@ -30,8 +30,10 @@ PARTS = {
     f"--cells mlp --ways bptt --seconds 120 {FEW}",
     "lengths-copy": f"copy --lengths 32 64 128 --cells mlp --ways bptt --seconds 120 {FEW}",
     "lengths-copy-smt": "copy --lengths 32 64 128 --cells mlp --ways smt+dmt --seconds 120",
-    "lengths-smt": "s5,elements=2 modular stack parity retrieval --lengths 32 128 512 "
+    "lengths-smt": "s5,elements=2 modular stack parity --lengths 32 128 512 "
     "--cells mlp --ways smt+dmt --seconds 120",
+    "lengths-retrieval-smt": "retrieval --lengths 32 128 512 --cells mlp --ways smt+dmt "
+    "--seconds 120",
     "retrieval": "retrieval --lengths 512 --cells mlp --ways smt+dmt bptt --seeds 0 1 2 "
     "--seconds 300",
     "retrieval-batch": "retrieval:512 --cells mlp --ways bptt --fit.batch 32 --seeds 0 1 "
@@ -57,14 +59,20 @@ FRONTIER = {
 """Loss against memory size (8 slots of so many numbers) at two budgets."""
 PARTS |= FRONTIER
 
-SIDE_BY_SIDE = "lengths-bptt", "lengths-copy", "lengths-smt", "lengths-copy-smt"
+SIDE_BY_SIDE = (
+    "lengths-bptt", "lengths-copy", "lengths-smt", "lengths-retrieval-smt", "lengths-copy-smt",
+)  # fmt: skip
 """Comparisons of one table: BPTT's runs need not be made again when a recipe of SMT changes."""
 
 QUESTIONS = "lengths", "geometry"
 ASKED = tuple(
-    f"lengths-{by}/{task}/mlp/{way}/seed0"
-    for task in ("parity32", "s532-elements2", "retrieval128")
-    for by, way in (("bptt", "bptt"), ("smt", "smt+dmt"))
+    f"{comparison}/{task}/mlp/{way}/seed0"
+    for task, smt in (
+        ("parity32", "lengths-smt"),
+        ("s532-elements2", "lengths-smt"),
+        ("retrieval128", "lengths-retrieval-smt"),
+    )
+    for comparison, way in (("lengths-bptt", "bptt"), (smt, "smt+dmt"))
 )
 """Which runs of the comparisons are asked these questions of `pastforward analyse`."""
 
