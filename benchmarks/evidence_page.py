@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pastforward.comparing.results import Line, Row, aggregate
+from pastforward.comparing.results import Line, Row, Spread, aggregate
 from pastforward.comparing.table import count, figures, percents
 
 ROOT = Path(__file__).parent.parent
@@ -24,8 +24,11 @@ def read(name: str) -> list[dict[str, Any]]:
 
 def table(lines: Iterable[Line]) -> Iterable[str]:
     """Losing settings like winning ones; the floor is the loss of the best possible predictor."""
-    yield "| task | network | trained by | nats | right | teacher nats | floor | weights | n |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    yield (
+        "| task | network | trained by | nats | right | teacher nats | floor | weights "
+        "| M positions | serial cell calls | n |"
+    )
+    yield "|---" * 11 + "|"
     for line in lines:
         one = line.setting
         floor = line.floors.get("best", line.floors.get("unigram"))
@@ -33,8 +36,12 @@ def table(lines: Iterable[Line]) -> Iterable[str]:
             f"| {one.task} | {one.cell} | {one.way} | {figures(line.nats, 3)} "
             f"| {percents(line.accuracy)} | {figures(line.teacher, 3)} "
             f"| {'-' if floor is None else f'{floor:.3f}'} | {line.parameters or 0:,} "
-            f"| {count(line)} |"
+            f"| {mean(line.tokens, 1e6):.1f} | {mean(line.calls, 1.0):,.0f} | {count(line)} |"
         )
+
+
+def mean(found: Spread | None, unit: float) -> float:
+    return (found.mean if found else 0.0) / unit
 
 
 def side_by_side(lines: Sequence[Line]) -> Iterable[str]:

@@ -67,6 +67,7 @@ class Line:
     accuracy: Spread | None
     teacher: Spread | None
     seconds: Spread | None
+    tokens: Spread | None
     calls: Spread | None
     parameters: int | None
     lr: list[float]
@@ -166,6 +167,7 @@ def _line(setting: Setting, rows: Sequence[Row]) -> Line:
         accuracy=spread(row.accuracy for row in done),
         teacher=spread(row.teacher_nats for row in done),
         seconds=spread(row.seconds for row in done),
+        tokens=spread(row.tokens for row in done),
         calls=spread(row.calls for row in done),
         parameters=one.parameters,
         lr=one.lr,
