@@ -39,9 +39,11 @@ PARTS = {
     "retrieval-batch": "retrieval:512 --cells mlp --ways bptt --fit.batch 32 --seeds 0 1 "
     "--seconds 240",
     "retrieval-fresh": "retrieval:512 --cells mlp --ways smt+dmt --seeds 3 4 --seconds 120",
-    "retrieval-1024": "retrieval:1024 --cells mlp --ways smt+dmt bptt --seeds 0 1 --seconds 300",
+    "retrieval-1024": "retrieval:1024 --cells mlp --ways smt+dmt bptt --seeds 1 --seconds 300",
     "cells": "retrieval:512 --cells elman gru lstm transformer --ways smt+dmt bptt --seconds 120",
     "key_values": "key_values:64 --cells mlp --ways smt+dmt bptt --seconds 300",
+    "key_values-bptt": f"key_values:64 --cells mlp --ways bptt --seconds 300 {FEW}",
+    "key_values-fresh": "key_values:64 --cells mlp --ways smt+dmt --seeds 1 --seconds 300",
     "digits": "digits --cells mlp s4d mingru attention --ways bptt smt+dmt smt+dmt+bptt distil "
     f"--seconds 95 {SEARCH}",
     "digits-seeds": "digits --cells mlp --ways bptt smt+dmt smt+dmt+bptt --seeds 0 1 2 "

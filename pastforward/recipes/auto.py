@@ -51,7 +51,7 @@ def for_path(data: str | DataConfig, way: str = USUAL_WAY) -> RunConfig:
         student=StudentConfig("mlp", slots=4, width=_width(source)),
         # One short future a sequence: what it leaves out, the readout at every t makes up for.
         teacher=TeacherConfig(encoder="state", width=64, depth=4, decoder_depth=1),
-        smt=SMTConfig(future=min(length, _FUTURE), anchors=1, uniformity=0.01, noise=0.05),
+        smt=SMTConfig(future=min(length, _future(source)), anchors=1, uniformity=0.01, noise=0.05),
         dmt=DMTConfig(window=min(length, _WINDOW), distil=1.0),
         fit=FitConfig(batch=max(8, min(64, _POSITIONS // length))),
         budget=Budget(seconds=180.0),
@@ -73,6 +73,14 @@ def _pool(source: Source, data: DataConfig) -> int:
     ]
     enough = (p for p in fitting if codec.height * codec.width <= LONGEST * p * p)
     return next(enough, 1)
+
+
+def _future(source: Source) -> int:
+    """F: two rows of an image. A memory that holds less than the row above can't be followed."""
+    from pastforward.data import PixelCodec
+
+    codec = source.codec
+    return max(_FUTURE, 2 * codec.width if isinstance(codec, PixelCodec) else 0)
 
 
 def _width(source: Source) -> int:
