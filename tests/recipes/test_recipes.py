@@ -233,6 +233,12 @@ def test_every_task_has_a_recipe(name, tmp_path):
     two_steps(config, tmp_path / "run")
 
 
+def test_a_future_reaches_from_a_pixel_to_the_one_below_the_next(data):
+    config = for_path(str(data / "big.npy"))
+    codec = open_data(config.data).codec
+    assert config.smt.future == 2 * codec.width > 16
+
+
 def test_tuned_recipes_are_those_of_their_tasks():
     for name, data in (("copy32", "copy:32"), ("copy64", "copy:64"), ("retrieval128", "retrieval")):
         tuned = RECIPES[name](USUAL_WAY)
