@@ -51,7 +51,8 @@ PARTS = {
     "text": f"{SHAKESPEARE} --cells mlp s4d attention "
     f"--ways bptt smt+dmt smt+dmt+bptt --seconds 120 {SEARCH}",
     "stories": f"{STORIES} --cells mlp --ways bptt smt+dmt --seconds 120",
-    "mnist": f"{MNIST} --data.length 784 --cells mlp --ways bptt smt+dmt --seconds 150",
+    "mnist": f"{MNIST} --data.length 784 --cells mlp --ways bptt smt+dmt smt+dmt+bptt "
+    f"--seconds 150 {FEW}",
 }
 """What is compared, by name."""
 
