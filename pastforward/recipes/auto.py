@@ -28,7 +28,7 @@ _MORE_TEACHER = {
     "smt+dmt": (("teacher", 0.4), ("smt", 0.27), ("dmt", 0.33)),
     "smt+dmt+bptt": (("teacher", 0.3), ("smt", 0.2), ("dmt", 0.2), ("bptt", 0.3)),
 }
-"""For images: a student that pulls at labels before they hold the row above makes them forget it."""
+"""For images: a student that pulls at labels too soon makes them forget the row above."""
 
 LONGEST = 256
 """Pixels above which images are averaged down, where the user didn't say how far."""
