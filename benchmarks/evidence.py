@@ -30,6 +30,7 @@ PARTS = {
     f"--cells mlp --ways bptt --seconds 120 {FEW}",
     "lengths-copy": f"copy --lengths 32 64 128 --cells mlp --ways bptt --seconds 120 {FEW}",
     "lengths-copy-smt": "copy --lengths 32 64 128 --cells mlp --ways smt+dmt --seconds 120",
+    "copy-longer": "copy:64 --cells mlp --ways smt+dmt bptt --seconds 300",
     "lengths-smt": "s5,elements=2 modular stack parity --lengths 32 128 512 "
     "--cells mlp --ways smt+dmt --seconds 120",
     "lengths-retrieval-smt": "retrieval --lengths 32 128 512 --cells mlp --ways smt+dmt "
