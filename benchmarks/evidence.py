@@ -47,13 +47,13 @@ PARTS = {
     "key_values-fresh": "key_values:64 --cells mlp --ways smt+dmt --seeds 1 --seconds 300",
     "digits": "digits --cells mlp s4d mingru attention --ways bptt smt+dmt smt+dmt+bptt distil "
     f"--seconds 95 {SEARCH}",
-    "digits-seeds": "digits --cells mlp --ways bptt smt+dmt smt+dmt+bptt --seeds 0 1 2 "
-    f"--seconds 95 {SEARCH}",
+    "digits-seeds": "digits --cells mlp --ways bptt smt+dmt smt+dmt+bptt --seeds 1 2 --seconds 95",
     "text": f"{SHAKESPEARE} --cells mlp s4d attention "
     f"--ways bptt smt+dmt smt+dmt+bptt --seconds 120 {SEARCH}",
     "stories": f"{STORIES} --cells mlp --ways bptt smt+dmt --seconds 120",
     "mnist": f"{MNIST} --data.length 784 --cells mlp --ways bptt smt+dmt smt+dmt+bptt "
     f"--seconds 150 {FEW}",
+    "mnist-rates": f"{MNIST} --data.length 784 --cells mlp --ways bptt smt+dmt --seconds 150",
 }
 """What is compared, by name."""
 
