@@ -48,6 +48,7 @@ PARTS = {
     "digits": "digits --cells mlp s4d mingru attention --ways bptt smt+dmt smt+dmt+bptt distil "
     f"--seconds 95 {SEARCH}",
     "digits-seeds": "digits --cells mlp --ways bptt smt+dmt smt+dmt+bptt --seeds 1 2 --seconds 95",
+    "digits-bptt": f"digits --cells mlp --ways bptt --seeds 1 2 --seconds 95 {FEW}",
     "text": f"{SHAKESPEARE} --cells mlp s4d attention "
     f"--ways bptt smt+dmt smt+dmt+bptt --seconds 120 {SEARCH}",
     "stories": f"{STORIES} --cells mlp --ways bptt smt+dmt --seconds 120",
