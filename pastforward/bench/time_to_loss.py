@@ -88,8 +88,8 @@ def _ours(race: Race) -> Finish:
 def _rival(race: Race) -> Finish:
     """The first budget with which it gets there, or what it had reached with the last one."""
     config, finish = as_in_the_paper(race.config), Finish(None, float("inf"), 0.0)
+    instead = {"dmt": PaperDMT, "follow": PaperDMT}
     for times in race.times:
-        instead = {"dmt": PaperDMT, "follow": PaperDMT}
         finish = _train(config, times * race.seconds, race.loss, instead)
         if finish.seconds is not None:
             break
