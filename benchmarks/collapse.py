@@ -31,10 +31,9 @@ from torch.nn import functional as F
 from pastforward.cells import CELLS
 from pastforward.config import Budget, RunConfig, SMTConfig, TeacherConfig
 from pastforward.data import Source, open_data
-from pastforward.encoder import take
 from pastforward.evaluation import evaluate
 from pastforward.evaluation.collapse import CollapseMeter
-from pastforward.memory import flat
+from pastforward.memory import flat, take
 from pastforward.methods import METHODS, Method, TeacherTraining
 from pastforward.methods.drawing import Drawn, anchor_futures
 from pastforward.methods.smt import SMT

@@ -56,7 +56,8 @@ class TeacherConfig:
     """Encoder and decoder, discarded after training."""
 
     encoder: str = "registers"
-    """'registers' (pooled over every prefix), 'state' (head on the causal state) or 'window'."""
+    """'linear' (a linear recurrence over causal states), 'registers' (pooled over every prefix),
+    'state' (head on the causal state) or 'window' (the paper's)."""
     width: int = 64
     depth: int = 3
     heads: int = 4

@@ -13,8 +13,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pastforward.blocks import Tower
-from pastforward.encoder import take
 from pastforward.inputs import embedding
+from pastforward.memory import take
 from pastforward.outputs import Readout, parameter_count
 from pastforward.types import AnyBatch, Batch, MemoryShape, Signature
 

@@ -1,7 +1,7 @@
 """L0. What a memory is: K slots of width D, each slot of unit root-mean-square."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 EPSILON = 1e-6
@@ -24,3 +24,11 @@ def scale_gradient(tensor: Tensor, scale: float) -> Tensor:
     if scale == 1.0:
         return tensor
     return tensor.detach() * (1.0 - scale) + tensor * scale
+
+
+def take(sequence: Tensor, times: Int[Tensor, "batch ..."]) -> Tensor:
+    """Gather `sequence[b, times[b, ...]]`: `[B, T, ...]` and `[B, A]` give `[B, A, ...]`."""
+    # Not by brackets: code that torch.compile made for their backward wrote out of bounds.
+    rest = sequence.shape[2:]
+    index = times.reshape(len(times), -1, *[1] * len(rest)).expand(-1, -1, *rest)
+    return sequence.gather(1, index).unflatten(1, times.shape[1:])

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from pastforward.encoder import take
+from pastforward.memory import take
 from pastforward.types import AnyBatch, Labelled, UsageError
 
 

@@ -8,8 +8,10 @@ from torch import Tensor, nn
 from pastforward.blocks import Attention
 from pastforward.config import TeacherConfig
 from pastforward.decoder import Decoder
-from pastforward.encoder import CausalEncoder, Encoder, RegisterPool, StateHead, WindowEncoder, take
+from pastforward.encoder import CausalEncoder, Encoder, WindowEncoder
+from pastforward.memory import take
 from pastforward.oracle import Oracle
+from pastforward.pools import LinearPool, RegisterPool, StateHead
 from pastforward.types import AnyBatch, Labelled, MemoryShape, Signature, UsageError, nearest
 
 
@@ -78,12 +80,15 @@ def _build_encoder(config: TeacherConfig, signature: Signature, memory: MemorySh
     pools = {
         "registers": lambda: RegisterPool(width, heads, steps, memory),
         "state": lambda: StateHead(width, memory),
+        "linear": lambda: LinearPool(width, steps, memory),
     }
     if config.encoder not in pools:
         known = [*pools, "window"]
         raise UsageError(
             f"There is no encoder '{config.encoder}'; {nearest(config.encoder, known)}."
         )
+    if config.encoder == "linear" and memory.width % 2:
+        raise _misfit(f"the linear encoder pairs the {memory.width} numbers of a slot")
     pool = pools[config.encoder]()
     return CausalEncoder(signature, width, depth, heads, pool, config.recompute)
 

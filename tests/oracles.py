@@ -5,9 +5,9 @@ import math
 import torch
 from torch import Tensor
 
-from pastforward.encoder import RegisterPool
 from pastforward.methods.dmt import WindowDMT
 from pastforward.objectives.dynamics import FLOOR
+from pastforward.pools import LinearPool, RegisterPool
 from pastforward.student import Student
 from pastforward.types import Batch, Tokens
 
@@ -27,6 +27,16 @@ def pooled(pool: RegisterPool, h: Tensor) -> Tensor:
     keys, values = (pool.key_value.weight @ h.T).T.chunk(2, -1)
     rows = [[_query(pool, h[t], r, keys, values, t) for r in pool.registers] for t in range(len(h))]
     return torch.stack([torch.stack(row) for row in rows])
+
+
+def recurred(pool: LinearPool, h: Tensor) -> Tensor:
+    """What a linear pool makes of states h `[T, width]`: `[T, K, D]`, one step at a time."""
+    factor = torch.exp(torch.complex(-pool.log_fade.exp(), pool.turn))
+    m, found = torch.zeros_like(factor), []
+    for state in h:
+        m = factor * m + torch.view_as_complex(pool.write(state).view(-1, 2))
+        found.append(torch.view_as_real(m).view(pool.memory.slots, pool.memory.width))
+    return torch.stack(found)
 
 
 def _query(

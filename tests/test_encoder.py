@@ -2,13 +2,14 @@
 
 import pytest
 import torch
-from oracles import pooled
+from oracles import pooled, recurred
 from tiny import ENCODERS, SIZES, assert_same, gradients, sequence, signature, student, teacher
 
 from pastforward.blocks import rotary_table
 from pastforward.config import TeacherConfig
-from pastforward.encoder import Encoder, RegisterPool, take
-from pastforward.memory import rms_norm
+from pastforward.encoder import Encoder
+from pastforward.memory import rms_norm, take
+from pastforward.pools import LinearPool, RegisterPool
 from pastforward.teacher import build_teacher
 from pastforward.types import MemoryShape, UsageError
 
@@ -118,7 +119,7 @@ def assert_same_way_back(encoder: Encoder, found: torch.Tensor, expected: torch.
     assert_same(*sides)
 
 
-@pytest.mark.parametrize("name", ["registers", "state"])
+@pytest.mark.parametrize("name", ["linear", "registers", "state"])
 @pytest.mark.parametrize("slots", [1, 3])
 @pytest.mark.parametrize("length", [1, 2, 63, 65])
 def test_memories_of_few_times_are_those_of_all(name, slots, length):
@@ -127,7 +128,7 @@ def test_memories_of_few_times_are_those_of_all(name, slots, length):
     assert_same_way_back(encoder, encoder.at(x, times), encoder.labels(x)[:, times[0]])
 
 
-@pytest.mark.parametrize("name", ["registers", "state"])
+@pytest.mark.parametrize("name", ["linear", "registers", "state"])
 @pytest.mark.parametrize("piece", [1, 3, 64, 100])
 @pytest.mark.parametrize("length", [1, 63, 65])
 def test_recomputed_activations_give_the_same_gradients(name, piece, length):
@@ -188,6 +189,22 @@ def test_register_pool_by_brute_force(length, slots):
     assert_same(*sides, tolerance=2e-5)
 
 
+@pytest.mark.parametrize("slots", [1, 3])
+@pytest.mark.parametrize("length", [1, 2, 31, 32, 33, 65, 130])
+def test_linear_pool_by_brute_force(length, slots):
+    torch.manual_seed(0)
+    pool = LinearPool(8, 9, MemoryShape(slots, 4)).double()
+    h = torch.randn(2, length, 8, dtype=torch.float64, requires_grad=True)
+    sides = []
+    for read in (pool, lambda h: torch.stack([recurred(pool, row) for row in h])):
+        pool.zero_grad()
+        out = read(h)
+        (slope,) = torch.autograd.grad(out.square().sum(), h, retain_graph=True)
+        out.square().sum().backward()
+        sides.append([out.detach(), slope, *gradients(pool)])
+    assert_same(*sides, tolerance=1e-8)
+
+
 def test_registers_see_where_and_are_told_apart():
     pool = build("registers").pool
     h = torch.ones(1, 6, 8, dtype=torch.float64)
@@ -230,6 +247,11 @@ def test_every_parameter_shapes_the_labels(name):
 def test_sizes_that_do_not_fit_are_told(config, says):
     with pytest.raises(UsageError, match=says):
         build_teacher(config, signature(), MemoryShape(2, 4))
+
+
+def test_the_linear_encoder_wants_pairs():
+    with pytest.raises(UsageError, match="pairs the 3 numbers"):
+        build_teacher(TeacherConfig(encoder="linear"), signature(), MemoryShape(2, 3))
 
 
 @pytest.mark.parametrize("name", ENCODERS)

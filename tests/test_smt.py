@@ -21,7 +21,8 @@ from tiny import (
 )
 
 from pastforward.config import SMTConfig
-from pastforward.encoder import Encoder, take
+from pastforward.encoder import Encoder
+from pastforward.memory import take
 from pastforward.methods import FrozenSMT, JointSMT, TeacherTraining
 from pastforward.methods.drawing import Drawn
 from pastforward.objectives import covariance, gaussian, uniformity

@@ -13,7 +13,7 @@ from pastforward.teacher import Teacher, build_teacher
 from pastforward.types import Batch, Kind, Signature, Tokens, Vectors
 
 KINDS = {"tokens": (Tokens(5), Tokens(4)), "vectors": (Vectors(3), Vectors(2))}
-ENCODERS = ("registers", "state", "window")
+ENCODERS = ("linear", "registers", "state", "window")
 SIZES = [(1, 1), (2, 3), (7, 3)]
 """Awkward T and K."""
 

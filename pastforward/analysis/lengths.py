@@ -1,9 +1,8 @@
 """L4. Beyond the trained length: a student and its teacher on longer sequences of the same data.
 
 A student has no length: its step is the same at every t. What a teacher makes of more steps than it
-was trained on depends on its encoder. 'registers' and 'state' read rotary positions, which go on
-beyond the trained ones without having been trained there. 'window' runs too, but never sees more
-than its last Tc inputs.
+was trained on depends on its encoder. Causal ones read rotary positions, which go on beyond the
+trained ones without having been trained there. 'window' never sees more than its last Tc inputs.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -17,7 +17,7 @@ Examples:
   pastforward list
 """
 
-ENCODERS = ("registers", "state", "window")
+ENCODERS = ("linear", "registers", "state", "window")
 """Names that `--teacher.encoder` takes."""
 
 

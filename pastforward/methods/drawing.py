@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from pastforward.config import SMTConfig
 from pastforward.decoder import futures
-from pastforward.encoder import take
+from pastforward.memory import take
 from pastforward.types import AnyBatch, Batch, MemoryShape
 
 _DIRECTIONS = 64

@@ -24,8 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pastforward.config import SMTConfig
-from pastforward.encoder import take
-from pastforward.memory import scale_gradient
+from pastforward.memory import scale_gradient, take
 from pastforward.methods.base import Losses, Method, Transform
 from pastforward.methods.drawing import Drawn, anchor_futures, at_times, draw
 from pastforward.objectives import (

@@ -1,0 +1,157 @@
+"""L1. Pools: memories m_t read from a tower's states h_0..h_t, for all t at once.
+
+`StateHead` is cheap, but everything passes through one state. `RegisterPool` asks K questions of
+the whole prefix at every step. `LinearPool` adds up what the tower writes, turned and faded by a
+fixed factor a step: its memories follow from each other, so that a student can follow them.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pastforward.blocks import Mlp, Rotary, rotate
+from pastforward.memory import take
+from pastforward.types import MemoryShape
+
+_PIECE = 32
+"""Steps that one product moves at once; longer sequences are cut into so many pieces."""
+_SPREAD = math.log(3.0)
+
+
+class StateHead(nn.Module):
+    """A linear map from the state at t to m_t."""
+
+    def __init__(self, width: int, memory: MemoryShape) -> None:
+        super().__init__()
+        self.memory = memory
+        self.project = nn.Linear(width, memory.size)
+
+    def forward(
+        self, h: Float[Tensor, "batch steps width"], times: Int[Tensor, "batch count"] | None = None
+    ) -> Tensor:
+        """Memories `[B, count, K, D]` before normalisation, of all steps or the times asked."""
+        asked = h if times is None else take(h, times)
+        return self.project(asked).unflatten(-1, (self.memory.slots, self.memory.width))
+
+
+class RegisterPool(nn.Module):
+    """K queries at every step attend to all states up to it; the K slots share the weights.
+
+    A query is a learned register plus a map of the state at t. The K * H heads of all queries read
+    the same keys and values causally, so no mask of size [T * K, T] is made.
+    """
+
+    def __init__(self, width: int, heads: int, length: int, memory: MemoryShape) -> None:
+        super().__init__()
+        self.heads, self.slots = heads, memory.slots
+        self.rotary = Rotary(length, width // heads)
+        self.registers = nn.Parameter(torch.randn(memory.slots, width))
+        self.query, self.out = nn.Linear(width, width), nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width, bias=False)
+        self.norm = nn.LayerNorm(width)
+        self.mlp = Mlp(width, 2 * width, width)
+        self.project = nn.Linear(width, memory.width)
+
+    @torch.no_grad()
+    def sharpen(self, factor: float) -> None:
+        """Multiply the weights of queries and keys."""
+        self.query.weight *= factor
+        self.key_value.weight[: len(self.key_value.weight) // 2] *= factor
+
+    def forward(
+        self, h: Float[Tensor, "batch steps width"], times: Int[Tensor, "batch count"] | None = None
+    ) -> Tensor:
+        """Memories `[B, count, K, D]` before normalisation, of all steps or the times asked."""
+        asked = h if times is None else take(h, times)
+        k, v = self.key_value(h).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        # A product for each of the two parts of a query, not for each of their K * T sums.
+        q = self.query(asked).unsqueeze(2) + F.linear(self.registers, self.query.weight)
+        q = q.unflatten(-1, (self.heads, -1)).permute(2, 0, 3, 1, 4)  # [K, B, heads, count, :]
+        # Rotary positions let a register ask for "so many steps ago": a delay line, if that serves.
+        table = self.rotary(h.shape[1])
+        if times is None:
+            mixed = self._everywhere(rotate(q, table), rotate(k, table), v)
+        else:
+            mixed = self._there(rotate(q, table[:, times].unsqueeze(2)), rotate(k, table), v, times)
+        slots = asked.unsqueeze(2) + self.registers + self.out(mixed)
+        return self.project(slots + self.mlp(self.norm(slots)))
+
+    def _everywhere(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """What the queries of all steps read, `[B, steps, K, width]`: K times the heads, causal."""
+        k, v = k.repeat(1, self.slots, 1, 1), v.repeat(1, self.slots, 1, 1)
+        q = q.transpose(0, 1).flatten(1, 2)
+        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return mixed.unflatten(1, (self.slots, self.heads)).permute(0, 3, 1, 2, 4).flatten(-2)
+
+    def _there(self, q: Tensor, k: Tensor, v: Tensor, times: Tensor) -> Tensor:
+        """The same `[B, count, K, width]` where few times are asked: no copies of keys and values.
+
+        A slot at a time, so that the mask is `[B, 1, count, steps]` whatever K.
+        """
+        seen = times[:, None, :, None] >= torch.arange(k.shape[2], device=k.device)
+        read = [F.scaled_dot_product_attention(slot, k, v, attn_mask=seen) for slot in q]
+        return torch.stack(read, 2).permute(0, 3, 2, 1, 4).flatten(-2)
+
+
+class LinearPool(nn.Module):
+    """A diagonal linear recurrence over what the tower writes: m_t = lambda m_{t-1} + W h_t.
+
+    Two neighbours in a slot are one complex number, with a learned lambda = exp(-fade + i turn) of
+    its own, as in diagonal state spaces (Gu et al. 2022, arXiv 2206.11893). What is held then moves
+    by a map that never changes, which a cell learns from a few labels. Registers weigh what they
+    hold by all that was read: a new map at every step, which a student can only come near.
+    """
+
+    def __init__(self, width: int, length: int, memory: MemoryShape) -> None:
+        """`length`: T; at the start numbers fade within about a third of it to three times it."""
+        super().__init__()
+        self.memory, self.count = memory, memory.size // 2
+        self.write = nn.Linear(width, memory.size)
+        turns = math.pi * (torch.arange(self.count) + 0.5) / self.count
+        self.turn = nn.Parameter(turns.view(-1, memory.slots).T.flatten())  # a slot has all kinds
+        spread = _SPREAD * (2 * torch.rand(self.count) - 1)
+        self.log_fade = nn.Parameter(spread - math.log(length))
+
+    def forward(
+        self, h: Float[Tensor, "batch steps width"], times: Int[Tensor, "batch count"] | None = None
+    ) -> Tensor:
+        """Memories `[B, count, K, D]` before normalisation, of all steps or the times asked."""
+        (size, steps), pieces = h.shape[:2], -(-h.shape[1] // _PIECE)
+        piece = _PIECE if pieces > 1 else steps
+        written = F.pad(self.write(h), (0, 0, 0, pieces * piece - steps))
+        # [pairs, (re, im) of a piece's steps, pieces * batch]
+        written = written.view(size, pieces, piece, self.count, 2).permute(3, 4, 2, 1, 0)
+        m = self._within(written.reshape(self.count, 2 * piece, -1), piece)
+        if pieces > 1:
+            m = self._carry(m, pieces, piece)
+        m = m.view(self.count, 2, piece, pieces, size).permute(4, 3, 2, 0, 1)
+        m = m.reshape(size, pieces * piece, -1)[:, :steps]
+        m = m if times is None else take(m, times)
+        return m.unflatten(-1, (self.memory.slots, self.memory.width))
+
+    def _within(self, written: Tensor, piece: int) -> Tensor:
+        """Memories of all steps of every piece, as if nothing were before it."""
+        at = torch.arange(piece, device=written.device)
+        return self._moved(at[:, None] - at) @ written
+
+    def _carry(self, m: Tensor, pieces: int, piece: int) -> Tensor:
+        """The same with what stood in memory when each piece began."""
+        at = torch.arange(pieces, device=m.device)
+        ends = m.view(self.count, 2, piece, -1)[:, :, -1].reshape(self.count, 2 * pieces, -1)
+        begun = self._moved(piece * (at[:, None] - at - 1)) @ ends
+        since = 1 + torch.arange(piece, device=m.device)[:, None]
+        return torch.baddbmm(m, self._moved(since), begun.reshape(self.count, 2, -1))
+
+    def _moved(self, steps: Int[Tensor, "i j"]) -> Float[Tensor, "pairs 2i 2j"]:
+        """lambda to the power of `steps` as real matrices, 0 where it is negative."""
+        far = steps.clamp(min=0).to(self.turn.dtype)
+        size = torch.exp(-far * self.log_fade.exp()[:, None, None]) * (steps >= 0)
+        angle = far * self.turn[:, None, None]
+        re, im = size * angle.cos(), size * angle.sin()
+        return torch.cat([torch.cat([re, -im], 2), torch.cat([im, re], 2)], 1)
+
+
+Pool = StateHead | RegisterPool | LinearPool
