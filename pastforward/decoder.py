@@ -5,34 +5,45 @@
       readout -> y_t       y_{t+1}   y_{t+2}       y_{t+F-1}
           j = 1             j = 2     j = 3           j = F
 
-Output j sees m_t and x_{t+1}..x_{t+j-1}. The first sees the memory alone: it is the readout.
+Output j sees m_t and x_{t+1}..x_{t+j-1}. The first sees the memory alone: it is the readout. Where
+memories are those of a linear recurrence, x_{t+j} comes with what that makes of m_t in j steps:
+"what was read n steps ago" then stands in the same place at every j.
 """
+
+from math import gcd
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pastforward.blocks import Tower
+from pastforward.config import TeacherConfig
 from pastforward.inputs import embedding
 from pastforward.memory import take
 from pastforward.outputs import Readout, parameter_count
-from pastforward.types import AnyBatch, Batch, MemoryShape, Signature
+from pastforward.recurrence import DiagonalRecurrence
+from pastforward.types import AnyBatch, Batch, MemoryShape, Signature, UsageError
 
 
 class Decoder(nn.Module):
     """A causal Transformer over the memory, cut into `tokens` pieces, and the true next inputs."""
 
     def __init__(
-        self, signature: Signature, memory: MemoryShape, tokens: int, width: int, depth: int,
-        heads: int,
+        self, signature: Signature, memory: MemoryShape, config: TeacherConfig,
+        recurrence: DiagonalRecurrence | None = None,
     ) -> None:  # fmt: skip
+        """`recurrence`: how memories move, where they do by such a one. Raises `UsageError`."""
         super().__init__()
-        self.tokens = tokens
+        width = config.width
+        self.tokens = tokens = _tokens(config, memory)
         self.readout = Readout(memory, signature.outputs, hidden=2 * width)
         self.project = nn.Linear(memory.size // tokens, width)
         self.places = nn.Parameter(0.1 * torch.randn(tokens, width))
         self.embed = embedding(signature.inputs, width)
-        self.tower = Tower(width, depth, heads, tokens + signature.length, causal=True)
+        length = tokens + signature.length
+        self.tower = Tower(width, config.decoder_depth, config.heads, length, causal=True)
+        self.recurrence = recurrence
+        self.later = nn.Linear(memory.size, width, bias=False) if recurrence else None
         self.head = nn.Linear(width, parameter_count(signature.outputs))
 
     def forward(
@@ -43,9 +54,24 @@ class Decoder(nn.Module):
         if x.shape[2] == 0:
             return first
         prefix = self.project(m.flatten(2).unflatten(2, (self.tokens, -1))) + self.places
-        h = self.tower(torch.cat([prefix, self.embed(x)], 2).flatten(0, 1))
+        e = self.embed(x)
+        if self.recurrence is not None and self.later is not None:
+            e = e + self.later(self.recurrence.ahead(m.flatten(2), x.shape[2]))
+        h = self.tower(torch.cat([prefix, e], 2).flatten(0, 1))
         later = self.head(h[:, self.tokens :]).unflatten(0, m.shape[:2])
         return torch.cat([first, later], 2)
+
+
+def _tokens(config: TeacherConfig, memory: MemoryShape) -> int:
+    """Pieces that a memory is cut into."""
+    usual = memory.slots if memory.slots > 1 else gcd(8, memory.width)
+    tokens = config.decoder_tokens or usual
+    if memory.size % tokens:
+        raise UsageError(
+            f"Sizes don't fit: a memory of {memory.size} can't be cut into {tokens} decoder "
+            "tokens; change one of them."
+        )
+    return tokens
 
 
 def futures(batch: AnyBatch, times: Int[Tensor, "batch anchors"], length: int) -> Batch:

@@ -5,8 +5,6 @@ the whole prefix at every step. `LinearPool` adds up what the tower writes, turn
 fixed factor a step: its memories follow from each other, so that a student can follow them.
 """
 
-import math
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -14,11 +12,8 @@ from torch.nn import functional as F
 
 from pastforward.blocks import Mlp, Rotary, rotate
 from pastforward.memory import take
+from pastforward.recurrence import DiagonalRecurrence
 from pastforward.types import MemoryShape
-
-_PIECE = 32
-"""Steps that one product moves at once; longer sequences are cut into so many pieces."""
-_SPREAD = math.log(3.0)
 
 
 class StateHead(nn.Module):
@@ -97,61 +92,26 @@ class RegisterPool(nn.Module):
 
 
 class LinearPool(nn.Module):
-    """A diagonal linear recurrence over what the tower writes: m_t = lambda m_{t-1} + W h_t.
+    """What the tower writes at every step, added up by a linear recurrence.
 
-    Two neighbours in a slot are one complex number, with a learned lambda = exp(-fade + i turn) of
-    its own, as in diagonal state spaces (Gu et al. 2022, arXiv 2206.11893). What is held then moves
-    by a map that never changes, which a cell learns from a few labels. Registers weigh what they
-    hold by all that was read: a new map at every step, which a student can only come near.
+    What is held then moves by a map that never changes, which a cell learns from a few labels.
+    Registers weigh what they hold by all that was read: a new map at every step, which a student
+    can only come near.
     """
 
     def __init__(self, width: int, length: int, memory: MemoryShape) -> None:
-        """`length`: T; at the start numbers fade within about a third of it to three times it."""
         super().__init__()
-        self.memory, self.count = memory, memory.size // 2
+        self.memory = memory
         self.write = nn.Linear(width, memory.size)
-        turns = math.pi * (torch.arange(self.count) + 0.5) / self.count
-        self.turn = nn.Parameter(turns.view(-1, memory.slots).T.flatten())  # a slot has all kinds
-        spread = _SPREAD * (2 * torch.rand(self.count) - 1)
-        self.log_fade = nn.Parameter(spread - math.log(length))
+        self.recurrence = DiagonalRecurrence(memory, length)
 
     def forward(
         self, h: Float[Tensor, "batch steps width"], times: Int[Tensor, "batch count"] | None = None
     ) -> Tensor:
         """Memories `[B, count, K, D]` before normalisation, of all steps or the times asked."""
-        (size, steps), pieces = h.shape[:2], -(-h.shape[1] // _PIECE)
-        piece = _PIECE if pieces > 1 else steps
-        written = F.pad(self.write(h), (0, 0, 0, pieces * piece - steps))
-        # [pairs, (re, im) of a piece's steps, pieces * batch]
-        written = written.view(size, pieces, piece, self.count, 2).permute(3, 4, 2, 1, 0)
-        m = self._within(written.reshape(self.count, 2 * piece, -1), piece)
-        if pieces > 1:
-            m = self._carry(m, pieces, piece)
-        m = m.view(self.count, 2, piece, pieces, size).permute(4, 3, 2, 0, 1)
-        m = m.reshape(size, pieces * piece, -1)[:, :steps]
+        m = self.recurrence(self.write(h))
         m = m if times is None else take(m, times)
         return m.unflatten(-1, (self.memory.slots, self.memory.width))
-
-    def _within(self, written: Tensor, piece: int) -> Tensor:
-        """Memories of all steps of every piece, as if nothing were before it."""
-        at = torch.arange(piece, device=written.device)
-        return self._moved(at[:, None] - at) @ written
-
-    def _carry(self, m: Tensor, pieces: int, piece: int) -> Tensor:
-        """The same with what stood in memory when each piece began."""
-        at = torch.arange(pieces, device=m.device)
-        ends = m.view(self.count, 2, piece, -1)[:, :, -1].reshape(self.count, 2 * pieces, -1)
-        begun = self._moved(piece * (at[:, None] - at - 1)) @ ends
-        since = 1 + torch.arange(piece, device=m.device)[:, None]
-        return torch.baddbmm(m, self._moved(since), begun.reshape(self.count, 2, -1))
-
-    def _moved(self, steps: Int[Tensor, "i j"]) -> Float[Tensor, "pairs 2i 2j"]:
-        """lambda to the power of `steps` as real matrices, 0 where it is negative."""
-        far = steps.clamp(min=0).to(self.turn.dtype)
-        size = torch.exp(-far * self.log_fade.exp()[:, None, None]) * (steps >= 0)
-        angle = far * self.turn[:, None, None]
-        re, im = size * angle.cos(), size * angle.sin()
-        return torch.cat([torch.cat([re, -im], 2), torch.cat([im, re], 2)], 1)
 
 
 Pool = StateHead | RegisterPool | LinearPool

@@ -1,6 +1,6 @@
 """L2. The teacher: encoder and decoder. It labels, then it is thrown away."""
 
-from math import gcd
+from copy import deepcopy
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from pastforward.encoder import CausalEncoder, Encoder, WindowEncoder
 from pastforward.memory import take
 from pastforward.oracle import Oracle
 from pastforward.pools import LinearPool, RegisterPool, StateHead
+from pastforward.recurrence import DiagonalRecurrence
 from pastforward.types import AnyBatch, Labelled, MemoryShape, Signature, UsageError, nearest
 
 
@@ -58,17 +59,22 @@ class Teacher(nn.Module, Oracle):
 def build_teacher(config: TeacherConfig, signature: Signature, memory: MemoryShape) -> Teacher:
     """Encoder and decoder for memories of the student's shape; raises `UsageError` on misfits."""
     width, heads = config.width, config.heads
-    tokens = config.decoder_tokens or (memory.slots if memory.slots > 1 else gcd(8, memory.width))
     if width % (2 * heads):
         raise _misfit(f"the teacher's width {width} is no multiple of twice its {heads} heads")
-    if memory.size % tokens:
-        raise _misfit(f"a memory of {memory.size} can't be cut into {tokens} decoder tokens")
-    decoder = Decoder(signature, memory, tokens, config.width, config.decoder_depth, config.heads)
-    teacher = Teacher(signature, memory, _build_encoder(config, signature, memory), decoder)
+    encoder = _build_encoder(config, signature, memory)
+    decoder = Decoder(signature, memory, config, _recurrence(encoder))
+    teacher = Teacher(signature, memory, encoder, decoder)
     for part in teacher.modules():
         if isinstance(part, Attention | RegisterPool):
             part.sharpen(config.sharpness)
     return teacher
+
+
+def _recurrence(encoder: Encoder) -> DiagonalRecurrence | None:
+    """How memories move, for the decoder: a copy, since weights are saved once and by one name."""
+    if isinstance(encoder, CausalEncoder) and isinstance(encoder.pool, LinearPool):
+        return deepcopy(encoder.pool.recurrence)
+    return None
 
 
 def _build_encoder(config: TeacherConfig, signature: Signature, memory: MemoryShape) -> Encoder:

@@ -8,6 +8,7 @@ from torch import Tensor
 from pastforward.methods.dmt import WindowDMT
 from pastforward.objectives.dynamics import FLOOR
 from pastforward.pools import LinearPool, RegisterPool
+from pastforward.recurrence import DiagonalRecurrence
 from pastforward.student import Student
 from pastforward.types import Batch, Tokens
 
@@ -29,9 +30,14 @@ def pooled(pool: RegisterPool, h: Tensor) -> Tensor:
     return torch.stack([torch.stack(row) for row in rows])
 
 
+def factors(recurrence: DiagonalRecurrence) -> Tensor:
+    """What a step multiplies every pair by, as complex numbers."""
+    return torch.exp(torch.complex(-recurrence.log_fade.exp(), recurrence.turn))
+
+
 def recurred(pool: LinearPool, h: Tensor) -> Tensor:
     """What a linear pool makes of states h `[T, width]`: `[T, K, D]`, one step at a time."""
-    factor = torch.exp(torch.complex(-pool.log_fade.exp(), pool.turn))
+    factor = factors(pool.recurrence)
     m, found = torch.zeros_like(factor), []
     for state in h:
         m = factor * m + torch.view_as_complex(pool.write(state).view(-1, 2))

@@ -13,9 +13,11 @@ KINDS = ("tokens", "vectors")
 EXACT = {"rtol": 0, "atol": 1e-12}
 
 
-def build(kind: str = "tokens", length: int = 7, slots: int = 2) -> Decoder:
+def build(
+    kind: str = "tokens", length: int = 7, slots: int = 2, encoder: str = "registers"
+) -> Decoder:
     what = signature(kind, length)
-    return teacher(what, student(what, slots=slots)).decoder
+    return teacher(what, student(what, slots=slots), encoder).decoder
 
 
 def arguments(kind: str, count: int, anchors: int, future: int, slots: int = 2):
@@ -24,11 +26,12 @@ def arguments(kind: str, count: int, anchors: int, future: int, slots: int = 2):
     return m, x.view(count, anchors, *x.shape[1:])
 
 
+@pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("slots", [1, 3])
 @pytest.mark.parametrize("future", [1, 2, 7])
-def test_an_output_sees_the_inputs_before_it_and_no_other(kind, slots, future):
-    decoder = build(kind, slots=slots)
+def test_an_output_sees_the_inputs_before_it_and_no_other(kind, slots, future, encoder):
+    decoder = build(kind, slots=slots, encoder=encoder)
     m, x = arguments(kind, 1, 2, future, slots)
     out = decoder(m, x)
     assert out.shape == (1, 2, future, 4)
@@ -57,8 +60,9 @@ def test_the_first_output_is_what_the_readout_reads(future):
     torch.testing.assert_close(decoder(m, x)[:, :, 0], decoder.readout(m), **EXACT)
 
 
-def test_anchors_and_sequences_do_not_meet():
-    decoder = build()
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_anchors_and_sequences_do_not_meet(encoder):
+    decoder = build(encoder=encoder)
     m, x = arguments("tokens", 2, 3, 5)
     out = decoder(m, x)
     for b in range(2):
@@ -67,8 +71,9 @@ def test_anchors_and_sequences_do_not_meet():
             torch.testing.assert_close(out[b : b + 1, a : a + 1], alone, **EXACT)
 
 
-def test_a_shorter_future_is_a_part_of_a_longer_one():
-    decoder = build()
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_a_shorter_future_is_a_part_of_a_longer_one(encoder):
+    decoder = build(encoder=encoder)
     m, x = arguments("tokens", 2, 3, 12)
     out = decoder(m, x)
     for future in range(1, 13):
@@ -124,8 +129,9 @@ def test_no_output_reaches_what_the_decoder_reads():
     assert torch.equal(futures(other, times, 7).x, futures(data, times, 7).x)
 
 
-def test_every_parameter_shapes_the_future():
-    decoder = build()
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_every_parameter_shapes_the_future(encoder):
+    decoder = build(encoder=encoder)
     out = decoder(*arguments("tokens", 2, 3, 7))
     (out * torch.linspace(-1, 1, out.numel()).double().view(out.shape)).sum().backward()
     for label, p in decoder.named_parameters():

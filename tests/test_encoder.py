@@ -10,6 +10,7 @@ from pastforward.config import TeacherConfig
 from pastforward.encoder import Encoder
 from pastforward.memory import rms_norm, take
 from pastforward.pools import LinearPool, RegisterPool
+from pastforward.recurrence import DiagonalRecurrence
 from pastforward.teacher import build_teacher
 from pastforward.types import MemoryShape, UsageError
 
@@ -203,6 +204,16 @@ def test_linear_pool_by_brute_force(length, slots):
         out.square().sum().backward()
         sides.append([out.detach(), slope, *gradients(pool)])
     assert_same(*sides, tolerance=1e-8)
+
+
+def test_a_memory_ahead_is_that_of_steps_that_write_nothing():
+    torch.manual_seed(0)
+    recurrence = DiagonalRecurrence(MemoryShape(3, 4), 9).double()
+    m = torch.randn(2, 3, 12, dtype=torch.float64)
+    written = torch.zeros(6, 40, 12, dtype=torch.float64)
+    written[:, 0] = m.flatten(0, 1)
+    after = recurrence(written)[:, 1:].unflatten(0, (2, 3))
+    torch.testing.assert_close(recurrence.ahead(m, 39), after, rtol=0, atol=1e-10)
 
 
 def test_registers_see_where_and_are_told_apart():

@@ -1,0 +1,74 @@
+"""L0. A diagonal linear recurrence, all steps at once: pairs of numbers that turn and fade.
+
+Two neighbours of a memory are one complex number, which a step multiplies by a learned lambda =
+exp(-fade + i turn) of its own, as in diagonal state spaces (Gu et al. 2022, arXiv 2206.11893).
+Sequences are cut into pieces: one matrix moves what is written within a piece to all its steps, one
+what stands at the ends of pieces to the next, so that there is no loop over time.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pastforward.types import MemoryShape
+
+_PIECE = 32
+_SPREAD = math.log(3.0)
+
+
+class DiagonalRecurrence(nn.Module):
+    """m_t = lambda m_{t-1} + w_t for memories `[K * D]` with an even D."""
+
+    def __init__(self, memory: MemoryShape, length: int) -> None:
+        """`length`: T; at the start numbers fade within a third of it to three times it."""
+        super().__init__()
+        self.count = memory.size // 2
+        turns = math.pi * (torch.arange(self.count) + 0.5) / self.count
+        self.turn = nn.Parameter(turns.view(-1, memory.slots).T.flatten())  # a slot has all kinds
+        spread = _SPREAD * (2 * torch.rand(self.count) - 1)
+        self.log_fade = nn.Parameter(spread - math.log(length))
+
+    def forward(self, w: Float[Tensor, "batch steps size"]) -> Float[Tensor, "batch steps size"]:
+        """m_1..m_n from w_1..w_n and m_0 = 0."""
+        (batch, steps), pieces = w.shape[:2], -(-w.shape[1] // _PIECE)
+        piece = _PIECE if pieces > 1 else steps
+        w = F.pad(w, (0, 0, 0, pieces * piece - steps))
+        # [pairs, (re, im) of the steps of a piece, pieces * batch]
+        w = w.view(batch, pieces, piece, self.count, 2).permute(3, 4, 2, 1, 0)
+        m = self._within(w.reshape(self.count, 2 * piece, -1), piece)
+        if pieces > 1:
+            m = self._carry(m, pieces, piece)
+        m = m.view(self.count, 2, piece, pieces, batch).permute(4, 3, 2, 0, 1)
+        return m.reshape(batch, pieces * piece, -1)[:, :steps]
+
+    def ahead(self, m: Float[Tensor, "... size"], steps: int) -> Float[Tensor, "... steps size"]:
+        """lambda m, lambda^2 m, ...: what a memory becomes when nothing is written."""
+        far = torch.arange(1, steps + 1, device=m.device)[:, None]
+        size, angle = torch.exp(-far * self.log_fade.exp()), far * self.turn
+        re, im = m.unsqueeze(-2).unflatten(-1, (-1, 2)).unbind(-1)
+        cos, sin = size * angle.cos(), size * angle.sin()
+        return torch.stack([re * cos - im * sin, re * sin + im * cos], -1).flatten(-2)
+
+    def _within(self, w: Tensor, piece: int) -> Tensor:
+        """Memories of all steps of every piece, as if nothing were before it."""
+        at = torch.arange(piece, device=w.device)
+        return self._powers(at[:, None] - at) @ w
+
+    def _carry(self, m: Tensor, pieces: int, piece: int) -> Tensor:
+        """The same with what stood in memory when each piece began."""
+        at = torch.arange(pieces, device=m.device)
+        ends = m.view(self.count, 2, piece, -1)[:, :, -1].reshape(self.count, 2 * pieces, -1)
+        begun = self._powers(piece * (at[:, None] - at - 1)) @ ends
+        since = 1 + torch.arange(piece, device=m.device)[:, None]
+        return torch.baddbmm(m, self._powers(since), begun.reshape(self.count, 2, -1))
+
+    def _powers(self, steps: Int[Tensor, "i j"]) -> Float[Tensor, "pairs 2i 2j"]:
+        """lambda to the power of `steps` as real matrices; 0 where it is negative."""
+        far = steps.clamp(min=0)
+        size = torch.exp(-far * self.log_fade.exp()[:, None, None]) * (steps >= 0)
+        angle = far * self.turn[:, None, None]
+        re, im = size * angle.cos(), size * angle.sin()
+        return torch.cat([torch.cat([re, -im], 2), torch.cat([im, re], 2)], 1)
