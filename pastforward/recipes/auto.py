@@ -15,20 +15,14 @@ from pastforward.config import (
     StudentConfig,
     TeacherConfig,
 )
+from pastforward.recipes.pixels import pixels
 from pastforward.recipes.task import for_task
-from pastforward.recipes.ways import USUAL_WAY, WAYS, stages
+from pastforward.recipes.ways import USUAL_WAY, stages
 
 if TYPE_CHECKING:
-    from pastforward.data import PixelCodec, Source
+    from pastforward.data import Source
 
 RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 1e-3, "bptt": 1e-3}
-_PIXEL_RATES = {"teacher": 4e-3, "smt": 4e-3, "dmt": 2e-3, "bptt": 1e-3}
-
-_MORE_TEACHER = {
-    "smt+dmt": (("teacher", 0.4), ("smt", 0.27), ("dmt", 0.33)),
-    "smt+dmt+bptt": (("teacher", 0.3), ("smt", 0.2), ("dmt", 0.2), ("bptt", 0.3)),
-}
-"""For images: a student that pulls at labels too soon makes them forget the row above."""
 
 LONGEST = 256
 """Pixels above which images are averaged down, where the user didn't say how far."""
@@ -52,10 +46,13 @@ def for_path(data: str | DataConfig, way: str = USUAL_WAY) -> RunConfig:
     if pool != data.pool:
         data = replace(data, pool=pool)
         source = open_data(data)
-    length = source.signature.length
-    config = RunConfig(
+    length, codec = source.signature.length, source.codec
+    student = StudentConfig("mlp", slots=4, width=_width(source))
+    if isinstance(codec, PixelCodec):
+        return replace(pixels(data, length, codec.width, way), student=student)
+    return RunConfig(
         data=data,
-        student=StudentConfig("mlp", slots=4, width=_width(source)),
+        student=student,
         # One short future a sequence: what it leaves out, the readout at every t makes up for.
         teacher=TeacherConfig(encoder="state", width=64, depth=4, decoder_depth=1),
         smt=SMTConfig(future=min(length, _FUTURE), anchors=1, uniformity=0.01, noise=0.05),
@@ -64,22 +61,6 @@ def for_path(data: str | DataConfig, way: str = USUAL_WAY) -> RunConfig:
         budget=Budget(seconds=180.0),
         stages=stages(way, RATES),
     )
-    codec = source.codec
-    return _of_pixels(config, codec, length, way) if isinstance(codec, PixelCodec) else config
-
-
-def _of_pixels(config: RunConfig, codec: PixelCodec, length: int, way: str) -> RunConfig:
-    """Futures of two rows: a memory that holds less than the last row can't be followed."""
-    return replace(
-        config,
-        teacher=replace(config.teacher, width=48, depth=3, heads=3),
-        smt=replace(
-            config.smt, future=min(length, max(_FUTURE, 2 * codec.width)),
-            anchors=max(1, length // 256), uniformity=0.03, pull=0.1,
-        ),
-        dmt=replace(config.dmt, window=min(length, max(_WINDOW, codec.width + 4))),
-        stages=stages(way, _PIXEL_RATES, WAYS | _MORE_TEACHER),
-    )  # fmt: skip
 
 
 def _pool(source: Source, data: DataConfig) -> int:

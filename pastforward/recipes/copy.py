@@ -10,7 +10,7 @@ from pastforward.config import (
     StudentConfig,
     TeacherConfig,
 )
-from pastforward.recipes.ways import USUAL_WAY, growing, stages
+from pastforward.recipes.ways import USUAL_WAY, depth, growing, stages
 
 RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 3e-4, "bptt": 1e-3}
 
@@ -23,9 +23,9 @@ def copy(way: str = USUAL_WAY, length: int = 32) -> RunConfig:
     return RunConfig(
         data=DataConfig(f"copy:{length}"),
         student=StudentConfig("mlp", slots=8, width=max(16, length // 2)),
-        teacher=TeacherConfig(),
+        teacher=TeacherConfig("linear", depth=depth(way), decoder_depth=1),
         # Labels that lie close together can't be followed over more than a few steps.
-        smt=SMTConfig(noise=0.2, uniformity=0.05),
+        smt=SMTConfig(anchors=1, noise=0.2, uniformity=0.05),
         # The whole rollout, as in the paper: what is held decays a little each step, and a window
         # that ends before the recall never sees the loss of it. Labels steer, the readout decides.
         dmt=DMTConfig(window=length, dynamics=0.1),
