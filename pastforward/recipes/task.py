@@ -36,7 +36,7 @@ RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 2e-3, "bptt": 1e-3}
 """DMT has the readout's gradient: where labels know little, a student must learn without them."""
 
 _SLOTS = 8
-_PER_NAT = 3.8
+_PER_NAT = 1.9
 """Numbers of memory for each nat: what the tuned recipes for string copy have."""
 _WIDTHS = 16, 128
 _ROLLOUT, _POSITIONS = 256, 2048
