@@ -56,7 +56,7 @@ from pastforward.types import AnyBatch
 
 RESULTS = Path(__file__).parent / "results" / "collapse.jsonl"
 STEPS = {"retrieval:16": 400, "copy:16": 600, "copy:32": 600, "digits": 300}
-SMALL = TeacherConfig(width=32, depth=2, heads=2, decoder_depth=1)
+SMALL = TeacherConfig("registers", width=32, depth=2, heads=2)
 """Of the synthetic tasks: enough for these lengths."""
 TEACHING = 0.3
 """Share of the steps in which the teacher trains alone, where it has a warm-up."""

@@ -30,7 +30,10 @@ PARTS = {
     f"--cells mlp --ways bptt --seconds 120 {FEW}",
     "lengths-copy": f"copy --lengths 32 64 128 --cells mlp --ways bptt --seconds 120 {FEW}",
     "lengths-copy-smt": "copy --lengths 32 64 128 --cells mlp --ways smt+dmt --seconds 120",
-    "copy-longer": "copy:64 --cells mlp --ways smt+dmt bptt --seconds 300",
+    "copy-fresh": "copy:64 --cells mlp --ways smt+dmt --seeds 1 2 --seconds 120",
+    "copy-longer": "copy:128 --cells mlp --ways smt+dmt --seeds 1 2 --seconds 300",
+    "copy-longer-bptt": f"copy:128 --cells mlp --ways bptt --seeds 1 2 --seconds 300 {FEW}",
+    "copy-peers": "copy:128 --cells s4d mingru attention --ways parallel --seconds 120",
     "lengths-smt": "s5,elements=2 modular stack parity --lengths 32 128 512 "
     "--cells mlp --ways smt+dmt --seconds 120",
     "lengths-retrieval-smt": "retrieval --lengths 32 128 512 --cells mlp --ways smt+dmt "
@@ -42,6 +45,12 @@ PARTS = {
     "retrieval-fresh": "retrieval:512 --cells mlp --ways smt+dmt --seeds 3 4 --seconds 120",
     "retrieval-1024": "retrieval:1024 --cells mlp --ways smt+dmt bptt --seeds 1 --seconds 300",
     "cells": "retrieval:512 --cells elman gru lstm transformer --ways smt+dmt bptt --seconds 120",
+    "cells-bptt": "retrieval stack modular parity s5,elements=2 --lengths 128 512 "
+    f"--cells gru elman --ways bptt --seconds 120 {FEW}",
+    "cells-smt": "retrieval stack modular parity s5,elements=2 --lengths 128 512 "
+    "--cells gru elman --ways smt+dmt --seconds 120",
+    "cells-copy-bptt": f"copy --lengths 64 128 --cells gru elman --ways bptt --seconds 120 {FEW}",
+    "cells-copy-smt": "copy --lengths 64 128 --cells gru elman --ways smt+dmt --seconds 120",
     "key_values": "key_values:64 --cells mlp --ways smt+dmt bptt --seconds 300",
     "key_values-bptt": f"key_values:64 --cells mlp --ways bptt --seconds 300 {FEW}",
     "key_values-fresh": "key_values:64 --cells mlp --ways smt+dmt --seeds 1 --seconds 300",
@@ -67,9 +76,12 @@ FRONTIER = {
 """Loss against memory size (8 slots of so many numbers) at two budgets."""
 PARTS |= FRONTIER
 
-SIDE_BY_SIDE = (
-    "lengths-bptt", "lengths-copy", "lengths-smt", "lengths-retrieval-smt", "lengths-copy-smt",
-)  # fmt: skip
+SIDE_BY_SIDE = {
+    "side by side": (
+        "lengths-bptt", "lengths-copy", "lengths-smt", "lengths-retrieval-smt", "lengths-copy-smt",
+    ),
+    "other cells": ("cells-bptt", "cells-copy-bptt", "cells-smt", "cells-copy-smt"),
+}  # fmt: skip
 """Comparisons of one table: BPTT's runs need not be made again when a recipe of SMT changes."""
 
 QUESTIONS = "lengths", "geometry"

@@ -45,13 +45,12 @@ def mean(found: Spread | None, unit: float) -> float:
 
 
 def side_by_side(lines: Sequence[Line]) -> Iterable[str]:
-    """A row for each task and T, BPTT beside SMT then DMT; the better of the two is bold."""
-    yield "| task | T | BPTT right | nats | SMT then DMT right | nats | its teacher's nats |"
-    yield "|---|---|---|---|---|---|---|"
-    tasks = dict.fromkeys(line.setting.task for line in lines)
-    by_way = {(line.setting.task, line.setting.way): line for line in lines}
-    for task in sorted(tasks, key=lambda task: (task.partition(":")[0], length_of(task))):
-        pair = [by_way.get((task, way)) for way in ("bptt", "smt+dmt")]
+    """A row for each task, T and cell, BPTT beside SMT then DMT; the better of the two is bold."""
+    yield "| task | T | cell | BPTT right | nats | SMT then DMT right | nats | its teacher's nats |"
+    yield "|---" * 8 + "|"
+    by_way = {(line.setting.task, line.setting.cell, line.setting.way): line for line in lines}
+    for task, cell in sorted({asked[:2] for asked in by_way}, key=order):
+        pair = [by_way.get((task, cell, way)) for way in ("bptt", "smt+dmt")]
         shown = [["-", "-"] if line is None else [percents(line.accuracy), figures(line.nats, 3)]
                  for line in pair]  # fmt: skip
         found = [line.nats.mean if line and line.nats else float("inf") for line in pair]
@@ -59,12 +58,14 @@ def side_by_side(lines: Sequence[Line]) -> Iterable[str]:
             better = found.index(min(found))
             shown[better][0] = f"**{shown[better][0]}**"
         teacher = figures(pair[1].teacher, 3) if pair[1] else "-"
-        cells = [task.partition(":")[0], str(length_of(task)), *shown[0], *shown[1], teacher]
-        yield f"| {' | '.join(cells)} |"
+        family, length, _ = order((task, cell))
+        yield f"| {' | '.join([family, str(length), cell, *shown[0], *shown[1], teacher])} |"
 
 
-def length_of(task: str) -> int:
-    return int(task.partition(":")[2].partition(",")[0])
+def order(asked: tuple[str, str]) -> tuple[str, int, str]:
+    """Family, T and cell."""
+    family, _, axes = asked[0].partition(":")
+    return family, int(axes.partition(",")[0]), asked[1]
 
 
 def by_memory(names: Iterable[str]) -> Iterable[str]:
@@ -153,13 +154,15 @@ def analyses(question: str) -> str:
 
 
 def write_page(
-    parts: Iterable[str], beside: Sequence[str], sizes: Iterable[str], questions: Iterable[str]
-) -> None:
-    """A table for each comparison; one for those `beside` each other, of `sizes`; of questions."""
+    parts: Iterable[str], beside: dict[str, Sequence[str]], sizes: Iterable[str],
+    questions: Iterable[str],
+) -> None:  # fmt: skip
+    """A table for each comparison; for those `beside` each other; of `sizes`; of questions."""
     text = (DOCS / "results.in.md").read_text()
     for name in parts:
         text = text.replace(f"{{{name}}}", section(name))
-    text = text.replace("{side by side}", section(*beside, beside=True))
+    for name, compared in beside.items():
+        text = text.replace(f"{{{name}}}", section(*compared, beside=True))
     text = text.replace("{frontier}", frontier(list(sizes)))
     for question in questions:
         text = text.replace(f"{{{question}}}", analyses(question))

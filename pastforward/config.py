@@ -55,15 +55,16 @@ class StudentConfig:
 class TeacherConfig:
     """Encoder and decoder, discarded after training."""
 
-    encoder: str = "registers"
+    encoder: str = "linear"
     """'linear' (a linear recurrence over causal states), 'registers' (pooled over every prefix),
     'state' (head on the causal state) or 'window' (the paper's)."""
     width: int = 64
-    depth: int = 3
+    depth: int = 1
+    """Blocks of the causal tower, or of the Transformer that `distil` learns from."""
     heads: int = 4
     window: int | None = None
     """Tc, inputs that the window encoder sees; the whole sequence when not given."""
-    decoder_depth: int = 2
+    decoder_depth: int = 1
     decoder_tokens: int | None = None
     """Pieces in which the decoder reads a memory; K, or up to 8 for a memory of one slot."""
     sharpness: float = 1.0

@@ -16,26 +16,29 @@ from torch.nn import functional as F
 from pastforward.types import MemoryShape
 
 _PIECE = 32
-_SPREAD = math.log(3.0)
+_LEAST = 0.5
 
 
 class DiagonalRecurrence(nn.Module):
-    """m_t = lambda m_{t-1} + w_t for memories `[K * D]` with an even D."""
+    """m_t = lambda m_{t-1} + gain w_t for memories `[K * D]` with an even D.
+
+    The gain is sqrt(1 - |lambda|^2), as in Orvieto et al. 2023 (arXiv 2303.06349).
+    """
 
     def __init__(self, memory: MemoryShape, length: int) -> None:
-        """`length`: T; at the start numbers fade within a third of it to three times it."""
+        """`length`: T; at the start numbers fade within half a step to T steps."""
         super().__init__()
         self.count = memory.size // 2
         turns = math.pi * (torch.arange(self.count) + 0.5) / self.count
         self.turn = nn.Parameter(turns.view(-1, memory.slots).T.flatten())  # a slot has all kinds
-        spread = _SPREAD * (2 * torch.rand(self.count) - 1)
-        self.log_fade = nn.Parameter(spread - math.log(length))
+        steps = _LEAST * (length / _LEAST) ** torch.rand(self.count)
+        self.log_fade = nn.Parameter(-steps.log())
 
     def forward(self, w: Float[Tensor, "batch steps size"]) -> Float[Tensor, "batch steps size"]:
         """m_1..m_n from w_1..w_n and m_0 = 0."""
         (batch, steps), pieces = w.shape[:2], -(-w.shape[1] // _PIECE)
         piece = _PIECE if pieces > 1 else steps
-        w = F.pad(w, (0, 0, 0, pieces * piece - steps))
+        w = F.pad(self._gain() * w, (0, 0, 0, pieces * piece - steps))
         # [pairs, (re, im) of the steps of a piece, pieces * batch]
         w = w.view(batch, pieces, piece, self.count, 2).permute(3, 4, 2, 1, 0)
         m = self._within(w.reshape(self.count, 2 * piece, -1), piece)
@@ -51,6 +54,11 @@ class DiagonalRecurrence(nn.Module):
         re, im = m.unsqueeze(-2).unflatten(-1, (-1, 2)).unbind(-1)
         cos, sin = size * angle.cos(), size * angle.sin()
         return torch.stack([re * cos - im * sin, re * sin + im * cos], -1).flatten(-2)
+
+    def _gain(self) -> Float[Tensor, " size"]:
+        """What gives numbers that fade fast and slowly the same variance in the long run."""
+        lost = -torch.expm1(-2 * self.log_fade.exp())
+        return lost.sqrt().repeat_interleave(2)
 
     def _within(self, w: Tensor, piece: int) -> Tensor:
         """Memories of all steps of every piece, as if nothing were before it."""

@@ -40,7 +40,8 @@ def recurred(pool: LinearPool, h: Tensor) -> Tensor:
     factor = factors(pool.recurrence)
     m, found = torch.zeros_like(factor), []
     for state in h:
-        m = factor * m + torch.view_as_complex(pool.write(state).view(-1, 2))
+        gain = (1 - factor.abs().square()).sqrt()
+        m = factor * m + gain * torch.view_as_complex(pool.write(state).view(-1, 2))
         found.append(torch.view_as_real(m).view(pool.memory.slots, pool.memory.width))
     return torch.stack(found)
 

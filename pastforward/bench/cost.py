@@ -19,6 +19,11 @@ def encoder_macs(length: int, width: int, depth: int, slots: int) -> float:
     return depth * block_macs(seen, width) + pool
 
 
+def recurrence_macs(width: int, size: int) -> float:
+    """A memory of `size` numbers written and moved: a pair is a matrix of 2 x 2 for 32 steps."""
+    return width * size + 2 * 32 * size
+
+
 def window_macs(window: int, width: int, depth: int, slots: int) -> float:
     """One label of the window encoder: a pass over the window and K registers."""
     positions = window + slots

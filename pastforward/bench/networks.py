@@ -22,7 +22,7 @@ def networks(
     torch.manual_seed(0)
     signature = Signature(Tokens(SYMBOLS), Tokens(SYMBOLS), length)
     student = build_student(StudentConfig(cell, slots, WIDTH), signature)
-    sizes = {"width": WIDTH, "depth": DEPTH} | changes
+    sizes = {"width": WIDTH, "depth": DEPTH, "decoder_depth": 2} | changes
     return student, build_teacher(TeacherConfig(encoder, **sizes), signature, student.memory)
 
 

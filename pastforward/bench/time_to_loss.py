@@ -136,7 +136,7 @@ def as_in_the_paper(config: RunConfig) -> RunConfig:
     """The same run by the paper's schedule: window encoder, one transition and one future."""
     return replace(
         config,
-        teacher=replace(config.teacher, encoder="window"),
+        teacher=replace(config.teacher, encoder="window", depth=3, decoder_depth=2),
         smt=replace(config.smt, transitions=1, anchors=1),
     )
 

@@ -23,7 +23,7 @@ def copy(way: str = USUAL_WAY, length: int = 32) -> RunConfig:
     return RunConfig(
         data=DataConfig(f"copy:{length}"),
         student=StudentConfig("mlp", slots=8, width=max(16, length // 4)),
-        teacher=TeacherConfig("linear", depth=depth(way), decoder_depth=1),
+        teacher=TeacherConfig(depth=depth(way)),
         # Labels that lie close together can't be followed over more than a few steps.
         smt=SMTConfig(anchors=1, noise=0.2, uniformity=0.05),
         # The whole rollout, as in the paper: what is held decays a little each step, and a window

@@ -29,7 +29,7 @@ def key_values(way: str = USUAL_WAY, length: int = 64) -> RunConfig:
     return RunConfig(
         data=DataConfig(f"key_values:{length}"),
         student=StudentConfig("mlp", slots=16, width=16),
-        teacher=TeacherConfig(width=64, depth=2, heads=2, decoder_depth=2, sharpness=2.0),
+        teacher=TeacherConfig("registers", depth=2, heads=2, decoder_depth=2, sharpness=2.0),
         # Outputs at every t, few of which count, are what finds the pairs: no sampled transitions.
         smt=SMTConfig(anchors=2, noise=0.05, uniformity=0.01, pull=0.3),
         dmt=DMTConfig(window=window, dynamics=0.1),

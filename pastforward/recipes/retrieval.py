@@ -34,7 +34,7 @@ def retrieval(way: str = USUAL_WAY, length: int = 128) -> RunConfig:
         data=DataConfig(f"retrieval:{length}"),
         student=StudentConfig("mlp", slots=4, width=16),
         # Sharp heads that look for one place among T; three did so sooner than one.
-        teacher=TeacherConfig("state", width=48, depth=2, heads=3, decoder_depth=1, sharpness=3.0),
+        teacher=TeacherConfig("state", width=48, depth=2, heads=3, sharpness=3.0),
         smt=SMTConfig(future=min(16, length), anchors=1, noise=0.2, pull=0.1),
         dmt=DMTConfig(window=window),
         fit=FitConfig(batch=_batch(way, length)),

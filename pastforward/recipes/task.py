@@ -15,11 +15,12 @@ from pastforward.config import (
     RunConfig,
     SMTConfig,
     StudentConfig,
+    TeacherConfig,
 )
 from pastforward.recipes.copy import copy
 from pastforward.recipes.key_values import key_values
 from pastforward.recipes.retrieval import retrieval
-from pastforward.recipes.ways import USUAL_WAY, stages
+from pastforward.recipes.ways import USUAL_WAY, depth, stages
 
 if TYPE_CHECKING:
     from pastforward.data import Task
@@ -52,6 +53,7 @@ def for_task(task: Task, data: DataConfig, way: str = USUAL_WAY) -> RunConfig:
     return RunConfig(
         data=data,
         student=_memory(task),
+        teacher=TeacherConfig(depth=depth(way)),
         smt=SMTConfig(future=task.reach, noise=0.2, uniformity=0.01),
         dmt=DMTConfig(window=min(_ROLLOUT, task.length), dynamics=0.1),
         fit=FitConfig(batch=max(8, min(32, _POSITIONS // task.length))),

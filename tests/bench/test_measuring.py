@@ -9,7 +9,13 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from pastforward.bench import BENCHES, LONG
-from pastforward.bench.cost import decoder_macs, encoder_macs, student_macs, window_macs
+from pastforward.bench.cost import (
+    decoder_macs,
+    encoder_macs,
+    recurrence_macs,
+    student_macs,
+    window_macs,
+)
 from pastforward.bench.measuring import (
     BenchError,
     Row,
@@ -83,6 +89,14 @@ def test_the_count_of_an_encoder_is_that_of_pytorch(slots):
     times = torch.full((2, 1), length)
     found = counted(lambda: window.at(x, times)) / 2
     assert found == pytest.approx(window_macs(length, WIDTH, DEPTH, slots), rel=0.02)
+
+
+def test_the_count_of_a_linear_pool_is_that_of_pytorch():
+    pool = networks(511, slots=4, encoder="linear")[1].encoder.pool
+    h = torch.zeros(2, 512, WIDTH)
+    found = counted(lambda: pool(h)) / (2 * 512)
+    # What pieces hand over is not counted: a few products a piece.
+    assert found == pytest.approx(recurrence_macs(WIDTH, 256), rel=0.06)
 
 
 @pytest.mark.parametrize("cell", ["elman", "gru", "mlp", "transformer"])
