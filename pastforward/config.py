@@ -58,15 +58,19 @@ class TeacherConfig:
     encoder: str = "linear"
     """'linear' (a linear recurrence over causal states), 'registers' (pooled over every prefix),
     'state' (head on the causal state) or 'window' (the paper's)."""
+    hold: float = 0.5
+    """Steps for which the fastest numbers of a linear memory hold what was read, at the start; the
+    slowest hold it for 2 T."""
     width: int = 64
     depth: int = 1
-    """Blocks of the causal tower, or of the Transformer that `distil` learns from."""
     heads: int = 4
     window: int | None = None
     """Tc, inputs that the window encoder sees; the whole sequence when not given."""
     decoder_depth: int = 1
     decoder_tokens: int | None = None
     """Pieces in which the decoder reads a memory; K, or up to 8 for a memory of one slot."""
+    distil_depth: int = 4
+    """Blocks of the Transformer that `distil` learns from, of the same width and heads."""
     sharpness: float = 1.0
     """Factor on the weights of queries and keys at the start. Attention that begins sharp finds one
     symbol among hundreds sooner."""

@@ -99,11 +99,10 @@ class LinearPool(nn.Module):
     can only come near.
     """
 
-    def __init__(self, width: int, length: int, memory: MemoryShape) -> None:
+    def __init__(self, width: int, recurrence: DiagonalRecurrence, memory: MemoryShape) -> None:
         super().__init__()
-        self.memory = memory
+        self.memory, self.recurrence = memory, recurrence
         self.write = nn.Linear(width, memory.size)
-        self.recurrence = DiagonalRecurrence(memory, length)
 
     def forward(
         self, h: Float[Tensor, "batch steps width"], times: Int[Tensor, "batch count"] | None = None

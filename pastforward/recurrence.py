@@ -16,7 +16,6 @@ from torch.nn import functional as F
 from pastforward.types import MemoryShape
 
 _PIECE = 32
-_LEAST = 0.5
 
 
 class DiagonalRecurrence(nn.Module):
@@ -25,13 +24,13 @@ class DiagonalRecurrence(nn.Module):
     The gain is sqrt(1 - |lambda|^2), as in Orvieto et al. 2023 (arXiv 2303.06349).
     """
 
-    def __init__(self, memory: MemoryShape, length: int) -> None:
-        """`length`: T; at the start numbers fade within half a step to T steps."""
+    def __init__(self, memory: MemoryShape, least: float, most: float) -> None:
+        """At the start numbers fade within `least` to `most` steps, evenly on a scale of powers."""
         super().__init__()
         self.count = memory.size // 2
         turns = math.pi * (torch.arange(self.count) + 0.5) / self.count
         self.turn = nn.Parameter(turns.view(-1, memory.slots).T.flatten())  # a slot has all kinds
-        steps = _LEAST * (length / _LEAST) ** torch.rand(self.count)
+        steps = least * (most / least) ** torch.rand(self.count)
         self.log_fade = nn.Parameter(-steps.log())
 
     def forward(self, w: Float[Tensor, "batch steps size"]) -> Float[Tensor, "batch steps size"]:

@@ -86,7 +86,9 @@ def _build_encoder(config: TeacherConfig, signature: Signature, memory: MemorySh
     pools = {
         "registers": lambda: RegisterPool(width, heads, steps, memory),
         "state": lambda: StateHead(width, memory),
-        "linear": lambda: LinearPool(width, steps, memory),
+        "linear": lambda: LinearPool(
+            width, DiagonalRecurrence(memory, config.hold, 2.0 * steps), memory
+        ),
     }
     if config.encoder not in pools:
         known = [*pools, "window"]

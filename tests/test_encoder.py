@@ -194,7 +194,8 @@ def test_register_pool_by_brute_force(length, slots):
 @pytest.mark.parametrize("length", [1, 2, 31, 32, 33, 65, 130])
 def test_linear_pool_by_brute_force(length, slots):
     torch.manual_seed(0)
-    pool = LinearPool(8, 9, MemoryShape(slots, 4)).double()
+    memory = MemoryShape(slots, 4)
+    pool = LinearPool(8, DiagonalRecurrence(memory, 3.0, 18.0), memory).double()
     h = torch.randn(2, length, 8, dtype=torch.float64, requires_grad=True)
     sides = []
     for read in (pool, lambda h: torch.stack([recurred(pool, row) for row in h])):
@@ -208,7 +209,7 @@ def test_linear_pool_by_brute_force(length, slots):
 
 def test_a_memory_ahead_is_that_of_steps_that_write_nothing():
     torch.manual_seed(0)
-    recurrence = DiagonalRecurrence(MemoryShape(3, 4), 9).double()
+    recurrence = DiagonalRecurrence(MemoryShape(3, 4), 3.0, 18.0).double()
     written = torch.zeros(2, 40, 12, dtype=torch.float64)
     written[:, 0] = torch.randn(2, 12, dtype=torch.float64)
     m = recurrence(written)

@@ -57,7 +57,7 @@ def teacher(what: Signature, own: Student, encoder: str = "registers", **changes
 def transformer(what: Signature) -> Attention:
     """What a student is distilled from."""
     torch.manual_seed(3)
-    return build_transformer(TeacherConfig(width=8, depth=1, heads=2), what).double()
+    return build_transformer(TeacherConfig(width=8, heads=2, distil_depth=1), what).double()
 
 
 def peer(what: Signature, name: str = "mingru") -> Peer:

@@ -31,7 +31,7 @@ class Attention(Peer):
 
 
 def build_transformer(config: TeacherConfig, signature: Signature) -> Attention:
-    """What output distillation learns from: the encoder's sizes, and no memory in between.
+    """What output distillation learns from: no memory in between.
 
     Raises `UsageError` on misfits.
     """
@@ -40,4 +40,4 @@ def build_transformer(config: TeacherConfig, signature: Signature) -> Attention:
             f"Sizes don't fit: the Transformer's width {config.width} is no multiple of twice its "
             f"{config.heads} heads; change --teacher.width or --teacher.heads."
         )
-    return Attention(signature, config.width, 2 * config.width, config.depth, config.heads)
+    return Attention(signature, config.width, 2 * config.width, config.distil_depth, config.heads)

@@ -10,7 +10,7 @@ from pastforward.config import (
     StudentConfig,
     TeacherConfig,
 )
-from pastforward.recipes.ways import USUAL_WAY, depth, growing, stages
+from pastforward.recipes.ways import USUAL_WAY, growing, stages
 
 RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 3e-4, "bptt": 1e-3}
 
@@ -23,7 +23,8 @@ def copy(way: str = USUAL_WAY, length: int = 32) -> RunConfig:
     return RunConfig(
         data=DataConfig(f"copy:{length}"),
         student=StudentConfig("mlp", slots=8, width=max(16, length // 4)),
-        teacher=TeacherConfig(depth=depth(way)),
+        # All numbers hold for about as long as a symbol is kept; what fades sooner is of no use.
+        teacher=TeacherConfig(hold=length / 3),
         # Labels that lie close together can't be followed over more than a few steps.
         smt=SMTConfig(anchors=1, noise=0.2, uniformity=0.05),
         # The whole rollout, as in the paper: what is held decays a little each step, and a window

@@ -10,7 +10,7 @@ from pastforward.config import (
     StudentConfig,
     TeacherConfig,
 )
-from pastforward.recipes.ways import USUAL_WAY, WAYS, depth, stages
+from pastforward.recipes.ways import USUAL_WAY, WAYS, stages
 
 RATES = {"teacher": 4e-3, "smt": 4e-3, "dmt": 2e-3, "bptt": 1e-3}
 
@@ -31,7 +31,7 @@ def pixels(data: DataConfig, length: int, columns: int, way: str = USUAL_WAY) ->
     return RunConfig(
         data=data,
         student=StudentConfig("mlp", slots=4, width=32),
-        teacher=TeacherConfig(width=48, depth=depth(way), heads=3),
+        teacher=TeacherConfig(width=48, heads=3),
         smt=SMTConfig(
             future=min(length, max(_FUTURE, 2 * columns)), anchors=max(1, length // 256),
             uniformity=0.03, pull=0.1, noise=0.05,

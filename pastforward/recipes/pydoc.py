@@ -8,9 +8,8 @@ from pastforward.config import (
     RunConfig,
     SMTConfig,
     StudentConfig,
-    TeacherConfig,
 )
-from pastforward.recipes.ways import USUAL_WAY, depth, stages
+from pastforward.recipes.ways import USUAL_WAY, stages
 
 RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 1e-3, "bptt": 1e-3}
 
@@ -20,7 +19,6 @@ def pydoc(way: str = USUAL_WAY) -> RunConfig:
     return RunConfig(
         data=DataConfig("pydoc"),
         student=StudentConfig("mlp", slots=4, width=32),
-        teacher=TeacherConfig(depth=depth(way)),
         smt=SMTConfig(future=32),
         dmt=DMTConfig(window=8),
         fit=FitConfig(batch=32),

@@ -20,7 +20,7 @@ from pastforward.config import (
 from pastforward.recipes.copy import copy
 from pastforward.recipes.key_values import key_values
 from pastforward.recipes.retrieval import retrieval
-from pastforward.recipes.ways import USUAL_WAY, depth, stages
+from pastforward.recipes.ways import USUAL_WAY, stages
 
 if TYPE_CHECKING:
     from pastforward.data import Task
@@ -37,8 +37,8 @@ RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 2e-3, "bptt": 1e-3}
 """DMT has the readout's gradient: where labels know little, a student must learn without them."""
 
 _SLOTS = 8
-_PER_NAT = 1.9
-"""Numbers of memory for each nat: what the tuned recipes for string copy have."""
+_PER_NAT, _FEWEST_PER_NAT = 3.8, 1.9
+"""Numbers of memory for each nat: usually, and at least where a recipe was tuned by hand."""
 _WIDTHS = 16, 128
 _ROLLOUT, _POSITIONS = 256, 2048
 
@@ -48,12 +48,13 @@ def for_task(task: Task, data: DataConfig, way: str = USUAL_WAY) -> RunConfig:
     if task.family in _TUNED:
         tuned = replace(_TUNED[task.family](way, task.length), data=data)
         # More symbols than the recipe was tuned with want more memory.
-        enough = tuned.student.slots * tuned.student.width >= _PER_NAT * task.held
+        enough = tuned.student.slots * tuned.student.width >= _FEWEST_PER_NAT * task.held
         return tuned if enough else replace(tuned, student=_memory(task))
     return RunConfig(
         data=data,
         student=_memory(task),
-        teacher=TeacherConfig(depth=depth(way)),
+        # Where every input moves the state, no linear map says how; depth finds more of it.
+        teacher=TeacherConfig("registers", depth=3, decoder_depth=2),
         smt=SMTConfig(future=task.reach, noise=0.2, uniformity=0.01),
         dmt=DMTConfig(window=min(_ROLLOUT, task.length), dynamics=0.1),
         fit=FitConfig(batch=max(8, min(32, _POSITIONS // task.length))),

@@ -21,15 +21,6 @@ WAYS: dict[str, tuple[tuple[str, float], ...]] = {
 
 USUAL_WAY = "smt+dmt"
 
-
-def depth(way: str) -> int:
-    """Blocks of a tower: one where a linear recurrence adds up what it writes.
-
-    'distil' trains a Transformer of the same sizes, without a recurrence: four.
-    """
-    return 4 if way == "distil" else 1
-
-
 _KIN = {
     "tbptt": ("bptt", 1.0),
     "rtrl": ("bptt", 1.0),

@@ -21,8 +21,8 @@ _CHOICES = {
 _AT_LEAST_ONE = (
     "student.slots", "student.width", "student.embed", "student.hidden", "teacher.width",
     "teacher.depth", "teacher.heads", "teacher.window", "teacher.decoder_depth",
-    "teacher.decoder_tokens", "teacher.recompute", "smt.future", "smt.anchors", "smt.transitions",
-    "dmt.window", "dmt.visits", "fit.batch", "fit.accumulate",
+    "teacher.decoder_tokens", "teacher.distil_depth", "teacher.recompute", "smt.future",
+    "smt.anchors", "smt.transitions", "dmt.window", "dmt.visits", "fit.batch", "fit.accumulate",
 )  # fmt: skip
 _NOT_NEGATIVE = (
     "smt.decoding", "smt.prediction", "smt.dynamics", "smt.consistency", "smt.readout",
@@ -72,6 +72,10 @@ def _numbers(config: RunConfig) -> Iterator[str]:
     seconds = config.budget.seconds
     if seconds is not None and not seconds > 0:
         yield f"--seconds is {seconds}; give a number above 0."
+    for name in ("hold", "sharpness"):
+        value = getattr(config.teacher, name)
+        if not 0 < value < math.inf:
+            yield f"--teacher.{name} is {value}; give a finite number above 0."
     if not config.fit.clip > 0:
         yield f"--fit.clip is {config.fit.clip}; give a norm above 0, inf for no clipping."
     if config.dmt.own > 1:

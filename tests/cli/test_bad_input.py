@@ -39,6 +39,8 @@ FAST = ["copy:8", *QUICK, *TINY]
         ("--fit.batch 0", "--fit.batch is 0"),
         ("--fit.accumulate 3", "can't be cut into 3 equal parts"),
         ("--fit.clip 0", "--fit.clip is 0"),
+        ("--teacher.hold 0", "--teacher.hold is 0.0; give a finite number above 0"),
+        ("--teacher.sharpness nan", "--teacher.sharpness is nan"),
         ("--fit.schedule linear", "--fit.schedule is 'linear'"),
         ("--fit.compile yes", "--fit.compile is 'yes'; .*on"),
         ("--fit.precision bf16", "--fit.precision is 'bf16'"),

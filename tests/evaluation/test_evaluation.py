@@ -131,7 +131,7 @@ def test_a_peer_and_a_transformer_by_brute_force(setting):
     kind, batch = source.signature.outputs, source.whole
     config = StudentConfig("mingru", slots=2, width=4, embed=3)
     peer = build_network(config, source.signature)
-    guide = build_transformer(TeacherConfig(width=8, depth=1, heads=2), source.signature)
+    guide = build_transformer(TeacherConfig(width=8, heads=2, distil_depth=1), source.signature)
 
     def read(network):
         return lambda b, t: network.predict(batch.x[b : b + 1, : t + 1])[0, t]
@@ -151,7 +151,7 @@ def test_a_peer_and_a_transformer_by_brute_force(setting):
 @torch.no_grad()
 def test_a_student_beside_a_transformer_has_memories_and_no_labels(setting):
     student, _, source = setting
-    guide = build_transformer(TeacherConfig(width=8, depth=1, heads=2), source.signature)
+    guide = build_transformer(TeacherConfig(width=8, heads=2, distil_depth=1), source.signature)
     found = evaluate(student, guide, source)
     assert found.drift is None
     assert found.collapse.keys() == {"student"}

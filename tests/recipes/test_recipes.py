@@ -251,9 +251,9 @@ def test_memory_grows_with_what_is_held():
         return student.slots * student.width
 
     for small, large in (
-        ("copy:32", "copy:64"),
+        ("copy:64", "copy:128"),
         ("copy:32", "copy:32,symbols=256"),
-        ("key_values:64,pairs=4", "key_values:64,pairs=16"),
+        ("key_values:128,pairs=4", "key_values:128,pairs=32,symbols=32"),
         ("stack:64,depth=4", "stack:64,depth=32"),
         ("recency:64,half=4", "recency:64,half=16"),
     ):
