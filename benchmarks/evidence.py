@@ -23,7 +23,7 @@ from evidence_page import RESULTS, ROOT, write_page
 
 DATA = Path(os.environ.get("PASTFORWARD_DATA", "PASTFORWARD_DATA"))
 SHAKESPEARE, STORIES, MNIST = DATA / "tinyshakespeare.txt", DATA / "tinystories", DATA / "mnist"
-SEARCH, FEW = "--search", "--search --factors 1 3"
+FEW = "--search --factors 1 3"
 
 PARTS = {
     "lengths-bptt": "retrieval stack modular parity s5,elements=2 --lengths 32 128 512 "
@@ -55,15 +55,16 @@ PARTS = {
     "key_values-bptt": f"key_values:64 --cells mlp --ways bptt --seconds 300 {FEW}",
     "key_values-fresh": "key_values:64 --cells mlp --ways smt+dmt --seeds 1 --seconds 300",
     "digits": "digits --cells mlp s4d mingru attention --ways bptt smt+dmt smt+dmt+bptt distil "
-    f"--seconds 95 {SEARCH}",
+    f"--seconds 95 {FEW}",
     "digits-seeds": "digits --cells mlp --ways bptt smt+dmt smt+dmt+bptt --seeds 1 2 --seconds 95",
     "digits-bptt": f"digits --cells mlp --ways bptt --seeds 1 2 --seconds 95 {FEW}",
     "text": f"{SHAKESPEARE} --cells mlp s4d attention "
-    f"--ways bptt smt+dmt smt+dmt+bptt --seconds 120 {SEARCH}",
-    "stories": f"{STORIES} --cells mlp --ways bptt smt+dmt --seconds 120",
+    "--ways bptt smt+dmt smt+dmt+bptt --seconds 120",
+    "text-seeds": f"{SHAKESPEARE} --cells mlp --ways bptt smt+dmt smt+dmt+bptt --seeds 1 2 "
+    "--seconds 120",
+    "stories": f"{STORIES} --cells mlp --ways bptt smt+dmt smt+dmt+bptt --seconds 120",
     "mnist": f"{MNIST} --data.length 784 --cells mlp --ways bptt smt+dmt smt+dmt+bptt "
-    f"--seconds 150 {FEW}",
-    "mnist-rates": f"{MNIST} --data.length 784 --cells mlp --ways bptt smt+dmt --seconds 150",
+    "--seconds 150",
 }
 """What is compared, by name."""
 
