@@ -47,24 +47,20 @@ PARTS = {
     "cells": "retrieval:512 --cells elman gru lstm transformer --ways smt+dmt bptt --seconds 120",
     "cells-bptt": "retrieval stack modular parity s5,elements=2 --lengths 128 512 "
     f"--cells gru elman --ways bptt --seconds 120 {FEW}",
-    "cells-smt": "retrieval stack modular parity s5,elements=2 --lengths 128 512 "
+    "cells-smt": "retrieval stack s5,elements=2 parity modular --lengths 128 512 "
     "--cells gru elman --ways smt+dmt --seconds 120",
-    "cells-copy-bptt": f"copy --lengths 64 128 --cells gru elman --ways bptt --seconds 120 {FEW}",
-    "cells-copy-smt": "copy --lengths 64 128 --cells gru elman --ways smt+dmt --seconds 120",
+    "cells-copy-bptt": f"copy:128 --cells gru elman --ways bptt --seconds 120 {FEW}",
+    "cells-copy-smt": "copy:128 --cells gru elman --ways smt+dmt --seconds 120",
     "key_values": "key_values:64 --cells mlp --ways smt+dmt bptt --seconds 300",
     "key_values-bptt": f"key_values:64 --cells mlp --ways bptt --seconds 300 {FEW}",
     "key_values-fresh": "key_values:64 --cells mlp --ways smt+dmt --seeds 1 --seconds 300",
     "digits": "digits --cells mlp s4d mingru attention --ways bptt smt+dmt smt+dmt+bptt distil "
-    f"--seconds 95 {FEW}",
-    "digits-seeds": "digits --cells mlp --ways bptt smt+dmt smt+dmt+bptt --seeds 1 2 --seconds 95",
+    "--seeds 1 2 --seconds 95",
     "digits-bptt": f"digits --cells mlp --ways bptt --seeds 1 2 --seconds 95 {FEW}",
     "text": f"{SHAKESPEARE} --cells mlp s4d attention "
     "--ways bptt smt+dmt smt+dmt+bptt --seconds 120",
-    "text-seeds": f"{SHAKESPEARE} --cells mlp --ways bptt smt+dmt smt+dmt+bptt --seeds 1 2 "
-    "--seconds 120",
     "stories": f"{STORIES} --cells mlp --ways bptt smt+dmt smt+dmt+bptt --seconds 120",
-    "mnist": f"{MNIST} --data.length 784 --cells mlp --ways bptt smt+dmt smt+dmt+bptt "
-    "--seconds 150",
+    "mnist": f"{MNIST} --data.length 784 --cells mlp --ways bptt smt+dmt --seconds 150",
 }
 """What is compared, by name."""
 
