@@ -84,12 +84,13 @@ SIDE_BY_SIDE = {
 QUESTIONS = "lengths", "geometry"
 ASKED = tuple(
     f"{comparison}/{task}/mlp/{way}/seed0"
-    for task, smt in (
-        ("parity32", "lengths-smt"),
-        ("s532-elements2", "lengths-smt"),
-        ("retrieval128", "lengths-retrieval-smt"),
+    for task, bptt, smt in (
+        ("parity32", "lengths-bptt", "lengths-smt"),
+        ("s532-elements2", "lengths-bptt", "lengths-smt"),
+        ("retrieval128", "lengths-bptt", "lengths-retrieval-smt"),
+        ("copy64", "lengths-copy", "lengths-copy-smt"),
     )
-    for comparison, way in (("lengths-bptt", "bptt"), (smt, "smt+dmt"))
+    for comparison, way in ((bptt, "bptt"), (smt, "smt+dmt"))
 )
 """Which runs of the comparisons are asked these questions of `pastforward analyse`."""
 

@@ -6,7 +6,7 @@ Sequences are cut into pieces: one matrix moves what is written within a piece t
 what stands at the ends of pieces to the next, so that there is no loop over time.
 """
 
-import math
+from math import ceil, isqrt, pi
 
 import torch
 from jaxtyping import Float, Int
@@ -16,6 +16,11 @@ from torch.nn import functional as F
 from pastforward.types import MemoryShape
 
 _PIECE = 32
+
+
+def piece_of(length: int) -> int:
+    """Steps of a piece: matrices are then no larger than the sequence itself."""
+    return min(length, max(_PIECE, isqrt(length)))
 
 
 class DiagonalRecurrence(nn.Module):
@@ -28,15 +33,16 @@ class DiagonalRecurrence(nn.Module):
         """At the start numbers fade within `least` to `most` steps, evenly on a scale of powers."""
         super().__init__()
         self.count = memory.size // 2
-        turns = math.pi * (torch.arange(self.count) + 0.5) / self.count
+        turns = pi * (torch.arange(self.count) + 0.5) / self.count
         self.turn = nn.Parameter(turns.view(-1, memory.slots).T.flatten())  # a slot has all kinds
         steps = least * (most / least) ** torch.rand(self.count)
         self.log_fade = nn.Parameter(-steps.log())
 
     def forward(self, w: Float[Tensor, "batch steps size"]) -> Float[Tensor, "batch steps size"]:
         """m_1..m_n from w_1..w_n and m_0 = 0."""
-        (batch, steps), pieces = w.shape[:2], -(-w.shape[1] // _PIECE)
-        piece = _PIECE if pieces > 1 else steps
+        batch, steps = w.shape[:2]
+        piece = piece_of(steps)
+        pieces = ceil(steps / piece)
         w = F.pad(self._gain() * w, (0, 0, 0, pieces * piece - steps))
         # [pairs, (re, im) of the steps of a piece, pieces * batch]
         w = w.view(batch, pieces, piece, self.count, 2).permute(3, 4, 2, 1, 0)

@@ -16,7 +16,7 @@ from pastforward.methods import JointSMT
 
 def main(backend: str) -> None:
     torch.set_num_threads(1)
-    own, guide, data = pair(encoder="state", cell="elman")
+    own, guide, data = pair(encoder="linear", cell="elman")
     config = SMTConfig(future=4, uniformity=0.1, covariance=0.1, gaussian=0.1)
     method, sides = JointSMT(own, guide, config), []
 

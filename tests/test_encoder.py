@@ -191,7 +191,7 @@ def test_register_pool_by_brute_force(length, slots):
 
 
 @pytest.mark.parametrize("slots", [1, 3])
-@pytest.mark.parametrize("length", [1, 2, 31, 32, 33, 65, 130])
+@pytest.mark.parametrize("length", [1, 2, 31, 32, 33, 65, 1100])
 def test_linear_pool_by_brute_force(length, slots):
     torch.manual_seed(0)
     memory = MemoryShape(slots, 4)

@@ -54,7 +54,9 @@ def run(case: str = "") -> Iterator[Row]:
 def _row(cell: str, length: int, rival: dict[str, Callable], name: str = "") -> Row:
     student, teacher = networks(length, cell, SLOTS, "linear", depth=DEPTH, decoder_depth=1)
     ours = optimiser_step(JointSMT(student, teacher, LOSSES), symbols(TOKENS // length, length))
-    macs = encoder_macs(length, WIDTH, DEPTH, 0) + recurrence_macs(WIDTH, student.memory.size)
+    macs = encoder_macs(length, WIDTH, DEPTH, 0) + recurrence_macs(
+        length, WIDTH, student.memory.size
+    )
     return _compared(f"{name}{cell} cell", student, macs, {"smt": ours} | rival)
 
 

@@ -4,6 +4,7 @@ A backward pass takes twice as many again. Norms, activations and copies move by
 little; on a CPU they take a third to a half of the time.
 """
 
+from pastforward.recurrence import piece_of
 from pastforward.student import Student
 
 
@@ -19,9 +20,9 @@ def encoder_macs(length: int, width: int, depth: int, slots: int) -> float:
     return depth * block_macs(seen, width) + pool
 
 
-def recurrence_macs(width: int, size: int) -> float:
-    """A memory of `size` numbers written and moved: a pair is a matrix of 2 x 2 for 32 steps."""
-    return width * size + 2 * 32 * size
+def recurrence_macs(length: int, width: int, size: int) -> float:
+    """A memory of `size` numbers written and moved: 2 x 2 a pair for each step of a piece."""
+    return width * size + 2 * piece_of(length) * size
 
 
 def window_macs(window: int, width: int, depth: int, slots: int) -> float:
