@@ -135,6 +135,10 @@ class FitConfig:
     """B, sequences per optimiser step and rank."""
     accumulate: int = 1
     """Parts that a batch is cut into to save memory; SMT compares memories within a part only."""
+    prefix: int | None = None
+    """Steps of a sequence that training reads, from the first; all when not given. Where outputs
+    tell the state all along, short sequences teach it sooner, by any method. Evaluation takes all.
+    """
     optimiser: str = "muon"
     """'muon' (for the matrices of linear maps; AdamW moves the rest) or 'adamw'."""
     weight_decay: float = 0.01

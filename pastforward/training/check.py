@@ -23,6 +23,7 @@ _AT_LEAST_ONE = (
     "teacher.depth", "teacher.heads", "teacher.window", "teacher.decoder_depth",
     "teacher.decoder_tokens", "teacher.distil_depth", "teacher.recompute", "smt.future",
     "smt.anchors", "smt.transitions", "dmt.window", "dmt.visits", "fit.batch", "fit.accumulate",
+    "fit.prefix",
 )  # fmt: skip
 _NOT_NEGATIVE = (
     "smt.decoding", "smt.prediction", "smt.dynamics", "smt.consistency", "smt.readout",
@@ -59,6 +60,7 @@ def _problems(config: RunConfig, source: Source | None, labels: StoreFacts | Non
         yield from _labels(config, source, labels)
     if source is not None:
         yield from _lengths(config, source.signature.length)
+        yield from _prefix(config, source)
 
 
 def _numbers(config: RunConfig) -> Iterator[str]:
@@ -204,6 +206,7 @@ def _lengths(config: RunConfig, length: int) -> Iterator[str]:
         ("smt.anchors", "The number of anchors"),
         ("dmt.window", "The window k"),
         ("teacher.window", "The window Tc"),
+        ("fit.prefix", "The prefix"),
     ):
         value = _dial(config, name)
         if value is not None and value > length:
@@ -211,6 +214,12 @@ def _lengths(config: RunConfig, length: int) -> Iterator[str]:
                 f"{what} is {value}, more than the data's sequences of T = {length} steps; "
                 f"give {_option(name)} {length} or less."
             )
+
+
+def _prefix(config: RunConfig, source: Source) -> Iterator[str]:
+    prefix = config.fit.prefix
+    if prefix and not source.batch(config.seed, 0, config.fit.batch).mask[:, :prefix].any():
+        yield f"No output counts in the first {prefix} steps; give a longer --fit.prefix, or none."
 
 
 def _dial(config: RunConfig, name: str) -> Any:

@@ -69,6 +69,11 @@ class Fit:
         self.progress = Progress()
         self._visited: tuple[int, list[AnyBatch]] = -1, []
 
+    @property
+    def length(self) -> int:
+        """Steps of each sequence that are read."""
+        return read_steps(self.config, self.source.signature.length)
+
     def share(self) -> float:
         """Spent part of the budget, the same on all ranks."""
         return agree(self.progress.share(self.budget))
@@ -98,8 +103,8 @@ class Fit:
         values = _finite(mean, self.progress.step)
         self.optimiser.step(self.lr * rate(self.config, self.progress.step, share))
         self.progress.step += 1
-        self.progress.calls += self.method.serial_calls(self.source.signature.length)
-        self.progress.tokens += world() * self.config.batch * self.source.signature.length
+        self.progress.calls += self.method.serial_calls(self.length)
+        self.progress.tokens += world() * self.config.batch * self.length
         self.progress.seconds += time.perf_counter() - begin
         return values
 
@@ -118,7 +123,10 @@ class Fit:
     def _parts(self, index: int) -> list[AnyBatch]:
         """The batch of a step, on the device, cut for accumulation; ranks read different ones."""
         batch = self.source.batch(self.seed, index * world() + rank(), self.config.batch)
-        moved = [part.to(self.device, non_blocking=True) for part in batch]
+        # Labels have one step more than what they label: m_0.
+        steps = [self.length + (name == "labels") for name in batch._fields]
+        read = [part[:, :count] for part, count in zip(batch, steps, strict=True)]
+        moved = [part.to(self.device, non_blocking=True) for part in read]
         cut = [part.chunk(self.config.accumulate) for part in moved]
         return [batch._make(parts) for parts in zip(*cut, strict=True)]
 
@@ -141,6 +149,11 @@ class Fit:
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self._lower)
+
+
+def read_steps(config: FitConfig, length: int) -> int:
+    """Steps of sequences of `length` that training reads."""
+    return min(length, config.prefix or length)
 
 
 def fit(

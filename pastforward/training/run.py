@@ -13,7 +13,7 @@ from pastforward.student_file import save_student
 from pastforward.training.check import check
 from pastforward.training.checkpoint import load_tensors, part, prefixed, save_tensors
 from pastforward.training.folder import RunFolder
-from pastforward.training.loop import Batches, Fit, Progress
+from pastforward.training.loop import Batches, Fit, Progress, read_steps
 from pastforward.training.networks import Guide, build_networks
 from pastforward.training.ranks import agree, connect, rank
 from pastforward.training.selection import Selection
@@ -86,7 +86,7 @@ class Run:
 
     def serial_calls(self) -> dict[str, int]:
         """Cell calls one after the other in an optimiser step, by stage."""
-        length = self.source.signature.length
+        length = read_steps(self.config.fit, self.source.signature.length)
         return {
             stage.name: self._make_method(stage).serial_calls(length)
             for stage in self.config.stages

@@ -11,6 +11,7 @@ from small_runs import BPTT, SMALL
 from pastforward.config import Budget, DMTConfig, FitConfig
 from pastforward.data import open_source
 from pastforward.methods import (
+    FrozenSMT,
     Losses,
     Method,
     TruncatedBPTT,
@@ -19,10 +20,10 @@ from pastforward.methods import (
     bptt,
 )
 from pastforward.student import Student, build_student
-from pastforward.teacher import build_teacher
+from pastforward.teacher import Teacher, build_teacher
 from pastforward.training import Fit, NonFiniteLoss, Run, RunFolder, fit
 from pastforward.training.optimiser import rate
-from pastforward.types import UsageError
+from pastforward.types import AnyBatch, Batch, Labelled, UsageError
 
 SOURCE = open_source("copy:8")
 EAGER = FitConfig(batch=8, warmup=1, compile="off")
@@ -72,6 +73,37 @@ class Poisoned(Method):
             bad = torch.tensor(self.value)
             return Losses(total + bad, terms | {self.name: bad})
         return Losses(total, terms | {self.name: torch.tensor(0.0)})
+
+
+class Cut:
+    """The first steps of every sequence, and their labels, as a source of its own."""
+
+    def __init__(self, length: int, teacher: Teacher | None = None) -> None:
+        self.length, self.teacher = length, teacher
+        self.signature = replace(SOURCE.signature, length=length)
+
+    def batch(self, seed: int, index: int, size: int) -> AnyBatch:
+        cut = Batch(*(part[:, : self.length] for part in SOURCE.batch(seed, index, size)))
+        if self.teacher is None:
+            return cut
+        with torch.no_grad():
+            return Labelled(*cut, self.teacher.labels(cut.x))
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_a_prefix_is_a_source_of_shorter_sequences(labelled):
+    own, other = student(), student()
+    guide = build_teacher(SMALL.teacher, SOURCE.signature, own.memory)
+    methods = [FrozenSMT(one, guide, SMALL.smt) if labelled else bptt(one) for one in (own, other)]
+    source = Cut(8, guide) if labelled else SOURCE
+    cut = Fit(methods[0], source, 1e-2, Budget(steps=3), replace(EAGER, prefix=6))
+    short = Fit(methods[1], Cut(6, guide if labelled else None), 1e-2, Budget(steps=3), EAGER)
+    for _ in range(3):
+        assert cut.step() == pytest.approx(short.step(), rel=1e-5)
+    assert cut.progress.tokens == short.progress.tokens == 3 * 8 * 6
+    assert cut.progress.calls == short.progress.calls
+    for p, q in zip(own.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
