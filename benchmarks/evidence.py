@@ -44,6 +44,8 @@ PARTS = {
     "--seconds 240",
     "retrieval-fresh": "retrieval:512 --cells mlp --ways smt+dmt --seeds 3 4 --seconds 120",
     "retrieval-1024": "retrieval:1024 --cells mlp --ways smt+dmt bptt --seeds 1 --seconds 300",
+    "prefix": "s5,elements=2 modular --lengths 512 --cells mlp --ways smt+dmt bptt "
+    "--fit.prefix 32 --fit.batch 32 --seconds 120",
     "cells": "retrieval:512 --cells elman gru lstm transformer --ways smt+dmt bptt --seconds 120",
     "cells-bptt": "retrieval stack modular parity s5,elements=2 --lengths 128 512 "
     f"--cells gru elman --ways bptt --seconds 120 {FEW}",
