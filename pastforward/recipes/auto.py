@@ -5,34 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pastforward.config import (
-    Budget,
-    DataConfig,
-    DMTConfig,
-    FitConfig,
-    RunConfig,
-    SMTConfig,
-    StudentConfig,
-)
+from pastforward.config import DataConfig, RunConfig, StudentConfig
+from pastforward.recipes.flow import flow
 from pastforward.recipes.pixels import pixels
 from pastforward.recipes.task import for_task
-from pastforward.recipes.ways import USUAL_WAY, WAYS, stages
+from pastforward.recipes.ways import USUAL_WAY
 
 if TYPE_CHECKING:
     from pastforward.data import Source
-
-RATES = {"teacher": 4e-3, "smt": 4e-3, "dmt": 1e-3, "bptt": 1e-3, "finetune": 1e-3}
-
-_SHARES = {
-    "smt+dmt": (("teacher", 0.07), ("smt", 0.31), ("dmt", 0.62)),
-    "smt+dmt+bptt": (("teacher", 0.07), ("smt", 0.31), ("dmt", 0.12), ("bptt", 0.5)),
-}
 
 LONGEST = 256
 """Pixels above which images are averaged down, where the user didn't say how far."""
 _FEWEST = 4
 """Pixels that are left in either direction."""
-_FUTURE, _ROLLOUT, _POSITIONS = 16, 256, 2048
 
 
 def for_path(data: str | DataConfig, way: str = USUAL_WAY) -> RunConfig:
@@ -54,18 +39,7 @@ def for_path(data: str | DataConfig, way: str = USUAL_WAY) -> RunConfig:
     student = StudentConfig("mlp", slots=4, width=_width(source))
     if isinstance(codec, PixelCodec):
         return replace(pixels(data, length, codec.width, way), student=student)
-    return RunConfig(
-        data=data,
-        student=student,
-        # One short future a sequence: what it leaves out, the readout at every t makes up for.
-        smt=SMTConfig(future=min(length, _FUTURE), anchors=1, uniformity=0.01, noise=0.05),
-        # The whole rollout, new sequences at every step: a student of text soon knows more than
-        # its teacher, and one that sees a batch four times learns that batch.
-        dmt=DMTConfig(window=min(length, _ROLLOUT), dynamics=0.1, visits=1),
-        fit=FitConfig(batch=max(8, min(64, _POSITIONS // length))),
-        budget=Budget(seconds=180.0),
-        stages=stages(way, RATES, WAYS | _SHARES),
-    )
+    return flow(data, length, student, way)
 
 
 def _pool(source: Source, data: DataConfig) -> int:

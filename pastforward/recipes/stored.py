@@ -4,8 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from pastforward.config import RunConfig
-from pastforward.recipes.auto import RATES
 from pastforward.recipes.ways import WAYS, stages
+
+RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 1e-3, "bptt": 1e-3}
+"""Where the run that wrote the labels has none."""
 
 STORED_WAY = "labels"
 """The usual way to train from stored labels."""

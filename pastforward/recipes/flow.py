@@ -1,0 +1,36 @@
+"""L5. Text and series: what comes next hangs mostly on what is near."""
+
+from pastforward.config import (
+    Budget,
+    DataConfig,
+    DMTConfig,
+    FitConfig,
+    RunConfig,
+    SMTConfig,
+    StudentConfig,
+)
+from pastforward.recipes.ways import USUAL_WAY, WAYS, stages
+
+RATES = {"teacher": 4e-3, "smt": 4e-3, "dmt": 1e-3, "bptt": 1e-3, "finetune": 1e-3}
+
+_SHARES = {
+    "smt+dmt": (("teacher", 0.07), ("smt", 0.31), ("dmt", 0.62)),
+    "smt+dmt+bptt": (("teacher", 0.07), ("smt", 0.31), ("dmt", 0.12), ("bptt", 0.5)),
+}
+_FUTURE, _ROLLOUT, _POSITIONS = 16, 256, 2048
+
+
+def flow(data: DataConfig, length: int, student: StudentConfig, way: str = USUAL_WAY) -> RunConfig:
+    """Sequences of T = `length` cut from a stream of symbols or numbers."""
+    return RunConfig(
+        data=data,
+        student=student,
+        # One short future a sequence: what it leaves out, the readout at every t makes up for.
+        smt=SMTConfig(future=min(length, _FUTURE), anchors=1, uniformity=0.01, noise=0.05),
+        # The whole rollout, new sequences at every step: a student of text soon knows more than
+        # its teacher, and one that sees a batch four times learns that batch.
+        dmt=DMTConfig(window=min(length, _ROLLOUT), dynamics=0.1, visits=1),
+        fit=FitConfig(batch=max(8, min(64, _POSITIONS // length))),
+        budget=Budget(seconds=180.0),
+        stages=stages(way, RATES, WAYS | _SHARES),
+    )
