@@ -42,8 +42,7 @@ class Decoder(nn.Module):
         self.embed = embedding(signature.inputs, width)
         length = tokens + signature.length
         self.tower = Tower(width, config.decoder_depth, config.heads, length, causal=True)
-        self.recurrence = recurrence
-        self.later = nn.Linear(memory.size, width, bias=False) if recurrence else None
+        self.onward = None if recurrence is None else _Onward(recurrence, memory, width)
         self.head = nn.Linear(width, parameter_count(signature.outputs))
 
     def forward(
@@ -55,11 +54,23 @@ class Decoder(nn.Module):
             return first
         prefix = self.project(m.flatten(2).unflatten(2, (self.tokens, -1))) + self.places
         e = self.embed(x)
-        if self.recurrence is not None and self.later is not None:
-            e = e + self.later(self.recurrence.ahead(m.flatten(2), x.shape[2]))
+        if self.onward is not None:
+            e = e + self.onward(m, x.shape[2])
         h = self.tower(torch.cat([prefix, e], 2).flatten(0, 1))
         later = self.head(h[:, self.tokens :]).unflatten(0, m.shape[:2])
         return torch.cat([first, later], 2)
+
+
+class _Onward(nn.Module):
+    """What a linear recurrence makes of memories in 1, 2, ... steps, at the tower's width."""
+
+    def __init__(self, recurrence: DiagonalRecurrence, memory: MemoryShape, width: int) -> None:
+        super().__init__()
+        self.recurrence = recurrence
+        self.read = nn.Linear(memory.size, width, bias=False)
+
+    def forward(self, m: Tensor, steps: int) -> Float[Tensor, "batch anchors steps width"]:
+        return self.read(self.recurrence.ahead(m.flatten(2), steps))
 
 
 def _tokens(config: TeacherConfig, memory: MemoryShape) -> int:
