@@ -141,5 +141,5 @@ def test_every_parameter_shapes_the_future(encoder):
 
 @pytest.mark.parametrize("width", [1, 6, 12, 17])
 def test_one_slot_of_any_width_can_be_decoded(width):
-    guide = build_teacher(TeacherConfig(width=16), signature(), MemoryShape(1, width))
+    guide = build_teacher(TeacherConfig("state", width=16), signature(), MemoryShape(1, width))
     assert guide.labels(batch(signature()).x).shape[-2:] == (1, width)
