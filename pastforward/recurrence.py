@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pastforward.types import MemoryShape
+from pastforward.types import MemoryShape, UsageError
 
 _PIECE = 32
 
@@ -30,8 +30,16 @@ class DiagonalRecurrence(nn.Module):
     """
 
     def __init__(self, memory: MemoryShape, least: float, most: float) -> None:
-        """At the start numbers fade within `least` to `most` steps, evenly on a scale of powers."""
+        """At the start numbers fade within `least` to `most` steps, evenly on a scale of powers.
+
+        Raises `UsageError` for an odd D.
+        """
         super().__init__()
+        if memory.width % 2:
+            raise UsageError(
+                f"A linear recurrence takes the numbers of a slot in pairs, and D = {memory.width}; "
+                "give an even --student.width, or --teacher.encoder registers."
+            )
         self.count = memory.size // 2
         turns = pi * (torch.arange(self.count) + 0.5) / self.count
         self.turn = nn.Parameter(turns.view(-1, memory.slots).T.flatten())  # a slot has all kinds

@@ -95,11 +95,6 @@ def _build_encoder(config: TeacherConfig, signature: Signature, memory: MemorySh
         raise UsageError(
             f"There is no encoder '{config.encoder}'; {nearest(config.encoder, known)}."
         )
-    if config.encoder == "linear" and memory.width % 2:
-        raise UsageError(
-            f"The linear encoder takes the numbers of a slot in pairs, and D is {memory.width}; give "
-            "an even --student.width, or --teacher.encoder registers."
-        )
     pool = pools[config.encoder]()
     return CausalEncoder(signature, width, depth, heads, pool, config.recompute)
 

@@ -263,7 +263,7 @@ def test_sizes_that_do_not_fit_are_told(config, says):
 
 
 def test_the_linear_encoder_wants_pairs():
-    with pytest.raises(UsageError, match="in pairs, and D is 3; give an even --student.width"):
+    with pytest.raises(UsageError, match="in pairs, and D = 3; give an even"):
         build_teacher(TeacherConfig(encoder="linear"), signature(), MemoryShape(2, 3))
 
 
