@@ -59,8 +59,7 @@ PARTS = {
     "digits": "digits --cells mlp s4d mingru attention --ways bptt smt+dmt smt+dmt+bptt distil "
     "--seeds 1 2 --seconds 95",
     "digits-bptt": f"digits --cells mlp --ways bptt --seeds 1 2 --seconds 95 {FEW}",
-    "text": f"{SHAKESPEARE} --cells mlp s4d attention "
-    "--ways bptt smt+dmt smt+dmt+bptt --seconds 120",
+    "text": f"{SHAKESPEARE} --cells mlp --ways bptt smt+dmt smt+dmt+bptt --seconds 120",
     "stories": f"{STORIES} --cells mlp --ways bptt smt+dmt smt+dmt+bptt --seconds 120",
     "mnist": f"{MNIST} --data.length 784 --cells mlp --ways bptt smt+dmt --seconds 150",
 }

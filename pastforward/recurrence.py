@@ -37,7 +37,7 @@ class DiagonalRecurrence(nn.Module):
         super().__init__()
         if memory.width % 2:
             raise UsageError(
-                f"A linear recurrence takes the numbers of a slot in pairs, and D = {memory.width}; "
+                f"A linear recurrence takes numbers of a slot in pairs, and D = {memory.width}; "
                 "give an even --student.width, or --teacher.encoder registers."
             )
         self.count = memory.size // 2
