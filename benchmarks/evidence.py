@@ -49,8 +49,8 @@ PARTS = {
     "cells": "retrieval:512 --cells elman gru lstm transformer --ways smt+dmt bptt --seconds 120",
     "cells-bptt": "retrieval stack modular parity s5,elements=2 --lengths 128 512 "
     f"--cells gru elman --ways bptt --seconds 120 {FEW}",
-    "cells-smt": "retrieval stack s5,elements=2 parity modular --lengths 128 512 "
-    "--cells gru elman --ways smt+dmt --seconds 120",
+    "cells-smt": "stack s5,elements=2 parity --lengths 128 --cells gru elman --ways smt+dmt "
+    "--seconds 120",
     "cells-copy-bptt": f"copy:128 --cells gru elman --ways bptt --seconds 120 {FEW}",
     "cells-copy-smt": "copy:128 --cells gru elman --ways smt+dmt --seconds 120",
     "key_values": "key_values:64 --cells mlp --ways smt+dmt bptt --seconds 300",
