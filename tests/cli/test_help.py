@@ -50,7 +50,7 @@ def test_help_teaches(command, capsys):
 
 def test_help_of_train_shows_the_recipe(capsys):
     shown = " ".join(call(capsys, "train", "copy64", "--way", "bptt", "--help").out.split())
-    assert "D, width of a slot. (default: 32)" in shown
+    assert "D, width of a slot. (default: 16)" in shown
     assert "--stages.0.method" in shown
     assert "--stages.1.method" not in shown
     for option in ("--student.cell", "--smt.future", "--seconds", "--fit.compile", "--resume"):
