@@ -34,7 +34,7 @@ def both(name: str, kind: str, encoder: str, dtype: torch.dtype):
 def test_stored_labels_train_as_the_teacher_does(name, kind, encoder):
     expected, found = both(name, kind, encoder, torch.float64)
     torch.testing.assert_close(found[:2], expected[:2], rtol=1e-12, atol=0)
-    assert_same(found[2], expected[2], tolerance=1e-12)
+    assert_same(found[2], expected[2])  # some are above 100: 1e-10 is a few roundings
 
 
 @pytest.mark.parametrize("name", METHODS)
