@@ -54,7 +54,7 @@ def side_by_side(lines: Sequence[Line]) -> Iterable[str]:
         shown = [["-", "-"] if line is None else [percents(line.accuracy), figures(line.nats, 3)]
                  for line in pair]  # fmt: skip
         found = [line.nats.mean if line and line.nats else float("inf") for line in pair]
-        if abs(found[0] - found[1]) > LEVEL:
+        if LEVEL < abs(found[0] - found[1]) < float("inf"):
             better = found.index(min(found))
             shown[better][0] = f"**{shown[better][0]}**"
         teacher = figures(pair[1].teacher, 3) if pair[1] else "-"
