@@ -2,6 +2,7 @@
 
 pastforward bench --json benchmarks/results/bench.json
 pastforward bench store time-to-loss --threads 1 --json benchmarks/results/bench-long.json
+pastforward bench bptt --json benchmarks/results/bench-again.json    what changed since that run
 python benchmarks/parts.py
 python benchmarks/performance.py
 """
@@ -101,27 +102,30 @@ def hardware(facts: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    usual = json.loads((RESULTS / "bench.json").read_text())
-    long = RESULTS / "bench-long.json"
-    slow = json.loads(long.read_text()) if long.exists() else {"rows": []}
+    usual, slow, again = (
+        json.loads((RESULTS / f"bench{which}.json").read_text())
+        for which in ("", "-long", "-again")
+    )
     parts = json.loads((RESULTS / "parts.json").read_text())
-    rows: dict[str, Rows] = defaultdict(list)
-    for row in usual["rows"] + slow["rows"]:
-        rows[row["name"]].append(row)
+    rows: dict[str, Rows] = {}
+    for facts in (usual, slow, again):  # later ones take the place of earlier ones
+        for name in dict.fromkeys(row["name"] for row in facts["rows"]):
+            rows[name] = [row for row in facts["rows"] if row["name"] == name]
     against_length(
         rows["bptt"], "SMT", "BPTT", "microseconds a token", DOCS / "performance-time.png"
     )
     against_length(rows["memory"], "SMT", "BPTT", "MiB a step", DOCS / "performance-memory.png")
     text = (DOCS / "performance.in.md").read_text()
     text = text.replace("{hardware}", hardware(usual["hardware"]))
-    text = text.replace("{long-hardware}", hardware(slow["hardware"]) if slow["rows"] else "-")
+    text = text.replace("{long-hardware}", hardware(slow["hardware"]))
+    text = text.replace("{again-hardware}", hardware(again["hardware"]))
     text = text.replace("{parts-hardware}", hardware(parts))
     lines = (RESULTS / "onpolicy.jsonl").read_text().splitlines()
     trials = [json.loads(line) for line in lines]
     text = text.replace("{staleness}", "\n".join(staleness(trials)))
     text = text.replace("{cost-model}", "\n".join(cost_model(parts)))
     for name in BENCHES:
-        text = text.replace(f"{{{name}}}", "\n".join(table(rows[name])).rstrip())
+        text = text.replace(f"{{{name}}}", "\n".join(table(rows.get(name, []))).rstrip())
     (DOCS / "performance.md").write_text(text)
     print(f"Page: {DOCS / 'performance.md'}")
 
