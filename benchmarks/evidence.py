@@ -32,6 +32,7 @@ PARTS = {
     "lengths-copy-smt": "copy --lengths 32 64 128 --cells mlp --ways smt+dmt --seconds 120",
     "copy-longer": "copy:128 --cells mlp --ways smt+dmt --seeds 1 2 --seconds 300",
     "copy-longer-bptt": f"copy:128 --cells mlp --ways bptt --seeds 1 2 --seconds 300 {FEW}",
+    "copy-peers": "copy:128 --cells s4d mingru --ways parallel --seconds 120",
     "lengths-smt": "s5,elements=2 modular stack parity --lengths 32 128 512 "
     "--cells mlp --ways smt+dmt --seconds 120",
     "lengths-retrieval-smt": "retrieval --lengths 32 128 512 --cells mlp --ways smt+dmt "
