@@ -59,7 +59,7 @@ PARTS = {
     "--seeds 1 2 --seconds 95",
     "digits-bptt": f"digits --cells mlp --ways bptt --seeds 1 2 --seconds 95 {FEW}",
     "text": f"{SHAKESPEARE} --cells mlp --ways bptt smt+dmt smt+dmt+bptt --seconds 120",
-    "stories": f"{STORIES} --cells mlp --ways bptt smt+dmt smt+dmt+bptt --seconds 120",
+    "stories": f"{STORIES} --cells mlp --ways bptt smt+dmt --seconds 120",
     "mnist": f"{MNIST} --data.length 784 --cells mlp --ways bptt smt+dmt --seconds 150",
 }
 """What is compared, by name."""
