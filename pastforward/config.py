@@ -57,7 +57,16 @@ class TeacherConfig:
 
     encoder: str = "linear"
     """'linear' (a linear recurrence over causal states), 'registers' (pooled over every prefix),
-    'state' (head on the causal state) or 'window' (the paper's)."""
+    'state' (head on the causal state), 'delta' (matrices that inputs turn and rewrite) or 'window'
+    (the paper's)."""
+    matrices: int | None = None
+    """Slots that hold the matrices of a delta memory; the others hold the last input. Half when not
+    given."""
+    keys: int = 4
+    """n, rows of each matrix of a delta memory; as many keys are told apart."""
+    turns: int = 0
+    """Reflections by which an input turns the matrices of a delta memory, for states that every
+    input moves: n of them make any turn."""
     hold: float = 0.5
     """Steps for which the fastest numbers of a linear memory hold what was read, at the start; the
     slowest hold it for 2 T."""
@@ -194,11 +203,15 @@ class Stage:
     lr: float
     window: int | None = None
     """k of this stage, where it isn't that of --dmt.window."""
+    prefix: int | None = None
+    """p, steps of a sequence that this stage reads, of sqrt(T / p) times as many; all of the run's
+    when not given."""
 
     @property
     def name(self) -> str:
         """What a user reads."""
-        return self.method if self.window is None else f"{self.method} {self.window}"
+        cut = "" if self.prefix is None else f", prefixes of {self.prefix}"
+        return (self.method if self.window is None else f"{self.method} {self.window}") + cut
 
 
 @dataclass(frozen=True)

@@ -93,3 +93,32 @@ class DiagonalRecurrence(nn.Module):
         angle = far * self.turn[:, None, None]
         re, im = size * angle.cos(), size * angle.sin()
         return torch.cat([torch.cat([re, -im], 2), torch.cat([im, re], 2)], 1)
+
+
+def matrix_recurrence(
+    a: Float[Tensor, "batch steps heads n n"],
+    w: Float[Tensor, "batch steps heads n v"],
+    start: Float[Tensor, "batch 1 heads n v"],
+) -> Float[Tensor, "batch steps1 heads n v"]:
+    """M_0 = `start` and M_t = A_t M_{t-1} + W_t for all t, in about 2 sqrt(T) steps.
+
+    Within every piece of about sqrt(T) steps at once: what its first steps did to any matrix, and
+    what they wrote. Then from piece to piece, and what stood at a piece's start into all its steps.
+    """
+    batch, steps, heads, n, v = w.shape
+    if not steps:
+        return start
+    piece = isqrt(steps - 1) + 1
+    pieces = ceil(steps / piece)
+    moves = F.pad(torch.cat([a, w], -1), (0, 0) * 3 + (0, pieces * piece - steps))
+    moves = moves.view(batch, pieces, piece, heads, n, n + v).permute(2, 1, 0, 3, 4, 5)
+    done = [moves[0]]
+    for move in moves[1:]:
+        done.append(move[..., :n] @ done[-1] + F.pad(move[..., n:], (n, 0)))
+    turned, written = torch.stack(done).split([n, v], -1)  # [piece, pieces, batch, heads, n, :]
+    begun = [start[:, 0]]
+    for end, wrote in zip(turned[-1, :-1], written[-1, :-1], strict=True):
+        begun.append(end @ begun[-1] + wrote)
+    m = turned @ torch.stack(begun) + written
+    m = m.permute(2, 1, 0, 3, 4, 5).flatten(1, 2)
+    return torch.cat([start, m[:, :steps]], 1)

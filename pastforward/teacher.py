@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from pastforward.blocks import Attention
 from pastforward.config import TeacherConfig
 from pastforward.decoder import Decoder
+from pastforward.delta import DeltaEncoder
 from pastforward.encoder import CausalEncoder, Encoder, WindowEncoder
 from pastforward.memory import take
 from pastforward.oracle import Oracle
@@ -82,6 +83,10 @@ def _build_encoder(config: TeacherConfig, signature: Signature, memory: MemorySh
     if config.encoder == "window":
         window = config.window or signature.length
         return WindowEncoder(signature, memory, window, width, depth, heads)
+    if config.encoder == "delta":
+        return DeltaEncoder(
+            signature, memory, width, config.matrices, config.keys, config.turns
+        )
     steps = signature.length + 1
     pools = {
         "registers": lambda: RegisterPool(width, heads, steps, memory),
@@ -91,7 +96,7 @@ def _build_encoder(config: TeacherConfig, signature: Signature, memory: MemorySh
         ),
     }
     if config.encoder not in pools:
-        known = [*pools, "window"]
+        known = [*pools, "delta", "window"]
         raise UsageError(
             f"There is no encoder '{config.encoder}'; {nearest(config.encoder, known)}."
         )

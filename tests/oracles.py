@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from pastforward.delta import DeltaEncoder
 from pastforward.methods.dmt import WindowDMT
 from pastforward.objectives.dynamics import FLOOR
 from pastforward.pools import LinearPool, RegisterPool
@@ -44,6 +45,38 @@ def recurred(pool: LinearPool, h: Tensor) -> Tensor:
         m = factor * m + gain * torch.view_as_complex(pool.write(state).view(-1, 2))
         found.append(torch.view_as_real(m).view(pool.memory.slots, pool.memory.width))
     return torch.stack(found)
+
+
+def rewritten(encoder: DeltaEncoder, x: Tensor) -> Tensor:
+    """A delta memory before its norm for one sequence, `[T+1, K, D]`, one step and matrix at a time.
+
+    Gradients flow as in the encoder.
+    """
+    n, turns, count = encoder.keys, encoder.turns, encoder.matrices
+    matrices = [slot.view(n, -1) for slot in encoder.start[:count]]
+    found, before = [encoder.start], None
+    for symbol in x:
+        e = encoder.embed(symbol)
+        before = torch.zeros_like(e) if before is None else before
+        moves = encoder.moves(torch.cat([e, before])).chunk(count)
+        for i, (move, key, value) in enumerate(
+            zip(moves, encoder.key(before).chunk(count), encoder.value(e).chunk(count), strict=True)
+        ):
+            for turn in range(turns):
+                axis = move[turn * n : (turn + 1) * n]
+                amount = 2 * torch.sigmoid(move[turns * n + turn])
+                matrices[i] = _reflected(matrices[i], axis / axis.norm(), amount)
+            k, v = key / key.norm(), value / value.square().mean().add(1e-16).sqrt()
+            amount = 2 * torch.sigmoid(move[-1])
+            matrices[i] = _reflected(matrices[i], k, amount) + amount * torch.outer(k, v)
+        rest = encoder.input(e).view(-1, encoder.memory.width)
+        found.append(torch.cat([torch.stack([m.flatten() for m in matrices]), rest]))
+        before = e
+    return torch.stack(found)
+
+
+def _reflected(matrix: Tensor, axis: Tensor, amount: Tensor) -> Tensor:
+    return matrix - amount * torch.outer(axis, axis @ matrix)
 
 
 def _query(

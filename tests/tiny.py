@@ -13,7 +13,7 @@ from pastforward.teacher import Teacher, build_teacher
 from pastforward.types import Batch, Kind, Signature, Tokens, Vectors
 
 KINDS = {"tokens": (Tokens(5), Tokens(4)), "vectors": (Vectors(3), Vectors(2))}
-ENCODERS = ("linear", "registers", "state", "window")
+ENCODERS = ("delta", "linear", "registers", "state", "window")
 SIZES = [(1, 1), (2, 3), (7, 3)]
 """Awkward T and K."""
 
@@ -50,7 +50,8 @@ def student(what: Signature, cell: str = "gru", slots: int = 2, width: int = 4) 
 
 def teacher(what: Signature, own: Student, encoder: str = "registers", **changes: int) -> Teacher:
     torch.manual_seed(2)
-    sizes = {"width": 8, "depth": 1, "heads": 2, "decoder_depth": 1, "decoder_tokens": 2} | changes
+    sizes = {"width": 8, "depth": 1, "heads": 2, "decoder_depth": 1, "decoder_tokens": 2}
+    sizes |= {"keys": 2, "turns": 2} | changes
     return build_teacher(TeacherConfig(encoder=encoder, **sizes), what, own.memory).double()
 
 

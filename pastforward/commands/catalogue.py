@@ -17,7 +17,7 @@ Examples:
   pastforward list
 """
 
-ENCODERS = ("linear", "registers", "state", "window")
+ENCODERS = ("linear", "registers", "state", "delta", "window")
 """Names that `--teacher.encoder` takes."""
 
 

@@ -1,5 +1,9 @@
 """L5. Key-values: hold all pairs until their keys are asked for."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from pastforward.config import (
     Budget,
     DataConfig,
@@ -10,30 +14,38 @@ from pastforward.config import (
     StudentConfig,
     TeacherConfig,
 )
-from pastforward.recipes.ways import USUAL_WAY, WAYS, growing, stages
+from pastforward.recipes.ways import WAYS, growing, stages
 
-RATES = {"teacher": 4e-3, "smt": 4e-3, "dmt": 5e-4, "bptt": 1e-3}
+if TYPE_CHECKING:
+    from pastforward.data.tasks.key_values import KeyValues
 
-_MORE_TEACHER = {"smt+dmt": (("teacher", 0.22), ("smt", 0.38), ("dmt", 0.4))}
+RATES = {"teacher": 4e-3, "smt": 1e-3, "dmt": 5e-4, "bptt": 1e-3}
+
+_FROZEN = {
+    "smt": (("teacher", 0.3), ("smt-frozen", 0.7)),
+    "smt+dmt": (("teacher", 0.2), ("smt-frozen", 0.35), ("dmt", 0.45)),
+    "smt+dmt+bptt": (("teacher", 0.2), ("smt-frozen", 0.3), ("dmt", 0.3), ("bptt", 0.2)),
+}
 _FOLLOW = 1e-3
 _POSITIONS = 2048
+_MOST_KEYS = 128
+_NUMBERS = 4
+"""Of a value."""
 
 
-def key_values(way: str = USUAL_WAY, length: int = 64) -> RunConfig:
-    """T = `length`; 16 keys, as is usual.
-
-    A slot for every key: a register can then ask for one key wherever it stands. With 8 slots for
-    16 keys the teacher looks values up when they are asked for and its memories hold no pairs.
-    """
-    window = min(64, length)
+def key_values(task: KeyValues, data: DataConfig, way: str) -> RunConfig:
+    """One matrix with a row for every key, and a slot for the last input."""
+    keys = min(_MOST_KEYS, max(16, 2 ** (task.symbols - 1).bit_length()))
+    window = min(64, task.length)
     return RunConfig(
-        data=DataConfig(f"key_values:{length}"),
-        student=StudentConfig("mlp", slots=16, width=16),
-        teacher=TeacherConfig("registers", depth=2, heads=2, decoder_depth=2, sharpness=2.0),
-        # Outputs at every t, few of which count, are what finds the pairs: no sampled transitions.
-        smt=SMTConfig(anchors=2, noise=0.05, uniformity=0.01, pull=0.3),
+        data=data,
+        student=StudentConfig("mlp", slots=2, width=_NUMBERS * keys),
+        # A wide teacher has a wide readout, which looks the value up.
+        teacher=TeacherConfig("delta", width=128, matrices=1, keys=keys),
+        # Nothing goes around such a memory, so all credit comes through it: no futures to decode.
+        smt=SMTConfig(decoding=0.0),
         dmt=DMTConfig(window=window, dynamics=0.1),
-        fit=FitConfig(batch=max(8, min(32, _POSITIONS // length))),
+        fit=FitConfig(batch=max(8, min(32, _POSITIONS // task.length))),
         budget=Budget(seconds=600.0),
-        stages=growing(stages(way, RATES, WAYS | _MORE_TEACHER), window, _FOLLOW),
+        stages=growing(stages(way, RATES, WAYS | _FROZEN), window, _FOLLOW),
     )

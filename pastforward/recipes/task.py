@@ -20,6 +20,7 @@ from pastforward.config import (
 from pastforward.recipes.copy import copy
 from pastforward.recipes.key_values import key_values
 from pastforward.recipes.retrieval import retrieval
+from pastforward.recipes.tracking import tracking
 from pastforward.recipes.ways import USUAL_WAY, stages
 
 if TYPE_CHECKING:
@@ -29,9 +30,10 @@ _TUNED: dict[str, Callable[[str, int], RunConfig]] = {
     "copy": copy,
     "reversed_copy": copy,
     "retrieval": retrieval,
-    "key_values": key_values,
 }
 """Families whose recipes were tuned by hand."""
+
+_TRACKED = "parity", "s5", "modular"
 
 RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 2e-3, "bptt": 1e-3}
 """DMT has the readout's gradient: where labels know little, a student must learn without them."""
@@ -45,15 +47,20 @@ _ROLLOUT, _POSITIONS = 256, 2048
 
 def for_task(task: Task, data: DataConfig, way: str = USUAL_WAY) -> RunConfig:
     """A config for a task that `data` names."""
+    from pastforward.data.tasks.key_values import KeyValues
+
     if task.family in _TUNED:
         tuned = replace(_TUNED[task.family](way, task.length), data=data)
         # More symbols than the recipe was tuned with want more memory.
         enough = tuned.student.slots * tuned.student.width >= _FEWEST_PER_NAT * task.held
         return tuned if enough else replace(tuned, student=_memory(task))
+    if isinstance(task, KeyValues):
+        return key_values(task, data, way)
+    if task.family in _TRACKED:
+        return tracking(task, data, _memory(task), way)
     return RunConfig(
         data=data,
         student=_memory(task),
-        # Where every input moves the state, no linear map says how; depth finds more of it.
         teacher=TeacherConfig("registers", depth=3, decoder_depth=2),
         smt=SMTConfig(future=task.reach, noise=0.2, uniformity=0.01),
         dmt=DMTConfig(window=min(_ROLLOUT, task.length), dynamics=0.1),

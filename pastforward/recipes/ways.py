@@ -1,6 +1,6 @@
 """L5. Ways to train: named lists of stages, each a method for a share of the budget."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pastforward.config import Stage
@@ -36,6 +36,7 @@ _KIN = {
 
 
 _FOLLOWING = 0.6
+_ENOUGH = 128
 
 
 def stages(
@@ -78,6 +79,35 @@ def growing(stages: tuple[Stage, ...], window: int, lr: float | None = None) -> 
         ]
         grown.append(replace(stage, share=(1 - _FOLLOWING) * stage.share))
     return tuple(grown)
+
+
+def from_prefixes(
+    stages: tuple[Stage, ...], prefixes: Sequence[int], length: int
+) -> tuple[Stage, ...]:
+    """The same for T = `length`, the teacher's stage begun with prefixes of so many steps.
+
+    Where outputs tell a state all along, what moves it is found in few steps, and longer sequences
+    only make it exact, at lower rates. Whole ones get half as much again as each of the prefixes.
+    Labels of some hundred steps show a student all that moves a state.
+    """
+    if not prefixes:
+        return stages
+    found: list[Stage] = []
+    for stage in stages:
+        if stage.method == "teacher":
+            share = stage.share / (len(prefixes) + 1.5)
+            for steps in prefixes:
+                lr = stage.lr * _slowing(steps)
+                found.append(replace(stage, share=share, lr=lr, prefix=steps))
+            stage = replace(stage, share=1.5 * share, lr=stage.lr * _slowing(length))
+        elif stage.method in ("smt-frozen", "follow") and length > _ENOUGH:
+            stage = replace(stage, prefix=_ENOUGH)
+        found.append(stage)
+    return tuple(found)
+
+
+def _slowing(steps: int) -> float:
+    return min(1.0, (32 / steps) ** 0.5)
 
 
 def _rate(name: str, rates: Mapping[str, float]) -> float:

@@ -21,14 +21,14 @@ _CHOICES = {
 _AT_LEAST_ONE = (
     "student.slots", "student.width", "student.embed", "student.hidden", "teacher.width",
     "teacher.depth", "teacher.heads", "teacher.window", "teacher.decoder_depth",
-    "teacher.decoder_tokens", "teacher.distil_depth", "teacher.recompute", "smt.future",
+    "teacher.decoder_tokens", "teacher.matrices", "teacher.keys", "teacher.distil_depth", "teacher.recompute", "smt.future",
     "smt.anchors", "smt.transitions", "dmt.window", "dmt.visits", "fit.batch", "fit.accumulate",
     "fit.prefix",
 )  # fmt: skip
 _NOT_NEGATIVE = (
     "smt.decoding", "smt.prediction", "smt.dynamics", "smt.consistency", "smt.readout",
     "smt.uniformity", "smt.covariance", "smt.gaussian", "smt.pull", "smt.noise", "dmt.own",
-    "dmt.dynamics", "dmt.readout", "dmt.distil", "fit.weight_decay", "fit.warmup",
+    "dmt.dynamics", "dmt.readout", "teacher.turns", "dmt.distil", "fit.weight_decay", "fit.warmup",
     "fit.evaluations",
 )  # fmt: skip
 _SHARES_ERROR = 1e-6
@@ -200,6 +200,11 @@ def _lengths(config: RunConfig, length: int) -> Iterator[str]:
                 f"Stage '{stage.method}' has windows of {stage.window} steps; give it 1 to T = "
                 f"{length} of them, or none for --dmt.window."
             )
+        if stage.prefix is not None and not 1 <= stage.prefix <= length:
+            yield (
+                f"Stage '{stage.method}' reads prefixes of {stage.prefix} steps; give it 1 to T = "
+                f"{length} of them, or none for whole sequences."
+            )
     for name, what in (
         ("smt.future", "The future F"),
         ("smt.transitions", "The number of transitions"),
@@ -217,9 +222,10 @@ def _lengths(config: RunConfig, length: int) -> Iterator[str]:
 
 
 def _prefix(config: RunConfig, source: Source) -> Iterator[str]:
-    prefix = config.fit.prefix
-    if prefix and not source.batch(config.seed, 0, config.fit.batch).mask[:, :prefix].any():
-        yield f"No output counts in the first {prefix} steps; give a longer --fit.prefix, or none."
+    mask = source.batch(config.seed, 0, config.fit.batch).mask
+    for prefix in [config.fit.prefix, *(stage.prefix for stage in config.stages)]:
+        if prefix and not mask[:, :prefix].any():
+            yield f"No output counts in the first {prefix} steps; read longer prefixes, or none."
 
 
 def _dial(config: RunConfig, name: str) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any, Protocol
 
-from pastforward.config import RunConfig, Stage
+from pastforward.config import FitConfig, RunConfig, Stage
 from pastforward.data import open_data
 from pastforward.labels import open_labels
 from pastforward.methods import LEAVE_THE_STUDENT, METHODS, Method
@@ -86,9 +86,9 @@ class Run:
 
     def serial_calls(self) -> dict[str, int]:
         """Cell calls one after the other in an optimiser step, by stage."""
-        length = read_steps(self.config.fit, self.source.signature.length)
+        length = self.source.signature.length
         return {
-            stage.name: self._make_method(stage).serial_calls(length)
+            stage.name: self._make_method(stage).serial_calls(read_steps(self._dials(stage), length))
             for stage in self.config.stages
         }
 
@@ -98,12 +98,22 @@ class Run:
             config = replace(config, dmt=replace(config.dmt, window=stage.window))
         return METHODS[stage.method](self.student, self.guide, config)
 
+    def _dials(self, stage: Stage) -> FitConfig:
+        """Those of the run; where a stage reads prefixes, more sequences but fewer positions."""
+        dials = self.config.fit
+        if stage.prefix is None:
+            return dials
+        whole = read_steps(dials, self.source.signature.length)
+        steps = min(stage.prefix, whole)
+        return replace(dials, prefix=steps, batch=round(dials.batch * (whole / steps) ** 0.5))
+
     def _make_fit(self) -> Fit:
         method = self._make_method(self.stage)
         batches: Batches = self.store or self.source
         budget = self.config.budget.part(self.stage.share)
         seed = self.config.seed + 7919 * self.number
-        return Fit(method, batches, self.stage.lr, budget, self.config.fit, seed, self.device)
+        dials = self._dials(self.stage)
+        return Fit(method, batches, self.stage.lr, budget, dials, seed, self.device)
 
     def _step(self) -> dict[str, float]:
         terms = self.fit.step()
