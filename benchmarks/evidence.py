@@ -33,8 +33,11 @@ PARTS = {
     "copy-longer": "copy:128 --cells mlp --ways smt+dmt --seeds 1 2 --seconds 300",
     "copy-longer-bptt": f"copy:128 --cells mlp --ways bptt --seeds 1 2 --seconds 300 {FEW}",
     "copy-peers": "copy:128 --cells s4d mingru --ways parallel --seconds 120",
-    "lengths-smt": "s5,elements=2 modular stack parity --lengths 32 128 512 "
-    "--cells mlp --ways smt+dmt --seconds 120",
+    "lengths-smt": "stack --lengths 32 128 512 --cells mlp --ways smt+dmt --seconds 120",
+    "lengths-tracking-smt": "modular s5,elements=2 parity --lengths 512 128 32 --cells mlp "
+    "--ways smt+dmt --seconds 120",
+    "tracking-fresh": "s5,elements=2 modular --lengths 512 --cells mlp --ways smt+dmt --seeds 1 2 "
+    "--seconds 120",
     "lengths-retrieval-smt": "retrieval --lengths 32 128 512 --cells mlp --ways smt+dmt "
     "--seconds 120",
     "retrieval": "retrieval --lengths 512 --cells mlp --ways smt+dmt bptt --seeds 0 1 2 "
@@ -43,18 +46,24 @@ PARTS = {
     "--seconds 240",
     "retrieval-fresh": "retrieval:512 --cells mlp --ways smt+dmt --seeds 3 4 --seconds 120",
     "retrieval-1024": "retrieval:1024 --cells mlp --ways smt+dmt bptt --seeds 1 --seconds 300",
-    "prefix": "s5,elements=2 modular --lengths 512 --cells mlp --ways smt+dmt bptt "
-    "--fit.prefix 32 --fit.batch 32 --seconds 120",
+    "prefix": "s5,elements=2 modular --lengths 512 --cells mlp --ways bptt --fit.prefix 32 "
+    "--fit.batch 32 --seconds 120",
+    "prefix-128": "modular:128 --cells mlp --ways bptt --fit.prefix 32 --fit.batch 32 "
+    "--seconds 120",
     "cells": "retrieval:512 --cells elman gru lstm transformer --ways smt+dmt bptt --seconds 120",
     "cells-bptt": "retrieval stack modular parity s5,elements=2 --lengths 128 512 "
     f"--cells gru elman --ways bptt --seconds 120 {FEW}",
-    "cells-smt": "stack s5,elements=2 parity --lengths 128 --cells gru elman --ways smt+dmt "
+    "transformer-bptt": "retrieval stack modular parity s5,elements=2 --lengths 32 128 512 "
+    f"--cells transformer --ways bptt --seconds 120 {FEW}",
+    "cells-smt": "stack --lengths 128 --cells gru elman --ways smt+dmt --seconds 120",
+    "cells-tracking-smt": "s5,elements=2 modular parity --lengths 128 --cells gru elman "
+    "transformer --ways smt+dmt --seconds 120",
+    "cells-rest-smt": "retrieval stack --lengths 128 512 --cells gru elman --ways smt+dmt "
     "--seconds 120",
     "cells-copy-bptt": f"copy:128 --cells gru elman --ways bptt --seconds 120 {FEW}",
     "cells-copy-smt": "copy:128 --cells gru elman --ways smt+dmt --seconds 120",
-    "key_values": "key_values:64 --cells mlp --ways smt+dmt bptt --seconds 300",
-    "key_values-bptt": f"key_values:64 --cells mlp --ways bptt --seconds 300 {FEW}",
-    "key_values-fresh": "key_values:64 --cells mlp --ways smt+dmt --seeds 1 --seconds 300",
+    "key_values": "key_values:64 --cells mlp --ways smt+dmt --seeds 1 2 --seconds 300",
+    "key_values-bptt": "key_values:64 --cells mlp --ways bptt --seeds 1 2 --seconds 300 --search",
     "digits": "digits --cells mlp s4d mingru attention --ways bptt smt+dmt smt+dmt+bptt distil "
     "--seeds 1 2 --seconds 95",
     "digits-bptt": f"digits --cells mlp --ways bptt --seeds 1 2 --seconds 95 {FEW}",
@@ -75,9 +84,13 @@ PARTS |= FRONTIER
 
 SIDE_BY_SIDE = {
     "side by side": (
-        "lengths-bptt", "lengths-copy", "lengths-smt", "lengths-retrieval-smt", "lengths-copy-smt",
+        "lengths-bptt", "lengths-copy", "lengths-smt", "lengths-tracking-smt",
+        "lengths-retrieval-smt", "lengths-copy-smt",
     ),
-    "other cells": ("cells-bptt", "cells-copy-bptt", "cells-smt", "cells-copy-smt"),
+    "other cells": (
+        "cells-bptt", "transformer-bptt", "cells-copy-bptt", "cells-smt", "cells-tracking-smt",
+        "cells-rest-smt", "cells-copy-smt",
+    ),
 }  # fmt: skip
 """Comparisons of one table: BPTT's runs need not be made again when a recipe of SMT changes."""
 
@@ -85,8 +98,8 @@ QUESTIONS = "lengths", "geometry"
 ASKED = tuple(
     f"{comparison}/{task}/mlp/{way}/seed0"
     for task, bptt, smt in (
-        ("parity32", "lengths-bptt", "lengths-smt"),
-        ("s532-elements2", "lengths-bptt", "lengths-smt"),
+        ("parity32", "lengths-bptt", "lengths-tracking-smt"),
+        ("s532-elements2", "lengths-bptt", "lengths-tracking-smt"),
         ("retrieval128", "lengths-bptt", "lengths-retrieval-smt"),
         ("copy64", "lengths-copy", "lengths-copy-smt"),
     )

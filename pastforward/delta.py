@@ -35,7 +35,7 @@ class DeltaEncoder(Encoder):
         self, signature: Signature, memory: MemoryShape, width: int,
         matrices: int | None = None, keys: int = 4, turns: int = 0,
     ) -> None:  # fmt: skip
-        """`matrices` slots, half when not given, of `keys` = n rows; R has `turns` reflections.
+        """`matrices` slots, half when not given, have `keys` = n rows; R has `turns` reflections.
 
         Raises `UsageError` for a memory that can't be cut so.
         """
@@ -45,8 +45,8 @@ class DeltaEncoder(Encoder):
         if count > memory.slots or memory.width % keys:
             raise UsageError(
                 f"A delta encoder fills {count} of K = {memory.slots} slots with matrices of "
-                f"{keys} rows, D = {memory.width} numbers each; give --teacher.matrices up to K and "
-                "--teacher.keys that divide D, or other --student.slots and --student.width."
+                f"{keys} rows, D = {memory.width} numbers each; give --teacher.matrices up to K, "
+                "--teacher.keys that divide D, or another --student.slots and --student.width."
             )
         self.embed = embedding(signature.inputs, width)
         self.moves = Mlp(2 * width, width, count * (turns * keys + turns + 1))
@@ -61,16 +61,17 @@ class DeltaEncoder(Encoder):
             nn.init.constant_(amounts[:, -1:], _SELDOM)
 
     def labels(self, x: Tensor) -> Tensor:
-        """See `Encoder`."""
-        e = self.embed(x)
-        start = self.start.expand(len(e), 1, -1, -1)
-        matrices = start[:, :, : self.matrices].unflatten(-1, (self.keys, -1))
-        matrices = matrix_recurrence(*self._changes(e), matrices).flatten(-2)
-        if self.input is None:
-            return rms_norm(matrices)
-        inputs = self.input(e).unflatten(-1, (-1, self.memory.width))
-        inputs = torch.cat([start[:, :, self.matrices :], inputs], 1)
-        return rms_norm(torch.cat([matrices, inputs], 2))
+        """See `Encoder`; in full precision, since errors of a product of T matrices add up."""
+        with torch.autocast(x.device.type, enabled=False):
+            e = self.embed(x)
+            start = self.start.expand(len(e), 1, -1, -1)
+            matrices = start[:, :, : self.matrices].unflatten(-1, (self.keys, -1))
+            matrices = matrix_recurrence(*self._changes(e), matrices).flatten(-2)
+            if self.input is None:
+                return rms_norm(matrices)
+            inputs = self.input(e).unflatten(-1, (-1, self.memory.width))
+            inputs = torch.cat([start[:, :, self.matrices :], inputs], 1)
+            return rms_norm(torch.cat([matrices, inputs], 2))
 
     def at(self, x: Tensor, times: Int[Tensor, "batch count"]) -> Tensor:
         """See `Encoder`."""

@@ -1,9 +1,10 @@
-"""L0. A diagonal linear recurrence, all steps at once: pairs of numbers that turn and fade.
+"""L0. Linear recurrences, all steps at once: pairs of numbers that turn and fade, and matrices.
 
 Two neighbours of a memory are one complex number, which a step multiplies by a learned lambda =
 exp(-fade + i turn) of its own, as in diagonal state spaces (Gu et al. 2022, arXiv 2206.11893).
 Sequences are cut into pieces: one matrix moves what is written within a piece to all its steps, one
-what stands at the ends of pieces to the next, so that there is no loop over time.
+what stands at the ends of pieces to the next, so that there is no loop over time. Where every step
+moves memories by a matrix of its own, pieces of sqrt(T) steps are run side by side.
 """
 
 from math import ceil, isqrt, pi

@@ -84,9 +84,7 @@ def _build_encoder(config: TeacherConfig, signature: Signature, memory: MemorySh
         window = config.window or signature.length
         return WindowEncoder(signature, memory, window, width, depth, heads)
     if config.encoder == "delta":
-        return DeltaEncoder(
-            signature, memory, width, config.matrices, config.keys, config.turns
-        )
+        return DeltaEncoder(signature, memory, width, config.matrices, config.keys, config.turns)
     steps = signature.length + 1
     pools = {
         "registers": lambda: RegisterPool(width, heads, steps, memory),

@@ -48,10 +48,7 @@ def recurred(pool: LinearPool, h: Tensor) -> Tensor:
 
 
 def rewritten(encoder: DeltaEncoder, x: Tensor) -> Tensor:
-    """A delta memory before its norm for one sequence, `[T+1, K, D]`, one step and matrix at a time.
-
-    Gradients flow as in the encoder.
-    """
+    """A delta memory before its norm, `[T+1, K, D]` of one sequence, step by step and by matrix."""
     n, turns, count = encoder.keys, encoder.turns, encoder.matrices
     matrices = [slot.view(n, -1) for slot in encoder.start[:count]]
     found, before = [encoder.start], None

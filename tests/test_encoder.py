@@ -274,6 +274,14 @@ def test_reflections_keep_what_a_matrix_holds():
     assert apart[2] > 1e-3
 
 
+def test_a_long_product_is_not_taken_in_half_precision():
+    encoder = build("delta", length=300, keys=4, turns=4).float()
+    x = inputs("tokens", 2, 300)
+    with torch.autocast("cpu", torch.bfloat16):
+        labels = encoder.labels(x)
+    assert torch.equal(labels, encoder.labels(x))
+
+
 def test_registers_see_where_and_are_told_apart():
     pool = build("registers").pool
     h = torch.ones(1, 6, 8, dtype=torch.float64)

@@ -51,7 +51,7 @@ def tracking(task: Task, data: DataConfig, student: StudentConfig, way: str) -> 
             "delta", matrices=_MATRICES.get(task.family), keys=_TURNS, turns=_TURNS
         ),
         # Nothing goes around such a memory, so all credit comes through it: no futures to decode.
-        smt=SMTConfig(decoding=0.0),
+        smt=SMTConfig(future=task.reach, decoding=0.0),
         dmt=DMTConfig(window=window, dynamics=0.1),
         fit=FitConfig(batch=max(8, min(32, _POSITIONS // task.length))),
         budget=Budget(seconds=600.0),

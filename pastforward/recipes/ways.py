@@ -96,13 +96,15 @@ def from_prefixes(
     for stage in stages:
         if stage.method == "teacher":
             share = stage.share / (len(prefixes) + 1.5)
-            for steps in prefixes:
-                lr = stage.lr * _slowing(steps)
-                found.append(replace(stage, share=share, lr=lr, prefix=steps))
-            stage = replace(stage, share=1.5 * share, lr=stage.lr * _slowing(length))
+            found += [
+                replace(stage, share=share, lr=stage.lr * _slowing(steps), prefix=steps)
+                for steps in prefixes
+            ]
+            found.append(replace(stage, share=1.5 * share, lr=stage.lr * _slowing(length)))
         elif stage.method in ("smt-frozen", "follow") and length > _ENOUGH:
-            stage = replace(stage, prefix=_ENOUGH)
-        found.append(stage)
+            found.append(replace(stage, prefix=_ENOUGH))
+        else:
+            found.append(stage)
     return tuple(found)
 
 

@@ -21,14 +21,14 @@ _CHOICES = {
 _AT_LEAST_ONE = (
     "student.slots", "student.width", "student.embed", "student.hidden", "teacher.width",
     "teacher.depth", "teacher.heads", "teacher.window", "teacher.decoder_depth",
-    "teacher.decoder_tokens", "teacher.matrices", "teacher.keys", "teacher.distil_depth", "teacher.recompute", "smt.future",
-    "smt.anchors", "smt.transitions", "dmt.window", "dmt.visits", "fit.batch", "fit.accumulate",
-    "fit.prefix",
+    "teacher.decoder_tokens", "teacher.matrices", "teacher.keys", "teacher.distil_depth",
+    "teacher.recompute", "smt.future", "smt.anchors", "smt.transitions", "dmt.window",
+    "dmt.visits", "fit.batch", "fit.accumulate", "fit.prefix",
 )  # fmt: skip
 _NOT_NEGATIVE = (
-    "smt.decoding", "smt.prediction", "smt.dynamics", "smt.consistency", "smt.readout",
-    "smt.uniformity", "smt.covariance", "smt.gaussian", "smt.pull", "smt.noise", "dmt.own",
-    "dmt.dynamics", "dmt.readout", "teacher.turns", "dmt.distil", "fit.weight_decay", "fit.warmup",
+    "teacher.turns", "smt.decoding", "smt.prediction", "smt.dynamics", "smt.consistency",
+    "smt.readout", "smt.uniformity", "smt.covariance", "smt.gaussian", "smt.pull", "smt.noise",
+    "dmt.own", "dmt.dynamics", "dmt.readout", "dmt.distil", "fit.weight_decay", "fit.warmup",
     "fit.evaluations",
 )  # fmt: skip
 _SHARES_ERROR = 1e-6

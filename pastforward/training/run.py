@@ -88,7 +88,9 @@ class Run:
         """Cell calls one after the other in an optimiser step, by stage."""
         length = self.source.signature.length
         return {
-            stage.name: self._make_method(stage).serial_calls(read_steps(self._dials(stage), length))
+            stage.name: self._make_method(stage).serial_calls(
+                read_steps(self._dials(stage), length)
+            )
             for stage in self.config.stages
         }
 

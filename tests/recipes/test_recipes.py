@@ -15,7 +15,7 @@ from pastforward.methods import METHODS
 from pastforward.peers import PEERS
 from pastforward.recipes import RECIPES, USUAL_WAY, WAYS, for_path, stages
 from pastforward.recipes.copy import RATES
-from pastforward.recipes.ways import growing
+from pastforward.recipes.ways import from_prefixes, growing
 from pastforward.training import Existing, Run, RunFolder, Silent, check
 from pastforward.types import UsageError
 
@@ -82,6 +82,47 @@ def test_a_stage_has_windows_of_its_own(tmp_path):
     wide = replace(run.config, stages=(Stage("follow", 1.0, 1e-3, 33),))
     with pytest.raises(UsageError, match="'follow' has windows of 33 steps; give it 1 to T = 32"):
         check(wide, open_data(wide.data))
+
+
+def test_a_teacher_begins_with_short_sequences_at_high_rates():
+    usual = stages("two-stage", RATES)
+    begun = from_prefixes(usual, [16, 128], 512)
+    assert [(stage.method, stage.prefix) for stage in begun] == [
+        ("teacher", 16), ("teacher", 128), ("teacher", None), ("smt-frozen", 128), ("dmt", None),
+    ]  # fmt: skip
+    first, second, whole = begun[:3]
+    assert first.share == second.share == pytest.approx(whole.share / 1.5)
+    assert first.share + second.share + whole.share == pytest.approx(usual[0].share)
+    rates = [stage.lr / usual[0].lr for stage in begun[:3]]
+    assert rates == pytest.approx([1.0, 0.5, 0.25])
+    assert from_prefixes(usual, [], 512) == usual
+    assert from_prefixes(usual, [16], 64)[2].prefix is None  # labels of 64 steps are few enough
+
+
+def test_a_stage_reads_prefixes_of_more_sequences(tmp_path):
+    config = RECIPES["copy32"]("smt")
+    parts = (Stage("teacher", 0.5, 1e-3, prefix=8), Stage("smt", 0.5, 1e-3))
+    run = two_steps(replace(config, data=DataConfig("parity:32"), stages=parts), tmp_path / "run")
+    assert list(run.serial_calls()) == ["teacher, prefixes of 8", "smt"]
+    assert run.spent.tokens == 4 * 8 + 2 * 32
+    with pytest.raises(UsageError, match="'teacher' reads prefixes of 33 steps; give it 1 to T"):
+        check(replace(run.config, stages=(Stage("teacher", 1.0, 1e-3, prefix=33),)), run.source)
+    late = replace(run.config, data=DataConfig("copy:32"), stages=parts)
+    with pytest.raises(UsageError, match="No output counts in the first 8 steps"):
+        check(late, open_data(late.data))
+
+
+@pytest.mark.parametrize("name", ["parity:512,every=64", "s5:128,every=20", "modular:64,every=30"])
+def test_prefixes_hold_questions(name):
+    config = for_path(name)
+    check(config, open_data(config.data))
+
+
+@pytest.mark.parametrize(("symbols", "keys"), [(4, 16), (16, 16), (17, 32), (64, 64), (999, 128)])
+def test_key_values_have_a_row_for_every_key(symbols, keys):
+    config = for_path(f"key_values:64,pairs=4,symbols={symbols}")
+    assert config.teacher.keys == keys
+    assert config.student.width == 4 * keys
 
 
 @pytest.mark.parametrize("cell", CELLS)
