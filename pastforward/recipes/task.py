@@ -33,8 +33,6 @@ _TUNED: dict[str, Callable[[str, int], RunConfig]] = {
 }
 """Families whose recipes were tuned by hand."""
 
-_TRACKED = "parity", "s5", "modular"
-
 RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 2e-3, "bptt": 1e-3}
 """DMT has the readout's gradient: where labels know little, a student must learn without them."""
 
@@ -48,6 +46,8 @@ _ROLLOUT, _POSITIONS = 256, 2048
 def for_task(task: Task, data: DataConfig, way: str = USUAL_WAY) -> RunConfig:
     """A config for a task that `data` names."""
     from pastforward.data.tasks.key_values import KeyValues
+    from pastforward.data.tasks.modular import Modular
+    from pastforward.data.tasks.tracking import Tracked
 
     if task.family in _TUNED:
         tuned = replace(_TUNED[task.family](way, task.length), data=data)
@@ -56,7 +56,7 @@ def for_task(task: Task, data: DataConfig, way: str = USUAL_WAY) -> RunConfig:
         return tuned if enough else replace(tuned, student=_memory(task))
     if isinstance(task, KeyValues):
         return key_values(task, data, way)
-    if task.family in _TRACKED:
+    if isinstance(task, Tracked | Modular):
         return tracking(task, data, _memory(task), way)
     return RunConfig(
         data=data,

@@ -17,7 +17,8 @@ from pastforward.config import (
 from pastforward.recipes.ways import WAYS, from_prefixes, growing, stages
 
 if TYPE_CHECKING:
-    from pastforward.data import Task
+    from pastforward.data.tasks.modular import Modular
+    from pastforward.data.tasks.tracking import Tracked
 
 RATES = {"teacher": 4e-3, "smt": 2e-3, "dmt": 1e-4, "bptt": 1e-3}
 
@@ -39,10 +40,10 @@ each operator before it, and a student has to learn them all for every matrix.""
 _WINDOW, _POSITIONS = 32, 2048
 
 
-def tracking(task: Task, data: DataConfig, student: StudentConfig, way: str) -> RunConfig:
+def tracking(
+    task: Tracked | Modular, data: DataConfig, student: StudentConfig, way: str
+) -> RunConfig:
     """A config for a task whose outputs tell its state, every so many steps."""
-    asked = task.length // max(1, task.reach // 4)  # questions in a sequence
-    every = task.length // asked
     window = min(_WINDOW, task.length)
     return RunConfig(
         data=data,
@@ -57,7 +58,7 @@ def tracking(task: Task, data: DataConfig, student: StudentConfig, way: str) -> 
         budget=Budget(seconds=600.0),
         stages=from_prefixes(
             growing(stages(way, RATES, WAYS | _FROZEN), window, _FOLLOW),
-            [steps for steps in _PREFIXES if 2 * every <= steps < task.length],
+            [steps for steps in _PREFIXES if 2 * task.every <= steps < task.length],
             task.length,
         ),
     )

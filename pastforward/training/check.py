@@ -222,8 +222,11 @@ def _lengths(config: RunConfig, length: int) -> Iterator[str]:
 
 
 def _prefix(config: RunConfig, source: Source) -> Iterator[str]:
+    asked = [config.fit.prefix, *(stage.prefix for stage in config.stages)]
+    if not any(asked):
+        return
     mask = source.batch(config.seed, 0, config.fit.batch).mask
-    for prefix in [config.fit.prefix, *(stage.prefix for stage in config.stages)]:
+    for prefix in asked:
         if prefix and not mask[:, :prefix].any():
             yield f"No output counts in the first {prefix} steps; read longer prefixes, or none."
 

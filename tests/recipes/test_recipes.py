@@ -112,7 +112,9 @@ def test_a_stage_reads_prefixes_of_more_sequences(tmp_path):
         check(late, open_data(late.data))
 
 
-@pytest.mark.parametrize("name", ["parity:512,every=64", "s5:128,every=20", "modular:64,every=30"])
+@pytest.mark.parametrize(
+    "name", ["parity:512,every=64", "parity:64,every=60", "s5:128,every=20", "modular:64,every=60"]
+)
 def test_prefixes_hold_questions(name):
     config = for_path(name)
     check(config, open_data(config.data))
