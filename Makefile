@@ -1,4 +1,4 @@
-# make run    BPTT beside SMT then DMT, where range is long and on embedded real data: one table
+# make run    BPTT beside SMT then DMT: far memory, state tracking, embedded real data; one table
 # make test   lint, types, tests
 # make setup  what both need; a second call does nothing
 PYTHON ?= python3
@@ -7,7 +7,7 @@ BIN := .venv/bin
 .PHONY: run test setup clean
 
 run: setup
-	$(BIN)/pastforward compare retrieval:512 digits --cells mlp --ways bptt smt+dmt --seconds 100 \
+	$(BIN)/pastforward compare retrieval:512 modular:128 digits --cells mlp --ways bptt smt+dmt --seconds 100 \
 	  --name run --overwrite
 
 test: setup

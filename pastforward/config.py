@@ -204,8 +204,8 @@ class Stage:
     window: int | None = None
     """k of this stage, where it isn't that of --dmt.window."""
     prefix: int | None = None
-    """p, steps of each sequence that this stage reads, from the first; it reads sqrt(T / p) times as
-    many sequences. Those of the run when not given."""
+    """p, steps of each sequence that this stage reads, from the first, of sqrt(T / p) times as many
+    sequences. Those of the run when not given."""
 
     @property
     def name(self) -> str:
