@@ -58,6 +58,8 @@ PARTS = {
     "cells-smt": "stack --lengths 128 --cells gru elman --ways smt+dmt --seconds 120",
     "cells-tracking-smt": "s5,elements=2 modular parity --lengths 128 --cells gru elman "
     "transformer --ways smt+dmt --seconds 120",
+    "cells-tracking-512-smt": "s5,elements=2 modular --lengths 512 --cells elman gru "
+    "--ways smt+dmt --seconds 120",
     "cells-rest-smt": "retrieval stack --lengths 128 512 --cells gru elman --ways smt+dmt "
     "--seconds 120",
     "cells-copy-bptt": f"copy:128 --cells gru elman --ways bptt --seconds 120 {FEW}",
@@ -89,7 +91,7 @@ SIDE_BY_SIDE = {
     ),
     "other cells": (
         "cells-bptt", "transformer-bptt", "cells-copy-bptt", "cells-smt", "cells-tracking-smt",
-        "cells-rest-smt", "cells-copy-smt",
+        "cells-tracking-512-smt", "cells-rest-smt", "cells-copy-smt",
     ),
 }  # fmt: skip
 """Comparisons of one table: BPTT's runs need not be made again when a recipe of SMT changes."""
