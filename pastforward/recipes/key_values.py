@@ -31,7 +31,7 @@ _FOLLOW = 3e-4
 _POSITIONS = 2048
 _MOST_KEYS = 128
 _MATRICES, _NUMBERS = 2, 4
-"""Two codes of so many numbers for every value: twice told is easier to read."""
+"""Codes for every value, one in each matrix, and the numbers of a code."""
 
 
 def key_values(task: KeyValues, data: DataConfig, way: str) -> RunConfig:

@@ -25,7 +25,7 @@ RATES = {"teacher": 4e-3, "smt": 2e-3, "dmt": 1e-4, "bptt": 1e-3}
 _FOLLOW = 1e-3
 """Rate of windows from labels. DMT has less: of a solved task it follows the noise."""
 
-# Labels by turns that hang on the input alone are as good as they get: frozen ones cost less.
+# A step from frozen labels costs less. What joint training would give is open (docs/log.md).
 _FROZEN = {
     "smt": (("teacher", 0.5), ("smt-frozen", 0.5)),
     "smt+dmt": (("teacher", 0.4), ("smt-frozen", 0.3), ("dmt", 0.3)),

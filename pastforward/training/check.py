@@ -228,7 +228,7 @@ def _prefix(config: RunConfig, source: Source) -> Iterator[str]:
     mask = source.batch(config.seed, 0, config.fit.batch).mask
     for prefix in asked:
         if prefix and not mask[:, :prefix].any():
-            yield f"No output counts in the first {prefix} steps; read longer prefixes, or none."
+            yield f"No output counts in the first {prefix} steps; give a longer prefix, or none."
 
 
 def _dial(config: RunConfig, name: str) -> Any:
