@@ -3,37 +3,35 @@
 Written by `python benchmarks/evidence.py page`; how each table was made stands below it.
 """
 
-import json
+import math
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from functools import partial
 from typing import Any
+
+from evidence_parts import BITS, DOCS, FRONTIER, PARTS, WITH_MLP, WITH_OTHERS, read
 
 from pastforward.comparing.results import Line, Row, Spread, aggregate
 from pastforward.comparing.table import count, figures, percents
 
-ROOT = Path(__file__).parent.parent
-RESULTS, DOCS = ROOT / "benchmarks" / "results", ROOT / "docs"
 LEVEL = 0.01
 """Nats by which two ways must differ before one is called the better."""
+NOT_LEARNED = 0.5
+"""Share of the unigram's loss above which a teacher has not learned the task."""
 
 
-def read(name: str) -> list[dict[str, Any]]:
-    path = RESULTS / f"evidence-{name}.json"
-    return json.loads(path.read_text())["rows"] if path.exists() else []
-
-
-def table(lines: Iterable[Line]) -> Iterable[str]:
+def table(lines: Iterable[Line], bits: bool = False) -> Iterable[str]:
     """Losing settings like winning ones; the floor is the loss of the best possible predictor."""
     yield (
-        "| task | network | trained by | nats | right | teacher nats | floor | weights "
-        "| M positions | serial cell calls | n |"
+        f"| task | network | trained by | nats {'| bits ' if bits else ''}| right | teacher nats "
+        "| floor | weights | M positions | serial cell calls | n |"
     )
-    yield "|---" * 11 + "|"
+    yield "|---" * (12 if bits else 11) + "|"
     for line in lines:
         one = line.setting
         floor = line.floors.get("best", line.floors.get("unigram"))
+        told = f"| {line.nats.mean / math.log(2):.3f} " if bits and line.nats else ""
         yield (
-            f"| {one.task} | {one.cell} | {one.way} | {figures(line.nats, 3)} "
+            f"| {one.task} | {one.cell} | {one.way} | {figures(line.nats, 3)} {told}"
             f"| {percents(line.accuracy)} | {figures(line.teacher, 3)} "
             f"| {'-' if floor is None else f'{floor:.3f}'} | {line.parameters or 0:,} "
             f"| {mean(line.tokens, 1e6):.1f} | {mean(line.calls, 1.0):,.0f} | {count(line)} |"
@@ -53,13 +51,44 @@ def side_by_side(lines: Sequence[Line]) -> Iterable[str]:
         pair = [by_way.get((task, cell, way)) for way in ("bptt", "smt+dmt")]
         shown = [["-", "-"] if line is None else [percents(line.accuracy), figures(line.nats, 3)]
                  for line in pair]  # fmt: skip
-        found = [line.nats.mean if line and line.nats else float("inf") for line in pair]
-        if LEVEL < abs(found[0] - found[1]) < float("inf"):
-            better = found.index(min(found))
+        better = better_of(pair)
+        if better is not None:
             shown[better][0] = f"**{shown[better][0]}**"
         teacher = figures(pair[1].teacher, 3) if pair[1] else "-"
         family, length, _ = order((task, cell))
         yield f"| {' | '.join([family, str(length), cell, *shown[0], *shown[1], teacher])} |"
+
+
+def by_cell(lines: Sequence[Line]) -> Iterable[str]:
+    """A row for each task and T, BPTT and SMT then DMT for each cell; the better is bold."""
+    cells = sorted({line.setting.cell for line in lines})
+    yield "| task | T |" + "".join(f" {cell}: BPTT | SMT then DMT |" for cell in cells)
+    yield "|---" * (2 + 2 * len(cells)) + "|"
+    by_way = {(line.setting.task, line.setting.cell, line.setting.way): line for line in lines}
+    for task in sorted({line.setting.task for line in lines}, key=lambda name: order((name, ""))):
+        shown = []
+        for cell in cells:
+            pair = [by_way.get((task, cell, way)) for way in ("bptt", "smt+dmt")]
+            right = ["-" if line is None else percents(line.accuracy) for line in pair]
+            better = better_of(pair)
+            if better is not None:
+                right[better] = f"**{right[better]}**"
+            if (
+                pair[1]
+                and pair[1].teacher
+                and pair[1].teacher.mean > (NOT_LEARNED * pair[1].floors["unigram"])
+            ):
+                right[1] += " †"
+            shown += right
+        yield f"| {' | '.join([*map(str, order((task, ''))[:2]), *shown])} |"
+
+
+def better_of(pair: Sequence[Line | None]) -> int | None:
+    """Which of two has the lower loss, if the difference says anything."""
+    first, second = (line.nats.mean if line and line.nats else math.inf for line in pair)
+    if LEVEL < abs(first - second) < math.inf:
+        return int(second < first)
+    return None
 
 
 def order(asked: tuple[str, str]) -> tuple[str, int, str]:
@@ -113,15 +142,39 @@ def states_table(rows: list[dict[str, Any]]) -> Iterable[str]:
             yield f"| {task} | {way} | {state} | {' | '.join(right)} | {often} |"
 
 
-def section(*names: str, beside: bool = False) -> str:
+def gap_table(rows: list[dict[str, Any]]) -> Iterable[str]:
+    """What a student loses against its teacher, and how much of it by what."""
+    yield "| task | teacher nats | student nats | readout | one step | compounding | start |"
+    yield "|---" * 7 + "|"
+    for row in rows:
+        facts = row["facts"]
+        losses = [facts["teacher"]["nats"], facts["alone"]["nats"], *facts["parts"].values()]
+        shown = " | ".join(f"{nats:.4f}" for nats in losses)
+        yield f"| {row['run'].split('/')[1]} | {shown} |"
+
+
+def future_table(rows: list[dict[str, Any]]) -> Iterable[str]:
+    """How well linear probes read outputs to come from memories."""
+    farthest = (1, 2, 4, 8)
+    yield "| task | trained by | memories | " + " | ".join(f"j = {j}" for j in farthest) + " |"
+    yield "|---" * (3 + len(farthest)) + "|"
+    for row in rows:
+        _, task, _, way, _ = row["run"].split("/")
+        for who in ("student", "labels", "untrained"):
+            if who in row["facts"]:
+                found = row["facts"][who]
+                right = [f"{found[j - 1]['accuracy']:.1%}" if j <= len(found) else "-"
+                         for j in farthest]  # fmt: skip
+                yield f"| {task} | {way} | {who} | {' | '.join(right)} |"
+
+
+def section(*names: str, drawn: Any = table) -> str:
     """The table of comparisons, how they were made and on what; or that they were not made."""
     missing = [name for name in names if not read(name)]
     if missing:
         return f"not run yet (`python benchmarks/evidence.py {' '.join(missing)}`)."
-    rows = [Row(**row) for name in names for row in read(name)]
-    lines = aggregate(rows)
-    drawn = side_by_side(lines) if beside else table(lines)
-    return "\n".join([*drawn, "", *(made(name) for name in names)])
+    lines = aggregate([Row(**row) for name in names for row in read(name)])
+    return "\n".join([*drawn(lines), "", *(made(name) for name in names)])
 
 
 def frontier(names: Sequence[str]) -> str:
@@ -146,24 +199,39 @@ def analyses(question: str) -> str:
     rows = [row for row in read("analyses") if row["question"] == question]
     if not rows:
         return "not asked yet (`python benchmarks/evidence.py analyses`)."
-    drawn = {"lengths": lengths_table, "geometry": states_table}[question](rows)
+    drawn = {"gap": gap_table, "lengths": lengths_table, "geometry": states_table,
+             "future": future_table}[question](rows)  # fmt: skip
     where = ", ".join(sorted({f"{row['hardware']}, {row['date']}" for row in rows}))
     file = "benchmarks/results/evidence-analyses.json"
-    notes = f"`python benchmarks/evidence.py analyses` (seed 0; {where}; `{file}`)"
+    seeds = ", ".join(sorted({row["run"].rpartition("seed")[2] for row in rows}))
+    notes = f"`python benchmarks/evidence.py analyses` (seed(s) {seeds}; {where}; `{file}`)"
     return "\n".join([*drawn, "", notes])
 
 
-def write_page(
-    parts: Iterable[str], beside: dict[str, Sequence[str]], sizes: Iterable[str],
-    questions: Iterable[str],
-) -> None:  # fmt: skip
-    """A table for each comparison; for those `beside` each other; of `sizes`; of questions."""
+def samples() -> str:
+    """What students wrote."""
+    rows = read("samples")
+    if not rows:
+        return "not drawn yet (`python benchmarks/evidence.py samples`)."
+    quoted = [f"{row['run']}:\n\n```\n{row['text'].strip()}\n```" for row in rows]
+    file = "benchmarks/results/evidence-samples.json"
+    note = (
+        f"`python benchmarks/evidence.py samples` (temperature {rows[0]['temperature']}; `{file}`)"
+    )
+    return "\n\n".join([*quoted, note])
+
+
+def write_page(questions: Iterable[str]) -> None:
+    """docs/results.md, with a table for each comparison and question that its text asks for."""
     text = (DOCS / "results.in.md").read_text()
-    for name in parts:
-        text = text.replace(f"{{{name}}}", section(name))
-    for name, compared in beside.items():
-        text = text.replace(f"{{{name}}}", section(*compared, beside=True))
-    text = text.replace("{frontier}", frontier(list(sizes)))
+    for name in PARTS:
+        drawn = partial(table, bits=name in BITS)
+        text = text.replace(f"{{{name}}}", section(name, drawn=drawn))
+    text = text.replace("{side by side}", section(*WITH_MLP, drawn=side_by_side))
+    text = text.replace("{other cells}", section(*WITH_OTHERS, drawn=by_cell))
+    text = text.replace("{fresh}", section("fresh-bptt", "fresh-smt", drawn=side_by_side))
+    text = text.replace("{frontier}", frontier(list(FRONTIER)))
+    text = text.replace("{samples}", samples())
     for question in questions:
         text = text.replace(f"{{{question}}}", analyses(question))
     (DOCS / "results.md").write_text(text)

@@ -47,6 +47,9 @@ class StudentConfig:
     """E, width of an embedded input."""
     hidden: int = 128
     """Hidden units of the readout."""
+    scale: float = 1.0
+    """Memory scale of elman, gru and lstm: root-mean-square of a memory inside their tanh. At 0.1 a
+    tanh is nearly straight, so that they can turn a memory as a linear recurrence does."""
     like: str = "mlp"
     """For a peer: the cell of the student whose parameters it matches in number."""
 

@@ -59,4 +59,6 @@ def build_student(config: StudentConfig, signature: Signature) -> Student:
     if config.cell not in CELLS:
         raise UsageError(f"There is no cell '{config.cell}'; {nearest(config.cell, CELLS)}.")
     memory = MemoryShape(config.slots, config.width)
-    return Student(signature, CELLS[config.cell](memory, config.embed), config.hidden)
+    cell = CELLS[config.cell](memory, config.embed)
+    cell.scale.fill_(config.scale)
+    return Student(signature, cell, config.hidden)

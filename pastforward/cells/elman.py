@@ -1,4 +1,4 @@
-"""L1. The Elman network (1990): m' = tanh(W m + U e + b)."""
+"""L1. The Elman network (1990): m' = tanh(s (W m + U e + b)), s the memory scale."""
 
 import torch
 from torch import Tensor, nn
@@ -19,4 +19,4 @@ class Elman(Cell):
 
     def transition(self, m: Tensor, e: Tensor) -> Tensor:
         """See `Cell`."""
-        return torch.tanh(self.recurrent(flat(m)) + self.input(e)).view(m.shape)
+        return torch.tanh(self.scale * (self.recurrent(flat(m)) + self.input(e))).view(m.shape)

@@ -9,7 +9,7 @@ from pastforward.types import MemoryShape
 
 
 class GRU(Cell):
-    """m' = z m + (1 - z) tanh(n + r h), gates from m and e.
+    """m' = z s m + (1 - z) tanh(s (n + r h)), gates from m and e, s the memory scale.
 
     The norm after the step lets memories leave the cube that tanh spans: a plain GRU can't reach
     labels of root-mean-square 1.
@@ -24,5 +24,5 @@ class GRU(Cell):
         """See `Cell`."""
         hz, hr, hn = self.recurrent(flat(m)).chunk(3, -1)
         ez, er, en = self.input(e).chunk(3, -1)
-        candidate = torch.tanh(en + torch.sigmoid(hr + er) * hn)
-        return torch.lerp(candidate, flat(m), torch.sigmoid(hz + ez)).view(m.shape)
+        candidate = torch.tanh(self.scale * (en + torch.sigmoid(hr + er) * hn))
+        return torch.lerp(candidate, self.scale * flat(m), torch.sigmoid(hz + ez)).view(m.shape)

@@ -25,5 +25,6 @@ class LSTM(Cell):
         h, c = m.unbind(-2)
         i, f, o, g = (self.recurrent(h) + self.input(e)).chunk(4, -1)
         # The shift of 1 opens the forget gate at the start (Jozefowicz et al. 2015).
-        c = torch.sigmoid(f + 1.0) * c + torch.sigmoid(i) * torch.tanh(g)
+        kept = torch.sigmoid(f + 1.0) * self.scale * c
+        c = kept + torch.sigmoid(i) * torch.tanh(self.scale * g)
         return torch.stack([torch.sigmoid(o) * torch.tanh(c), c], -2)

@@ -22,7 +22,8 @@ def copy(way: str = USUAL_WAY, length: int = 32) -> RunConfig:
     """T = `length`; the memory grows with the string."""
     return RunConfig(
         data=DataConfig(f"copy:{length}"),
-        student=StudentConfig("mlp", slots=8, width=max(16, length // 4)),
+        # Labels turn; cells with a tanh can turn memories where it is straight.
+        student=StudentConfig("mlp", slots=8, width=max(16, length // 4), scale=0.1),
         # All numbers hold for about as long as a symbol is kept; what fades sooner is of no use.
         teacher=TeacherConfig(hold=length / 3),
         # Labels that lie close together can't be followed over more than a few steps.

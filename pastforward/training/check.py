@@ -71,6 +71,8 @@ def _numbers(config: RunConfig) -> Iterator[str]:
                 yield f"{_option(name)} is {value}; give a finite number, {least} or more."
     if abs(config.seed) >= _SEEDS:
         yield f"--seed is {config.seed}; give a whole number of at most 15 digits."
+    if not 0 < config.student.scale < math.inf:
+        yield f"--student.scale is {config.student.scale}; give a finite number above 0."
     seconds = config.budget.seconds
     if seconds is not None and not seconds > 0:
         yield f"--seconds is {seconds}; give a number above 0."

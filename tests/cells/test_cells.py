@@ -149,6 +149,23 @@ def test_classic_cells_are_those_of_torch(name):
     torch.testing.assert_close(cell.transition(m, e), expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", TORCH)
+def test_at_a_small_memory_scale_a_tanh_is_straight(name, monkeypatch):
+    bounded, straight = build(name), build(name)
+    m, e = arguments(bounded, 5)
+    bounded.scale.fill_(1e-4)
+    small, curved = bounded.transition(m, e) / 1e-4, straight.transition(m, e)
+    monkeypatch.setattr(torch, "tanh", lambda x: x)
+    torch.testing.assert_close(small, straight.transition(m, e), rtol=0, atol=1e-6)
+    assert (small - curved).abs().max() > 0.01
+
+
+def test_a_student_has_the_memory_scale_of_its_config():
+    student = build_student(StudentConfig("gru", scale=0.25), signature())
+    assert student.cell.scale == 0.25
+    assert "cell.scale" in student.state_dict()  # so that a file can't be read at another
+
+
 def test_the_residual_mlp_by_hand():
     cell = build("mlp")
     m, e = arguments(cell, 5)

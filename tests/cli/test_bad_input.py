@@ -39,6 +39,8 @@ FAST = ["copy:8", *QUICK, *TINY]
         ("--fit.batch 0", "--fit.batch is 0"),
         ("--fit.accumulate 3", "can't be cut into 3 equal parts"),
         ("--fit.clip 0", "--fit.clip is 0"),
+        ("--student.scale 0", "--student.scale is 0"),
+        ("--student.scale nan", "--student.scale is nan"),
         ("--fit.prefix 0", "--fit.prefix is 0; give a finite number, 1 or more"),
         ("--fit.prefix 9", "The prefix is 9, more than"),
         ("--fit.prefix 3", "No output counts in the first 3 steps"),

@@ -1,0 +1,133 @@
+"""What benchmarks/evidence.py compares, by name, as `pastforward compare` is told it."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+RESULTS, DOCS = ROOT / "benchmarks" / "results", ROOT / "docs"
+DATA = Path(os.environ.get("PASTFORWARD_DATA", "PASTFORWARD_DATA"))
+SHAKESPEARE, STORIES, MNIST = DATA / "tinyshakespeare.txt", DATA / "tinystories", DATA / "mnist"
+FEW = "--search --factors 1 3"
+FRESH = (
+    "parity:32 s5:32,elements=2 retrieval:128 copy:64 copy:128 modular:128 modular:512 "
+    "s5:512,elements=2 stack:128"
+)
+"""Tasks of a seed that no trial has looked at: those in question, and those that are analysed."""
+
+PARTS = {
+    "lengths-bptt": "retrieval stack modular parity s5,elements=2 --lengths 32 128 512 "
+    f"--cells mlp --ways bptt --seconds 120 {FEW}",
+    "lengths-copy": f"copy --lengths 32 64 128 --cells mlp --ways bptt --seconds 120 {FEW}",
+    "lengths-copy-smt": "copy --lengths 32 64 128 --cells mlp --ways smt+dmt --seconds 120",
+    "copy-longer": "copy:128 --cells mlp --ways smt+dmt --seeds 1 2 --seconds 300",
+    "copy-longer-bptt": f"copy:128 --cells mlp --ways bptt --seeds 1 2 --seconds 300 {FEW}",
+    "copy-peers": "copy:128 --cells s4d mingru --ways parallel --seconds 120",
+    "lengths-smt": "stack --lengths 32 128 512 --cells mlp --ways smt+dmt --seconds 120",
+    "lengths-tracking-smt": "modular s5,elements=2 parity --lengths 512 128 32 --cells mlp "
+    "--ways smt+dmt --seconds 120",
+    "tracking-fresh": "s5,elements=2 modular --lengths 512 --cells mlp --ways smt+dmt --seeds 1 2 "
+    "--seconds 120",
+    "lengths-retrieval-smt": "retrieval --lengths 32 128 512 --cells mlp --ways smt+dmt "
+    "--seconds 120",
+    "retrieval": "retrieval --lengths 512 --cells mlp --ways smt+dmt bptt --seeds 0 1 2 "
+    "--seconds 300",
+    "retrieval-batch": "retrieval:512 --cells mlp --ways bptt --fit.batch 32 --seeds 0 1 "
+    "--seconds 240",
+    "retrieval-fresh": "retrieval:512 --cells mlp --ways smt+dmt --seeds 3 4 --seconds 120",
+    "retrieval-1024": "retrieval:1024 --cells mlp --ways smt+dmt bptt --seeds 1 --seconds 300",
+    "prefix": "s5,elements=2 modular --lengths 512 --cells mlp --ways bptt --fit.prefix 32 "
+    "--fit.batch 32 --seconds 120",
+    "prefix-128": "modular:128 --cells mlp --ways bptt --fit.prefix 32 --fit.batch 32 "
+    "--seconds 120",
+    "cells": "retrieval:512 --cells elman gru lstm transformer --ways smt+dmt bptt --seconds 120",
+    "cells-bptt": "retrieval stack modular parity s5,elements=2 --lengths 128 512 "
+    f"--cells gru elman --ways bptt --seconds 120 {FEW}",
+    "transformer-bptt": "retrieval stack modular parity s5,elements=2 --lengths 32 128 512 "
+    f"--cells transformer --ways bptt --seconds 120 {FEW}",
+    "cells-32-bptt": "retrieval stack modular parity s5,elements=2 --lengths 32 "
+    f"--cells gru elman --ways bptt --seconds 120 {FEW}",
+    "cells-smt": "stack --lengths 128 --cells gru elman --ways smt+dmt --seconds 120",
+    "cells-tracking-smt": "s5,elements=2 modular parity --lengths 128 --cells gru elman "
+    "transformer --ways smt+dmt --seconds 120",
+    "cells-tracking-512-smt": "s5,elements=2 modular --lengths 512 --cells elman gru "
+    "--ways smt+dmt --seconds 120",
+    "cells-rest-smt": "retrieval --lengths 128 512 --cells gru elman --ways smt+dmt --seconds 120",
+    "cells-32-smt": "retrieval stack modular parity s5,elements=2 --lengths 32 "
+    "--cells gru elman --ways smt+dmt --seconds 120",
+    "cells-512-smt": "parity stack --lengths 512 --cells gru elman --ways smt+dmt --seconds 120",
+    "cells-copy-bptt": "copy --lengths 32 64 128 --cells gru elman --ways bptt --seconds 120 "
+    f"{FEW}",
+    "cells-copy-smt": "copy --lengths 32 64 128 --cells gru elman --ways smt+dmt --seconds 120",
+    "transformer-32-smt": "stack modular parity retrieval s5,elements=2 --lengths 32 "
+    "--cells transformer --ways smt+dmt --seconds 120",
+    "transformer-rest-smt": "retrieval:512 stack:128 retrieval:128 stack:512 parity:512 "
+    "modular:512 s5:512,elements=2 --cells transformer --ways smt+dmt --seconds 120",
+    "transformer-copy-bptt": "copy --lengths 32 128 --cells transformer --ways bptt "
+    f"--seconds 120 {FEW}",
+    "transformer-copy-smt": "copy --lengths 32 128 --cells transformer --ways smt+dmt "
+    "--seconds 120",
+    "scale-one": "copy:64 --cells elman gru lstm --ways smt+dmt --seconds 120 --student.scale 1",
+    "scale-lstm": "copy:64 --cells lstm --ways smt+dmt bptt --seconds 120",
+    "fresh-bptt": f"{FRESH} --cells mlp --ways bptt --seeds 3 --seconds 120 {FEW}",
+    "fresh-smt": f"{FRESH} --cells mlp --ways smt+dmt --seeds 3 --seconds 120",
+    "key_values-lengths-bptt": "key_values --lengths 32 128 512 --cells mlp --ways bptt "
+    f"--seconds 120 {FEW}",
+    "key_values-lengths-smt": "key_values --lengths 32 128 512 --cells mlp --ways smt+dmt "
+    "--seconds 120",
+    "key_values-cells-bptt": f"key_values:64 --cells elman gru --ways bptt --seconds 120 {FEW}",
+    "key_values-cells-smt": "key_values:64 --cells elman gru --ways smt+dmt --seconds 120",
+    "key_values": "key_values:64 --cells mlp --ways smt+dmt --seeds 1 2 --seconds 300",
+    "key_values-bptt": "key_values:64 --cells mlp --ways bptt --seeds 1 2 --seconds 300 --search",
+    "digits": "digits --cells mlp s4d mingru attention --ways bptt smt+dmt smt+dmt+bptt distil "
+    "--seeds 1 2 --seconds 95",
+    "digits-bptt": f"digits --cells mlp --ways bptt --seeds 1 2 --seconds 95 {FEW}",
+    "text": f"{SHAKESPEARE} --cells mlp --ways bptt smt+dmt smt+dmt+bptt --seconds 120",
+    "text-tokens": f"{SHAKESPEARE} --cells mlp --ways bptt smt+dmt smt+dmt+bptt --tokens 2000000",
+    "stories": f"{STORIES} --cells mlp --ways bptt smt+dmt smt+dmt+bptt --seconds 120",
+    "mnist": f"{MNIST} --data.length 784 --cells mlp --ways bptt smt+dmt smt+dmt+bptt "
+    "--seconds 150",
+}
+"""What is compared, by name."""
+
+FRONTIER = {
+    f"memory-{width}-{seconds}": f"copy:32 --cells mlp --ways smt+dmt bptt --seconds {seconds} "
+    f"--student.width {width}"
+    for width in (4, 8, 16)
+    for seconds in (30, 90)
+}
+"""Loss against memory size (8 slots of so many numbers) at two budgets."""
+PARTS |= FRONTIER
+
+WITH_MLP = (
+    "lengths-bptt", "lengths-copy", "lengths-smt", "lengths-tracking-smt",
+    "lengths-retrieval-smt", "lengths-copy-smt", "key_values-lengths-bptt",
+    "key_values-lengths-smt",
+)  # fmt: skip
+"""All tasks and lengths. BPTT's runs need not be made again when a recipe of SMT changes."""
+
+WITH_OTHERS = (
+    "cells-32-bptt", "cells-bptt", "cells-copy-bptt", "cells-32-smt", "cells-rest-smt", "cells-smt",
+    "cells-tracking-smt", "cells-tracking-512-smt", "cells-512-smt", "cells-copy-smt",
+    "key_values-cells-bptt", "key_values-cells-smt", "transformer-bptt", "transformer-copy-bptt",
+    "transformer-32-smt", "transformer-rest-smt", "transformer-copy-smt",
+)  # fmt: skip
+"""The same with Elman, GRU and Transformer cells."""
+
+BITS = "digits", "digits-bptt", "text", "text-tokens", "stories", "mnist"
+"""Comparisons of real data, whose losses are told in bits, too."""
+
+CURVES = "fresh-bptt", "fresh-smt", "mnist", "stories"
+"""Comparisons whose losses on the way are kept, for the picture of costs."""
+
+
+def runs_of(name: str) -> Path:
+    """Where a comparison's runs lie, while they are kept."""
+    return ROOT / "runs" / f"evidence-{name}"
+
+
+def read(name: str, what: str = "rows") -> list[dict[str, Any]]:
+    """What was written of a comparison; nothing if it was not made."""
+    path = RESULTS / f"evidence-{name}.json"
+    return json.loads(path.read_text()).get(what, []) if path.exists() else []
