@@ -127,7 +127,7 @@ class _Meter:
 
     def __init__(self, student: Student, length: int) -> None:
         self.tally = Tally(student.signature.outputs, length)
-        self.drift = DriftMeter(length, student.memory.size)
+        self.drift = DriftMeter(length, student.memory)
 
     def add(self, parameters: Tensor, batch: Batch, memories: Tensor, labels: Tensor) -> None:
         self.tally.add(parameters, batch.y, batch.mask)

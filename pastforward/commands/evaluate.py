@@ -111,7 +111,11 @@ def _lines(found: "Evaluation") -> list[str]:
         times = sorted({0, 1, *(round(steps * part / 4) for part in range(1, 5))})
         shown = "  ".join(f"t={t}: {found.drift.relative[t]:.3f}" for t in times)
         lines.append(f"Drift over the labels' variance   {shown}")
-        lines.append(f"One step from a label             {found.drift.one_step:.3f} unexplained")
+        worst = max(found.drift.by_slot)
+        lines.append(
+            f"One step from a label             {found.drift.one_step:.3f} unexplained, "
+            f"{worst:.3f} in the worst slot"
+        )
     for whose, meter in found.collapse.items():
         name = f"Memories of the {whose}" if whose == "student" else "Labels"
         lines.append(f"{name:<33} rank {meter.rank:.1f}, similarity {meter.similarity:.3f}")

@@ -21,18 +21,23 @@ EMPTY = 0.5
 
 def one_step_error(patient: Patient) -> Finding:
     """One step from a label must reach the next label."""
-    error = _drift(patient).one_step
+    found = _drift(patient)
+    error, worst = found.one_step, max(found.by_slot)
     measured = (
         f"One step from a label misses {error:.1%} of the labels' variance (warning from "
-        f"{STEP_SOME:.0%}, failed from {STEP_MOST:.0%})"
+        f"{STEP_SOME:.0%}, failed from {STEP_MOST:.0%}), {worst:.1%} in slot "
+        f"{found.by_slot.index(worst)}, the worst (warning from {STEP_SOME:.0%})"
     )
+    level = above(error, STEP_SOME, STEP_MOST)
+    if level is Level.OK and worst >= STEP_SOME:
+        level = Level.WARNING
     return _graded(
-        patient, above(error, STEP_SOME, STEP_MOST), measured,
+        patient, level, measured,
         "the cell is too small or too little trained for these labels, or no label is a function "
         "of the one before and the input (never trained jointly)",
         "a longer 'smt' stage, --smt.dynamics 3, --smt.pull 1, or a larger cell (--student.cell "
         "transformer, --student.width)",
-        {"one_step": error},
+        {"one_step": error, "worst_slot": worst},
     )  # fmt: skip
 
 

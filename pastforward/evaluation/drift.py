@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pastforward.memory import flat
 from pastforward.objectives import squared_error
+from pastforward.types import MemoryShape
 
 # As in `objectives.unexplained`, so that the meter reads what training descends.
 _LEAST_VARIANCE = 1e-4
@@ -23,6 +23,8 @@ class Drift:
     """delta_t over the labels' variance: 0 is exact, 1 no better than their mean."""
     one_step: float
     """Fraction of variance unexplained by one step from the label before, over t = 1..T."""
+    by_slot: list[float]
+    """The same of each slot: a slot that is never hit hides among K that are."""
     variance: float
     """Variance of the labels over sequences and t, averaged over the K * D numbers."""
 
@@ -30,11 +32,11 @@ class Drift:
 class DriftMeter:
     """Adds up batches; all sums are kept in float64."""
 
-    def __init__(self, length: int, size: int) -> None:
-        self.count, self.one_step = 0, 0.0
+    def __init__(self, length: int, memory: MemoryShape) -> None:
+        self.count, shape = 0, (memory.slots, memory.width)
         self.errors = torch.zeros(length + 1, dtype=torch.float64)
-        self.sum = torch.zeros(size, dtype=torch.float64)
-        self.squares = torch.zeros(size, dtype=torch.float64)
+        self.missed = torch.zeros(memory.slots, dtype=torch.float64)
+        self.sum, self.squares = torch.zeros(2, *shape, dtype=torch.float64)
 
     def add(
         self,
@@ -43,20 +45,20 @@ class DriftMeter:
         stepped: Float[Tensor, "batch length slots width"],
     ) -> None:
         """The student's own m_0..m_T, the labels, and one step from each label but the last."""
-        rows = flat(labels).flatten(0, 1).double()
+        rows = labels.double()
         self.count += len(labels)
         self.errors += squared_error(own, labels).double().sum(0).cpu()
-        self.one_step += float(squared_error(stepped, labels[:, 1:]).double().sum())
-        self.sum += rows.sum(0).cpu()
-        self.squares += rows.square().sum(0).cpu()
+        self.missed += (stepped - rows[:, 1:]).square().mean(-1).sum((0, 1)).cpu()
+        self.sum += rows.sum((0, 1)).cpu()
+        self.squares += rows.square().sum((0, 1)).cpu()
 
     def read(self) -> Drift:
         """What all batches together give."""
         steps = len(self.errors)
         mean = self.sum / (self.count * steps)
-        spread = self.squares / (self.count * steps) - mean.square()
-        variance = max(0.0, float(spread.mean()))
+        spread = (self.squares / (self.count * steps) - mean.square()).clamp_min(0.0).mean(-1)
+        variance = float(spread.mean())
         scale = variance + _LEAST_VARIANCE
-        mse = self.errors / self.count
-        one_step = self.one_step / (self.count * (steps - 1)) / scale
-        return Drift(mse.tolist(), (mse / scale).tolist(), one_step, variance)
+        mse, missed = self.errors / self.count, self.missed / (self.count * (steps - 1))
+        one_step, by_slot = float(missed.mean()) / scale, missed / (spread + _LEAST_VARIANCE)
+        return Drift(mse.tolist(), (mse / scale).tolist(), one_step, by_slot.tolist(), variance)

@@ -21,7 +21,7 @@ from pastforward.peers import Network, Peer
 from pastforward.rollout import rollout
 from pastforward.student import Student
 from pastforward.teacher import Teacher
-from pastforward.types import Batch, UsageError
+from pastforward.types import Batch, MemoryShape, UsageError
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,11 @@ class _Meters:
 
     def __init__(self, student: Network, teacher: Teacher | Peer | None, length: int) -> None:
         outputs = student.signature.outputs
-        size = student.memory.size if isinstance(student, Student) else 0
+        memory = student.memory if isinstance(student, Student) else MemoryShape(1, 1)
         self.networks = student, teacher
         self.student, self.teacher = Tally(outputs, length), Tally(outputs, length)
-        self.drift = DriftMeter(length, size)
-        self.own, self.labels = CollapseMeter(size), CollapseMeter(size)
+        self.drift = DriftMeter(length, memory)
+        self.own, self.labels = CollapseMeter(memory.size), CollapseMeter(memory.size)
 
     def add(self, batch: Batch) -> None:
         student, teacher = self.networks

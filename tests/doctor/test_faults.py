@@ -247,6 +247,13 @@ def test_one_step_that_misses_its_label():
     assert examined(student(spoilt_at_the_end(0.01)))["one step"].level == "ok"
 
 
+def test_a_slot_that_is_never_hit_is_seen_among_those_that_are():
+    found = examined(student(spoilt_at_the_end(0.34)))["one step"]
+    assert found.figures["one_step"] < 0.1 < found.figures["worst_slot"]
+    assert found.level == "warning"
+    assert "in slot 2" in found.measured
+
+
 def fragile(size):
     """Right by a little from labels; on a memory that is not quite one, wrong."""
 

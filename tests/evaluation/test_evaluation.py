@@ -15,7 +15,7 @@ from pastforward.peers import build_network, build_transformer
 from pastforward.rollout import rollout
 from pastforward.student import Student, build_student
 from pastforward.teacher import build_teacher
-from pastforward.types import Batch, Signature, Tokens, UsageError, Vectors
+from pastforward.types import Batch, MemoryShape, Signature, Tokens, UsageError, Vectors
 
 LENGTH, COUNT = 6, 7
 
@@ -165,7 +165,10 @@ def test_drift_and_one_step_by_brute_force(setting):
     labels = teacher.labels(x)
     rows = labels.flatten(2).reshape(-1, 8).double()
     scale = float((rows - rows.mean(0)).square().mean()) + 1e-4
-    expected, one_step = [0.0] * (LENGTH + 1), 0.0
+    slots = [
+        (r - r.mean(0)).square().mean() for r in rows.unflatten(1, student.empty.shape).unbind(1)
+    ]
+    expected, one_step = [0.0] * (LENGTH + 1), torch.zeros(len(slots))
     for b in range(COUNT):
         m = student.start()
         for t in range(LENGTH + 1):
@@ -173,13 +176,14 @@ def test_drift_and_one_step_by_brute_force(setting):
             if t < LENGTH:
                 m = student.step(m, x[b, t])
                 stepped = student.step(labels[b, t], x[b, t])
-                error = float((stepped - labels[b, t + 1]).square().mean())
-                one_step += error / (COUNT * LENGTH)
+                one_step += (stepped - labels[b, t + 1]).square().mean(-1) / (COUNT * LENGTH)
     found = evaluate(student, teacher, source, size=3).drift
     assert found is not None
     assert found.mse == pytest.approx(expected, rel=1e-4)
     assert found.relative == pytest.approx([v / scale for v in expected], rel=1e-4)
-    assert found.one_step == pytest.approx(one_step / scale, rel=1e-4)
+    assert found.one_step == pytest.approx(float(one_step.mean()) / scale, rel=1e-4)
+    by_slot = [float(e / (v + 1e-4)) for e, v in zip(one_step, slots, strict=True)]
+    assert found.by_slot == pytest.approx(by_slot, rel=1e-4)
     assert found.variance == pytest.approx(scale - 1e-4, rel=1e-4)
 
 
@@ -210,7 +214,7 @@ def test_no_drift_from_ones_own_rollout(setting):
 def test_drift_of_mean_memories_is_one():
     generator = torch.Generator().manual_seed(0)
     labels = torch.randn(4000, 5, 2, 3, generator=generator)
-    meter = DriftMeter(4, 6)
+    meter = DriftMeter(4, MemoryShape(2, 3))
     meter.add(torch.zeros_like(labels), labels, torch.zeros_like(labels[:, 1:]))
     assert meter.read().relative == pytest.approx([1.0] * 5, abs=0.05)
     assert meter.read().one_step == pytest.approx(1.0, abs=0.02)

@@ -26,7 +26,13 @@ def score(nats):
 
 
 def summary(name, nats, teacher=None, samples=None, calls=0) -> RunSummary:
-    drift = {"mse": [0.0, 0.1], "relative": [0.0, 0.2], "one_step": 0.0321, "variance": 0.5}
+    drift = {
+        "mse": [0.0, 0.1],
+        "relative": [0.0, 0.2],
+        "one_step": 0.0321,
+        "by_slot": [0.0321],
+        "variance": 0.5,
+    }
     meter = {"rank": 7.7, "similarity": 0.123}
     evaluation = {
         "split": "test", "sequences": 3, "outputs": 9000, "student": score(nats),
