@@ -22,7 +22,7 @@ from evidence_page import write_page
 from evidence_parts import CURVES, DATA, PARTS, RESULTS, ROOT, runs_of
 from evidence_pictures import draw_maps, draw_pictures
 
-QUESTIONS = "gap", "lengths", "geometry", "future"
+QUESTIONS = "gap", "credit", "lengths", "geometry", "future"
 ASKED = tuple(
     f"fresh-{name}/{task}/mlp/{way}/seed3"
     for task in ("parity32", "s532-elements2", "retrieval128", "copy64")
@@ -87,7 +87,8 @@ def analyse() -> None:
             pastforward("analyse", str(place), question)
             facts = json.loads((place / "analysis" / "analysis.json").read_text())[question]
             made = json.loads((place / "evaluation.json").read_text())["facts"]
-            rows.append({"question": question, "run": run, "facts": without_curves(facts)}
+            kept = ends(facts) if question == "credit" else without_curves(facts)
+            rows.append({"question": question, "run": run, "facts": kept}
                         | {key: made[key] for key in ("hardware", "date")})  # fmt: skip
     write("analyses", {"rows": rows})
     draw_maps(ASKED)
@@ -100,6 +101,18 @@ def without_curves(facts: Any) -> Any:
                   and not isinstance(v[0], dict)]  # fmt: skip
         return {k: without_curves(v) for k, v in facts.items() if k not in curves}
     return [without_curves(fact) for fact in facts] if isinstance(facts, list) else facts
+
+
+def ends(facts: dict[str, Any]) -> dict[str, Any]:
+    """Norms of credit at the first, middle and last t, by loss and network."""
+    return {
+        loss: {
+            name: {"norms": [found["norms"][i] for i in (0, len(found["norms"]) // 2, -1)]}
+            | {"per_step": found["per_step"]}
+            for name, found in by_network.items()
+        }
+        for loss, by_network in facts.items()
+    }
 
 
 def samples() -> None:

@@ -153,6 +153,19 @@ def gap_table(rows: list[dict[str, Any]]) -> Iterable[str]:
         yield f"| {row['run'].split('/')[1]} | {shown} |"
 
 
+def credit_table(rows: list[dict[str, Any]]) -> Iterable[str]:
+    """How much of the last output's loss reaches a memory, of networks on retrieval."""
+    yield "| trained by | credit by | network | first t | middle | last | a step back |"
+    yield "|---" * 7 + "|"
+    for row in rows:
+        _, task, _, way, _ = row["run"].split("/")
+        for loss in ("BPTT", "SMT, all losses") if task.startswith("retrieval") else ():
+            for name, found in row["facts"].get(loss, {}).items():
+                norms = " | ".join(f"{norm:.2g}" for norm in found["norms"])
+                step = "-" if found["per_step"] is None else f"x {found['per_step']:.3f}"
+                yield f"| {way} | {loss} | {name} | {norms} | {step} |"
+
+
 def future_table(rows: list[dict[str, Any]]) -> Iterable[str]:
     """How well linear probes read outputs to come from memories."""
     farthest = (1, 2, 4, 8)
@@ -199,8 +212,9 @@ def analyses(question: str) -> str:
     rows = [row for row in read("analyses") if row["question"] == question]
     if not rows:
         return "not asked yet (`python benchmarks/evidence.py analyses`)."
-    drawn = {"gap": gap_table, "lengths": lengths_table, "geometry": states_table,
-             "future": future_table}[question](rows)  # fmt: skip
+    tables = {"gap": gap_table, "credit": credit_table, "lengths": lengths_table,
+              "geometry": states_table, "future": future_table}  # fmt: skip
+    drawn = tables[question](rows)
     where = ", ".join(sorted({f"{row['hardware']}, {row['date']}" for row in rows}))
     file = "benchmarks/results/evidence-analyses.json"
     seeds = ", ".join(sorted({row["run"].rpartition("seed")[2] for row in rows}))

@@ -81,7 +81,9 @@ def gap(task: str, steps: str) -> None:
     with stop_signals() as stopping:
         run.train(snapshots, stopping)
     assert run.teacher is not None
-    students = {"before DMT": snapshots.before["dmt"], "after DMT": run.student}
+    first = next(name for name in snapshots.before if name.startswith(("follow", "dmt")))
+    students = {"single steps": snapshots.before[first], "before DMT": snapshots.before["dmt"],
+                "after DMT": run.student}  # fmt: skip
     found = {name: loss_gap(s, run.teacher, run.source) for name, s in students.items()}
     spent = {"steps": int(steps), "seconds": run.spent.seconds}
     for name, of in found.items():
