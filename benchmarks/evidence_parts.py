@@ -72,10 +72,10 @@ PARTS = {
     "scale-lstm": "copy:64 --cells lstm --ways smt+dmt bptt --seconds 120",
     "fresh-bptt": f"{FRESH} --cells mlp --ways bptt --seeds 3 --seconds 120 {FEW}",
     "fresh-smt": f"{FRESH} --cells mlp --ways smt+dmt --seeds 3 --seconds 120",
-    "key_values-lengths-bptt": "key_values --lengths 32 128 512 --cells mlp --ways bptt "
-    f"--seconds 120 {FEW}",
-    "key_values-lengths-smt": "key_values --lengths 32 128 512 --cells mlp --ways smt+dmt "
-    "--seconds 120",
+    "key_values-lengths-bptt": "key_values --lengths 32 128 --cells mlp --ways bptt "
+    f"--seconds 300 {FEW}",
+    "key_values-lengths-smt": "key_values --lengths 32 128 --cells mlp --ways smt+dmt "
+    "--seconds 300",
     "key_values-cells-bptt": f"key_values:64 --cells elman gru --ways bptt --seconds 120 {FEW}",
     "key_values-cells-smt": "key_values:64 --cells elman gru --ways smt+dmt --seconds 120",
     "key_values": "key_values:64 --cells mlp --ways smt+dmt --seeds 1 2 --seconds 300",

@@ -14,7 +14,7 @@ from pastforward.config import (
     StudentConfig,
     TeacherConfig,
 )
-from pastforward.recipes.ways import WAYS, growing, stages
+from pastforward.recipes.ways import WAYS, from_prefixes, growing, stages
 
 if TYPE_CHECKING:
     from pastforward.data.tasks.key_values import KeyValues
@@ -38,6 +38,8 @@ def key_values(task: KeyValues, data: DataConfig, way: str) -> RunConfig:
     """Matrices with a row for every key, and a slot for the last input."""
     keys = min(_MOST_KEYS, max(16, 2 ** (task.symbols - 1).bit_length()))
     window = min(64, task.length)
+    # As many steps show what pairs and questions are: teachers see these of longer sequences first.
+    prefix = 4 * max(16, task.pairs)
     return RunConfig(
         data=data,
         student=StudentConfig("mlp", slots=_MATRICES + 1, width=_NUMBERS * keys),
@@ -48,5 +50,9 @@ def key_values(task: KeyValues, data: DataConfig, way: str) -> RunConfig:
         dmt=DMTConfig(window=window, dynamics=0.1),
         fit=FitConfig(batch=max(8, min(32, _POSITIONS // task.length))),
         budget=Budget(seconds=600.0),
-        stages=growing(stages(way, RATES, WAYS | _FROZEN), window, _FOLLOW),
+        stages=from_prefixes(
+            growing(stages(way, RATES, WAYS | _FROZEN), window, _FOLLOW),
+            [prefix] if prefix < task.length else [],
+            task.length,
+        ),
     )
