@@ -56,7 +56,8 @@ def check_all(
     if searches and not jobs[0].config.fit.evaluations:
         raise UsageError("--search judges rates by held-out losses; give --fit.evaluations 1.")
     _require_room(root, asked.grid, [*searches, *jobs], there)
-    _require_same(searches, jobs)
+    if there is Existing.RESUME:
+        _require_same(searches, jobs)
 
 
 def clear(jobs: Sequence[Job]) -> None:

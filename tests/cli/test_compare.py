@@ -236,6 +236,14 @@ def test_what_is_resumed_must_be_what_was_begun(finished, here, capsys):
     assert {p: p.read_bytes() for p in GRID.rglob("*") if p.is_file()} == before
 
 
+@pytest.mark.parametrize("other", [["--steps", "3"], ["--smt.noise", "0.5"], ["--seeds", "1"]])
+def test_what_is_overwritten_may_have_been_anything(here, capsys, other):
+    words = ["compare", "copy:8", "--ways", "bptt", "--name", "grid", *SHORT]
+    assert call(capsys, *words).code == 0
+    assert call(capsys, *words, *other, "--overwrite").code == 0
+    assert [row["state"] for row in results()] == ["finished"]
+
+
 def test_overwriting_forgets_all_earlier_runs_at_once(here, capsys, monkeypatch):
     words = ["compare", "copy:8", "--ways", "bptt", "smt", "--name", "grid", *SHORT]
     assert call(capsys, *words).code == 0
