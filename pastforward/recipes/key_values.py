@@ -54,5 +54,6 @@ def key_values(task: KeyValues, data: DataConfig, way: str) -> RunConfig:
             growing(stages(way, RATES, WAYS | _FROZEN), window, _FOLLOW),
             [prefix] if prefix < task.length else [],
             task.length,
+            enough=max(128, prefix),
         ),
     )
