@@ -24,9 +24,14 @@ from evidence_pictures import draw_maps, draw_pictures
 
 QUESTIONS = "gap", "credit", "lengths", "geometry", "future"
 ASKED = tuple(
-    f"fresh-{name}/{task}/mlp/{way}/seed3"
-    for task in ("parity32", "s532-elements2", "retrieval128", "copy64")
-    for name, way in (("bptt", "bptt"), ("smt", "smt+dmt"))
+    f"{comparison}/{task}/mlp/{way}/seed3"
+    for task, bptt in (
+        ("parity32", "fresh-short-bptt"),
+        ("s532-elements2", "fresh-short-bptt"),
+        ("retrieval128", "fresh-short-bptt"),
+        ("copy64", "fresh-bptt"),
+    )
+    for comparison, way in ((bptt, "bptt"), ("fresh-smt", "smt+dmt"))
 )
 """Which runs of the comparisons are asked these questions of `pastforward analyse`."""
 

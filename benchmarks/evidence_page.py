@@ -15,7 +15,7 @@ from pastforward.comparing.table import count, figures, percents
 
 LEVEL = 0.01
 """Nats by which two ways must differ before one is called the better."""
-NOT_LEARNED = 0.5
+NOT_LEARNED = 0.3
 """Share of the unigram's loss above which a teacher has not learned the task."""
 
 
@@ -243,7 +243,9 @@ def write_page(questions: Iterable[str]) -> None:
         text = text.replace(f"{{{name}}}", section(name, drawn=drawn))
     text = text.replace("{side by side}", section(*WITH_MLP, drawn=side_by_side))
     text = text.replace("{other cells}", section(*WITH_OTHERS, drawn=by_cell))
-    text = text.replace("{fresh}", section("fresh-bptt", "fresh-smt", drawn=side_by_side))
+    text = text.replace(
+        "{fresh}", section("fresh-bptt", "fresh-short-bptt", "fresh-smt", drawn=side_by_side)
+    )
     text = text.replace("{frontier}", frontier(list(FRONTIER)))
     text = text.replace("{samples}", samples())
     for question in questions:

@@ -10,11 +10,9 @@ RESULTS, DOCS = ROOT / "benchmarks" / "results", ROOT / "docs"
 DATA = Path(os.environ.get("PASTFORWARD_DATA", "PASTFORWARD_DATA"))
 SHAKESPEARE, STORIES, MNIST = DATA / "tinyshakespeare.txt", DATA / "tinystories", DATA / "mnist"
 FEW = "--search --factors 1 3"
-FRESH = (
-    "parity:32 s5:32,elements=2 retrieval:128 copy:64 copy:128 modular:128 modular:512 "
-    "s5:512,elements=2 stack:128"
-)
-"""Tasks of a seed that no trial has looked at: those in question, and those that are analysed."""
+LONG = "copy:64 copy:128 modular:128 modular:512 s5:512,elements=2"
+SHORT = "parity:32 s5:32,elements=2 retrieval:128"
+"""Tasks of a seed that no trial has looked at: those in question, and others to be analysed."""
 
 PARTS = {
     "lengths-bptt": "retrieval stack modular parity s5,elements=2 --lengths 32 128 512 "
@@ -70,10 +68,11 @@ PARTS = {
     "--seconds 120",
     "scale-one": "copy:64 --cells elman gru lstm --ways smt+dmt --seconds 120 --student.scale 1",
     "scale-lstm": "copy:64 --cells lstm --ways smt+dmt bptt --seconds 120",
-    "fresh-bptt": f"{FRESH} --cells mlp --ways bptt --seeds 3 --seconds 120 {FEW}",
-    "fresh-smt": f"{FRESH} --cells mlp --ways smt+dmt --seeds 3 --seconds 120",
-    "key_values-lengths-bptt": "key_values --lengths 32 128 --cells mlp --ways bptt "
-    f"--seconds 300 {FEW}",
+    "fresh-bptt": f"{LONG} --cells mlp --ways bptt --seeds 3 --seconds 120 {FEW}",
+    "fresh-short-bptt": f"{SHORT} --cells mlp --ways bptt --seeds 3 --seconds 120",
+    "fresh-smt": f"{SHORT} {LONG} stack:128 --cells mlp --ways smt+dmt --seeds 3 --seconds 120",
+    "key_values-32-bptt": f"key_values:32 --cells mlp --ways bptt --seconds 300 {FEW}",
+    "key_values-lengths-bptt": f"key_values:128 --cells mlp --ways bptt --seconds 300 {FEW}",
     "key_values-lengths-smt": "key_values --lengths 32 128 --cells mlp --ways smt+dmt "
     "--seconds 300",
     "key_values-cells-bptt": f"key_values:64 --cells elman gru --ways bptt --seconds 120 {FEW}",
@@ -102,8 +101,8 @@ PARTS |= FRONTIER
 
 WITH_MLP = (
     "lengths-bptt", "lengths-copy", "lengths-smt", "lengths-tracking-smt",
-    "lengths-retrieval-smt", "lengths-copy-smt", "key_values-lengths-bptt",
-    "key_values-lengths-smt",
+    "lengths-retrieval-smt", "lengths-copy-smt", "key_values-32-bptt", "key_values-lengths-bptt",
+    "key_values-lengths-smt", "key_values-bptt", "key_values",
 )  # fmt: skip
 """All tasks and lengths. BPTT's runs need not be made again when a recipe of SMT changes."""
 
