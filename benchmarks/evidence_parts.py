@@ -71,6 +71,7 @@ PARTS = {
     "fresh-bptt": f"{LONG} --cells mlp --ways bptt --seeds 3 --seconds 120 {FEW}",
     "fresh-short-bptt": f"{SHORT} --cells mlp --ways bptt --seeds 3 --seconds 120",
     "fresh-smt": f"{SHORT} {LONG} stack:128 --cells mlp --ways smt+dmt --seeds 3 --seconds 120",
+    "fresh-longer-smt": "modular:512 --cells mlp --ways smt+dmt --seeds 3 --seconds 300",
     "key_values-32-bptt": f"key_values:32 --cells mlp --ways bptt --seconds 300 {FEW}",
     "key_values-lengths-bptt": f"key_values:128 --cells mlp --ways bptt --seconds 300 {FEW}",
     "key_values-lengths-smt": "key_values --lengths 32 128 --cells mlp --ways smt+dmt "
