@@ -65,7 +65,7 @@ def lengths(lines: Sequence[Line]) -> Figure:
 def costs(curves: Sequence[dict[str, Any]]) -> Figure:
     """Held-out loss on the way: a column for each task, a row for each cost."""
     tasks = [task for task in dict.fromkeys(curve["task"] for curve in curves)
-             if task in ("copy:128", "modular:512", "mnist", "tinystories")]  # fmt: skip
+             if task in ("copy:128", "modular:128", "mnist", "tinystories")]  # fmt: skip
     figure = Figure(figsize=(3.2 * len(tasks), 7.4), layout="constrained")
     axes = figure.subplots(len(COSTS), len(tasks), squeeze=False)
     for row, (cost, label) in zip(axes, COSTS.items(), strict=True):
