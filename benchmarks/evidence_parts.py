@@ -72,10 +72,10 @@ PARTS = {
     "fresh-short-bptt": f"{SHORT} --cells mlp --ways bptt --seeds 3 --seconds 120",
     "fresh-smt": f"{SHORT} {LONG} stack:128 --cells mlp --ways smt+dmt --seeds 3 --seconds 120",
     "fresh-longer-smt": "modular:512 --cells mlp --ways smt+dmt --seeds 3 --seconds 300",
-    "key_values-32-bptt": f"key_values:32 --cells mlp --ways bptt --seconds 300 {FEW}",
-    "key_values-lengths-bptt": f"key_values:128 --cells mlp --ways bptt --seconds 300 {FEW}",
-    "key_values-lengths-smt": "key_values --lengths 32 128 --cells mlp --ways smt+dmt "
-    "--seconds 300",
+    "key_values-32-bptt": "key_values:32 --cells mlp --ways bptt --seconds 300",
+    "key_values-32-smt": "key_values:32 --cells mlp --ways smt+dmt --seconds 300",
+    "key_values-128-bptt": f"key_values:128 --cells mlp --ways bptt --seconds 300 {FEW}",
+    "key_values-128-smt": "key_values:128 --cells mlp --ways smt+dmt --seconds 300",
     "key_values-cells-bptt": f"key_values:64 --cells elman gru --ways bptt --seconds 120 {FEW}",
     "key_values-cells-smt": "key_values:64 --cells elman gru --ways smt+dmt --seconds 120",
     "key_values": "key_values:64 --cells mlp --ways smt+dmt --seeds 1 2 --seconds 300",
@@ -102,8 +102,8 @@ PARTS |= FRONTIER
 
 WITH_MLP = (
     "lengths-bptt", "lengths-copy", "lengths-smt", "lengths-tracking-smt",
-    "lengths-retrieval-smt", "lengths-copy-smt", "key_values-32-bptt", "key_values-lengths-bptt",
-    "key_values-lengths-smt", "key_values-bptt", "key_values",
+    "lengths-retrieval-smt", "lengths-copy-smt", "key_values-32-bptt", "key_values-32-smt",
+    "key_values-128-bptt", "key_values-128-smt", "key_values-bptt", "key_values",
 )  # fmt: skip
 """All tasks and lengths. BPTT's runs need not be made again when a recipe of SMT changes."""
 

@@ -36,6 +36,7 @@ _KIN = {
 
 
 _FOLLOWING = 0.6
+_ENOUGH = 128
 
 
 def stages(
@@ -81,13 +82,13 @@ def growing(stages: tuple[Stage, ...], window: int, lr: float | None = None) -> 
 
 
 def from_prefixes(
-    stages: tuple[Stage, ...], prefixes: Sequence[int], length: int, enough: int = 128
+    stages: tuple[Stage, ...], prefixes: Sequence[int], length: int
 ) -> tuple[Stage, ...]:
     """The same for T = `length`, the teacher's stage begun with prefixes of so many steps.
 
     Where outputs tell a state all along, what moves it is found in few steps, and longer sequences
     only make it exact, at lower rates. Whole ones get half as much again as each of the prefixes.
-    Labels of `enough` steps show a student all that moves a state.
+    Labels of some hundred steps show a student all that moves a state.
     """
     if not prefixes:
         return stages
@@ -100,8 +101,8 @@ def from_prefixes(
                 for steps in prefixes
             ]
             found.append(replace(stage, share=1.5 * share, lr=stage.lr * _slowing(length)))
-        elif stage.method in ("smt-frozen", "follow") and length > enough:
-            found.append(replace(stage, prefix=enough))
+        elif stage.method in ("smt-frozen", "follow") and length > _ENOUGH:
+            found.append(replace(stage, prefix=_ENOUGH))
         else:
             found.append(stage)
     return tuple(found)
