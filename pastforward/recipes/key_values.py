@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pastforward.config import (
@@ -12,7 +11,6 @@ from pastforward.config import (
     FitConfig,
     RunConfig,
     SMTConfig,
-    Stage,
     StudentConfig,
     TeacherConfig,
 )
@@ -40,7 +38,6 @@ def key_values(task: KeyValues, data: DataConfig, way: str) -> RunConfig:
     """Matrices with a row for every key, and a slot for the last input."""
     keys = min(_MOST_KEYS, max(16, 2 ** (task.symbols - 1).bit_length()))
     window = min(64, task.length)
-    prefix = 4 * max(16, task.pairs)
     return RunConfig(
         data=data,
         student=StudentConfig("mlp", slots=_MATRICES + 1, width=_NUMBERS * keys),
@@ -51,25 +48,5 @@ def key_values(task: KeyValues, data: DataConfig, way: str) -> RunConfig:
         dmt=DMTConfig(window=window, dynamics=0.1),
         fit=FitConfig(batch=max(8, min(32, _POSITIONS // task.length))),
         budget=Budget(seconds=600.0),
-        stages=_short_first(
-            growing(stages(way, RATES, WAYS | _FROZEN), window, _FOLLOW), prefix, task.length
-        ),
+        stages=growing(stages(way, RATES, WAYS | _FROZEN), window, _FOLLOW),
     )
-
-
-def _short_first(stages: tuple[Stage, ...], prefix: int, length: int) -> tuple[Stage, ...]:
-    """The same, but a teacher of longer sequences than `prefix` sees so many steps first.
-
-    They show all that there is but waiting, so four fifths of its time go to them. A student learns
-    from twice as many.
-    """
-    found: list[Stage] = []
-    for stage in stages:
-        if stage.method == "teacher" and prefix < length:
-            found.append(replace(stage, share=0.8 * stage.share, prefix=prefix))
-            found.append(replace(stage, share=0.2 * stage.share, lr=stage.lr / 2))
-        elif stage.method in ("smt-frozen", "follow") and 2 * prefix < length:
-            found.append(replace(stage, prefix=2 * prefix))
-        else:
-            found.append(stage)
-    return tuple(found)

@@ -113,12 +113,8 @@ def test_a_stage_reads_prefixes_of_more_sequences(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "parity:512,every=64", "parity:64,every=60", "s5:128,every=20", "modular:64,every=60",
-        "key_values:512,pairs=64,symbols=64", "key_values:256,pairs=64,symbols=64",
-    ],
-)  # fmt: skip
+    "name", ["parity:512,every=64", "parity:64,every=60", "s5:128,every=20", "modular:64,every=60"]
+)
 def test_prefixes_hold_questions(name):
     config = for_path(name)
     check(config, open_data(config.data))
