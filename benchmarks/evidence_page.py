@@ -157,13 +157,18 @@ def credit_table(rows: list[dict[str, Any]]) -> Iterable[str]:
     """How much of the last output's loss reaches a memory, of networks on retrieval."""
     yield "| trained by | credit by | network | first t | middle | last | a step back |"
     yield "|---" * 7 + "|"
+    shown = set()  # before training the networks of both ways are one
     for row in rows:
         _, task, _, way, _ = row["run"].split("/")
         for loss in ("BPTT", "SMT, all losses") if task.startswith("retrieval") else ():
             for name, found in row["facts"].get(loss, {}).items():
+                if name != "trained" and (loss, name) in shown:
+                    continue
+                shown.add((loss, name))
                 norms = " | ".join(f"{norm:.2g}" for norm in found["norms"])
                 step = "-" if found["per_step"] is None else f"x {found['per_step']:.3f}"
-                yield f"| {way} | {loss} | {name} | {norms} | {step} |"
+                by = way if name == "trained" else "-"
+                yield f"| {by} | {loss} | {name} | {norms} | {step} |"
 
 
 def future_table(rows: list[dict[str, Any]]) -> Iterable[str]:
