@@ -58,6 +58,8 @@ PARTS = {
     "cells-copy-bptt": "copy --lengths 32 64 128 --cells gru elman --ways bptt --seconds 120 "
     f"{FEW}",
     "cells-copy-smt": "copy --lengths 32 64 128 --cells gru elman --ways smt+dmt --seconds 120",
+    "copy-512-bptt": "copy:512 --cells elman --ways bptt --seconds 120",
+    "copy-512-smt": "copy:512 --cells elman --ways smt+dmt --seconds 120",
     "transformer-32-smt": "stack modular parity retrieval s5,elements=2 --lengths 32 "
     "--cells transformer --ways smt+dmt --seconds 120",
     "transformer-rest-smt": "retrieval:512 stack:128 retrieval:128 stack:512 parity:512 "
@@ -111,7 +113,8 @@ WITH_OTHERS = (
     "cells-32-bptt", "cells-bptt", "cells-copy-bptt", "cells-32-smt", "cells-rest-smt", "cells-smt",
     "cells-tracking-smt", "cells-tracking-512-smt", "cells-512-smt", "cells-copy-smt",
     "key_values-cells-bptt", "key_values-cells-smt", "transformer-bptt", "transformer-copy-bptt",
-    "transformer-32-smt", "transformer-rest-smt", "transformer-copy-smt",
+    "transformer-32-smt", "transformer-rest-smt", "transformer-copy-smt", "copy-512-bptt",
+    "copy-512-smt",
 )  # fmt: skip
 """The same with Elman, GRU and Transformer cells."""
 
