@@ -28,30 +28,33 @@ from solve import hardware
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pastforward.analysis.collapse import CollapseMeter
+from pastforward.analysis.evaluate import evaluate
 from pastforward.cells import CELLS
 from pastforward.config import Budget, RunConfig, SMTConfig, TeacherConfig
-from pastforward.data import Source, open_data
-from pastforward.evaluation import evaluate
-from pastforward.evaluation.collapse import CollapseMeter
-from pastforward.memory import flat, take
-from pastforward.methods import METHODS, Method, TeacherTraining
-from pastforward.methods.drawing import Drawn, anchor_futures
-from pastforward.methods.smt import SMT
-from pastforward.objectives import (
+from pastforward.data.opening import open_data
+from pastforward.data.source import Source
+from pastforward.losses import (
     covariance,
     gaussian,
     masked_mean,
     squared_error,
-    unexplained,
     uniformity,
+    variance_unexplained,
 )
+from pastforward.memory import flat, take
+from pastforward.methods import METHODS
+from pastforward.methods.base import Method
+from pastforward.methods.sampling import SampledAnchors, anchor_futures
+from pastforward.methods.smt import SMT, TeacherTraining
 from pastforward.outputs import nll
 from pastforward.recipes.copy import copy as copy_recipe
 from pastforward.recipes.digits import digits
 from pastforward.recipes.retrieval import retrieval
 from pastforward.student import Student
-from pastforward.teacher import Teacher
-from pastforward.training import Fit, build_networks
+from pastforward.teacher.teacher import Teacher
+from pastforward.training.loop import Fit
+from pastforward.training.networks import build_networks
 from pastforward.types import AnyBatch
 
 RESULTS = Path(__file__).parent / "results" / "collapse.jsonl"
@@ -97,7 +100,7 @@ FORMS: dict[str, Callable[[nn.Module], nn.Module]] = {
     "gates": gates_normalised,
     "norm": lambda cell: cell,
 }
-ERRORS = {"squared": squared_error, "unexplained": unexplained}
+ERRORS = {"squared": squared_error, "unexplained": variance_unexplained}
 
 
 def over_all(m: Tensor) -> Tensor:
@@ -182,34 +185,34 @@ class Ablated(SMT):
     def serial_calls(self, length: int) -> int:
         return 1
 
-    def compute(self, batch: AnyBatch, drawn: Drawn) -> tuple[Tensor, dict[str, Tensor]]:
+    def compute(self, batch: AnyBatch, drawn: SampledAnchors) -> tuple[Tensor, dict[str, Tensor]]:
         setting, kind = self.setting, self.teacher.signature.outputs
-        labels = self.teacher.labels(batch.x)
-        stepped = self.student.step(labels[:, :-1], batch.x)
-        reached = torch.cat([self.student.start(len(labels), 1), stepped], 1)
+        targets = self.teacher.targets(batch.x)
+        stepped = self.student.step(targets[:, :-1], batch.x)
+        reached = torch.cat([self.student.start(len(targets), 1), stepped], 1)
         future = anchor_futures(self.config, batch, drawn)
-        decoded = self.teacher.decoder(take(labels[:, 1:], drawn.anchors), future.x)
+        decoded = self.teacher.decoder(take(targets[:, 1:], drawn.anchors), future.x)
         read = self.student.readout(stepped.detach())
-        memories = labels[:, 1:][:, drawn.anchors[0]].transpose(0, 1)
+        memories = targets[:, 1:][:, drawn.anchors[0]].transpose(0, 1)
         terms = {
             "decoding": masked_mean(nll(kind, decoded, future.y), future.mask),
-            "dynamics": ERRORS[setting.error](reached, self._target(batch, labels)).mean(),
+            "dynamics": ERRORS[setting.error](reached, self._target(batch, targets)).mean(),
             "spread": SPREADS[setting.spread](memories, drawn.directions),
             "readout": masked_mean(nll(kind, read, batch.y), batch.mask),
         }
         weights = {"dynamics": setting.dynamics, "spread": setting.weight}
         return sum(weights.get(name, 1.0) * term for name, term in terms.items()), terms
 
-    def _target(self, batch: AnyBatch, labels: Tensor) -> Tensor:
+    def _target(self, batch: AnyBatch, targets: Tensor) -> Tensor:
         """What the cell is to reach: labels, or those of an encoder that follows slowly."""
         if not self.setting.slow:
-            return labels
+            return targets
         with torch.no_grad():
             for own, new in zip(
                 self.slow.parameters(), self.teacher.encoder.parameters(), strict=True
             ):
                 own.lerp_(new, 1.0 - self.setting.slow)
-            return self.slow.labels(batch.x)
+            return self.slow.targets(batch.x)
 
 
 @dataclass(frozen=True)
@@ -224,12 +227,12 @@ class Job:
 
 def recipe(job: Job) -> RunConfig:
     """The library's recipe with this cell; an LSTM gets as many numbers in its two slots."""
-    way = {"smt+dmt": "smt+dmt", "bptt": "bptt"}.get(job.setting, "smt")
+    strategy = {"smt+dmt": "smt+dmt", "bptt": "bptt"}.get(job.setting, "smt")
     name, _, length = job.task.partition(":")
     config = {
-        "copy": lambda: copy_recipe(way, int(length)),
-        "retrieval": lambda: retrieval(way, int(length)),
-        "digits": lambda: digits(way),
+        "copy": lambda: copy_recipe(strategy, int(length)),
+        "retrieval": lambda: retrieval(strategy, int(length)),
+        "digits": lambda: digits(strategy),
     }[name]()
     data, student = replace(config.data, source=job.task), replace(config.student, cell=job.cell)
     if job.cell == "lstm":
@@ -304,27 +307,27 @@ def measured(job: Job, student: Student, teacher: Teacher, source: Source) -> di
         return row
     batch = next(iter(source.held_out("test", 256, 256)))
     with torch.inference_mode():
-        labels = teacher.labels(batch.x)
-        error = unexplained(student.step(labels[:, :-1], batch.x), labels[:, 1:]).mean()
+        targets = teacher.targets(batch.x)
+        error = variance_unexplained(student.step(targets[:, :-1], batch.x), targets[:, 1:]).mean()
     return row | {
         "teacher_nats": found.teacher.nats, "teacher_accuracy": found.teacher.accuracy,
         "rank_labels": found.collapse["labels"].rank,
         "similarity_labels": found.collapse["labels"].similarity, "one_step": float(error),
-        **within(labels[:, 1:]),
+        **within(targets[:, 1:]),
     }  # fmt: skip
 
 
-def within(labels: Tensor) -> dict[str, float]:
+def within(targets: Tensor) -> dict[str, float]:
     """Effective rank, cosine of pairs and variance of labels of different sequences at a step."""
-    meter = CollapseMeter(flat(labels).shape[-1])
-    meter.add(labels - labels.mean(0))
-    units = F.normalize(flat(labels), dim=-1)
+    meter = CollapseMeter(flat(targets).shape[-1])
+    meter.add(targets - targets.mean(0))
+    units = F.normalize(flat(targets), dim=-1)
     count = len(units)
     pairs = (units.sum(0).square().sum(-1) - count) / (count * (count - 1))
     return {
         "rank_within": meter.read().rank,
         "similarity_within": float(pairs.mean()),
-        "variance_within": float(labels.var(0, correction=0).mean()),
+        "variance_within": float(targets.var(0, correction=0).mean()),
     }
 
 

@@ -27,13 +27,14 @@ from onpolicy import restarted
 from solve import hardware
 from torch import Tensor
 
-from pastforward.cells import CELLS, Cell
+from pastforward.cells import CELLS
+from pastforward.cells.base import Cell
 from pastforward.config import Budget, DataConfig, StudentConfig
-from pastforward.data import open_data
-from pastforward.methods import TruncatedBPTT
+from pastforward.data.opening import open_data
+from pastforward.methods.bptt import TruncatedBPTT
 from pastforward.rollout import rollout
 from pastforward.student import Student, build_student
-from pastforward.training import fit
+from pastforward.training.loop import fit
 from pastforward.types import MemoryShape
 
 RESULTS = Path(__file__).parent / "results" / "deer.jsonl"
@@ -181,10 +182,10 @@ def measure(cell: str, size: int) -> None:
         compare(student, x, student.start(32, length), facts)
 
 
-def labels(task: str) -> None:
+def targets(task: str) -> None:
     config, source, student, teacher = restarted(task)
     x = source.batch(0, 0, config.fit.batch).x
-    for name, guess in (("m_0", student.start(*x.shape)), ("labels", teacher.labels(x)[:, 1:])):
+    for name, guess in (("m_0", student.start(*x.shape)), ("labels", teacher.targets(x)[:, 1:])):
         facts = {"data": task, "cell": "mlp", "memory": student.memory.size, "guess": name}
         compare(student, x, guess.detach(), facts)
 
@@ -244,7 +245,7 @@ if __name__ == "__main__":
         case ["measure", cell, size]:
             measure(cell, int(size))
         case ["labels", task]:
-            labels(task)
+            targets(task)
         case ["table"]:
             table()
         case _:

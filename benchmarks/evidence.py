@@ -24,18 +24,18 @@ from evidence_pictures import draw_maps, draw_pictures
 
 QUESTIONS = "gap", "credit", "lengths", "geometry", "future"
 ASKED = tuple(
-    f"{comparison}/{task}/mlp/{way}/seed3"
+    f"{comparison}/{task}/mlp/{strategy}/seed3"
     for task, bptt in (
         ("parity32", "fresh-short-bptt"),
         ("s532-elements2", "fresh-short-bptt"),
         ("retrieval128", "fresh-short-bptt"),
         ("copy64", "fresh-bptt"),
     )
-    for comparison, way in ((bptt, "bptt"), ("fresh-smt", "smt+dmt"))
+    for comparison, strategy in ((bptt, "bptt"), ("fresh-smt", "smt+dmt"))
 )
 """Which runs of the comparisons are asked these questions of `pastforward analyse`."""
 
-WRITERS = tuple(f"stories/{way}" for way in ("bptt", "smt+dmt", "smt+dmt+bptt"))
+WRITERS = tuple(f"stories/{strategy}" for strategy in ("bptt", "smt+dmt", "smt+dmt+bptt"))
 PROMPT, SYMBOLS, TEMPERATURE = "Once upon a time", 220, 0.7
 
 
@@ -50,8 +50,8 @@ def train(name: str) -> None:
     if path.parent != Path() and not path.exists():
         print(f"{name} is left out: PASTFORWARD_DATA names no folder with {path.name}")
         return
-    there = ["--resume"] if (runs_of(name) / "grid.json").exists() else []
-    words = [sys.executable, "-m", *command(name), *there]
+    if_exists = ["--resume"] if (runs_of(name) / "grid.json").exists() else []
+    words = [sys.executable, "-m", *command(name), *if_exists]
     done = subprocess.run(words, cwd=ROOT, check=False)
     if done.returncode:
         sys.exit(f"'{' '.join(command(name))}' ended with code {done.returncode}")
@@ -73,7 +73,7 @@ def curve(place: Path, row: dict[str, Any]) -> dict[str, Any]:
     lines = (place / row["folder"] / "metrics.jsonl").read_text().splitlines()
     points = [point for point in map(json.loads, lines) if point.get("valid") is not None]
     names = ("seconds", "tokens", "calls", "valid")
-    return {name: row[name] for name in ("task", "cell", "way", "seed")} | {
+    return {name: row[name] for name in ("task", "cell", "strategy", "seed")} | {
         name: [point[name] for point in points] for name in names
     }
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from evidence_parts import BITS, DOCS, FRONTIER, PARTS, WITH_MLP, WITH_OTHERS, read
 
-from pastforward.comparing.results import Line, Row, Spread, aggregate
-from pastforward.comparing.table import count, figures, percents
+from pastforward.runs.comparison.results import Line, Row, Spread, aggregate
+from pastforward.runs.comparison.table import count, figures, percents
 
 LEVEL = 0.01
 """Nats by which two ways must differ before one is called the better."""
@@ -28,12 +28,12 @@ def table(lines: Iterable[Line], bits: bool = False) -> Iterable[str]:
     yield "|---" * (12 if bits else 11) + "|"
     for line in lines:
         one = line.setting
-        floor = line.floors.get("best", line.floors.get("unigram"))
+        reference = line.references.get("best", line.references.get("unigram"))
         told = f"| {line.nats.mean / math.log(2):.3f} " if bits and line.nats else ""
         yield (
-            f"| {one.task} | {one.cell} | {one.way} | {figures(line.nats, 3)} {told}"
+            f"| {one.task} | {one.cell} | {one.strategy} | {figures(line.nats, 3)} {told}"
             f"| {percents(line.accuracy)} | {figures(line.teacher, 3)} "
-            f"| {'-' if floor is None else f'{floor:.3f}'} | {line.parameters or 0:,} "
+            f"| {'-' if floor is None else f'{reference:.3f}'} | {line.parameters or 0:,} "
             f"| {mean(line.tokens, 1e6):.1f} | {mean(line.calls, 1.0):,.0f} | {count(line)} |"
         )
 
@@ -46,9 +46,9 @@ def side_by_side(lines: Sequence[Line]) -> Iterable[str]:
     """A row for each task, T and cell, BPTT beside SMT then DMT; the better of the two is bold."""
     yield "| task | T | cell | BPTT right | nats | SMT then DMT right | nats | its teacher's nats |"
     yield "|---" * 8 + "|"
-    by_way = {(line.setting.task, line.setting.cell, line.setting.way): line for line in lines}
+    by_way = {(line.setting.task, line.setting.cell, line.setting.strategy): line for line in lines}
     for task, cell in sorted({asked[:2] for asked in by_way}, key=order):
-        pair = [by_way.get((task, cell, way)) for way in ("bptt", "smt+dmt")]
+        pair = [by_way.get((task, cell, strategy)) for strategy in ("bptt", "smt+dmt")]
         shown = [["-", "-"] if line is None else [percents(line.accuracy), figures(line.nats, 3)]
                  for line in pair]  # fmt: skip
         better = better_of(pair)
@@ -64,11 +64,11 @@ def by_cell(lines: Sequence[Line]) -> Iterable[str]:
     cells = sorted({line.setting.cell for line in lines})
     yield "| task | T |" + "".join(f" {cell}: BPTT | SMT then DMT |" for cell in cells)
     yield "|---" * (2 + 2 * len(cells)) + "|"
-    by_way = {(line.setting.task, line.setting.cell, line.setting.way): line for line in lines}
+    by_way = {(line.setting.task, line.setting.cell, line.setting.strategy): line for line in lines}
     for task in sorted({line.setting.task for line in lines}, key=lambda name: order((name, ""))):
         shown = []
         for cell in cells:
-            pair = [by_way.get((task, cell, way)) for way in ("bptt", "smt+dmt")]
+            pair = [by_way.get((task, cell, strategy)) for strategy in ("bptt", "smt+dmt")]
             right = ["-" if line is None else percents(line.accuracy) for line in pair]
             better = better_of(pair)
             if better is not None:
@@ -76,7 +76,7 @@ def by_cell(lines: Sequence[Line]) -> Iterable[str]:
             if (
                 pair[1]
                 and pair[1].teacher
-                and pair[1].teacher.mean > (NOT_LEARNED * pair[1].floors["unigram"])
+                and pair[1].teacher.mean > (NOT_LEARNED * pair[1].references["unigram"])
             ):
                 right[1] += " †"
             shown += right
@@ -103,15 +103,15 @@ def by_memory(names: Iterable[str]) -> Iterable[str]:
     for name in names:
         width, seconds = map(int, name.split("-")[1:])
         for line in aggregate([Row(**row) for row in read(name)]):
-            found[8 * width, line.setting.way, seconds] = line
+            found[8 * width, line.setting.strategy, seconds] = line
     budgets = sorted({seconds for _, _, seconds in found})
     yield "| numbers | trained by | " + " | ".join(f"{s} s: right | nats" for s in budgets) + " |"
     yield "|---" * (2 + 2 * len(budgets)) + "|"
-    for size, way in sorted({(size, way) for size, way, _ in found}):
-        lines = [found.get((size, way, seconds)) for seconds in budgets]
+    for size, strategy in sorted({(size, strategy) for size, strategy, _ in found}):
+        lines = [found.get((size, strategy, seconds)) for seconds in budgets]
         shown = [f"{percents(line.accuracy)} | {figures(line.nats, 3)}" if line else "- | -"
                  for line in lines]  # fmt: skip
-        yield f"| {size} | {way} | {' | '.join(shown)} |"
+        yield f"| {size} | {strategy} | {' | '.join(shown)} |"
 
 
 def lengths_table(rows: list[dict[str, Any]]) -> Iterable[str]:
@@ -120,13 +120,13 @@ def lengths_table(rows: list[dict[str, Any]]) -> Iterable[str]:
     yield "| trained on | by | who | T | " + " | ".join(f"{n}T" for n in factors[1:]) + " |"
     yield "|---" * (3 + len(factors)) + "|"
     for row in rows:
-        _, task, _, way, _ = row["run"].split("/")
+        _, task, _, strategy, _ = row["run"].split("/")
         for who in ("student", "teacher"):
             if row["facts"][0][who] is None:
                 continue
             right = [f"{at[who]['accuracy']:.1%}" for at in row["facts"]]
             right += ["-"] * (len(factors) - len(right))
-            yield f"| {task} | {way} | {who} | {' | '.join(right)} |"
+            yield f"| {task} | {strategy} | {who} | {' | '.join(right)} |"
 
 
 def states_table(rows: list[dict[str, Any]]) -> Iterable[str]:
@@ -134,12 +134,12 @@ def states_table(rows: list[dict[str, Any]]) -> Iterable[str]:
     yield "| task | trained by | state | student | labels | untrained | most frequent |"
     yield "|---|---|---|---|---|---|---|"
     for row in rows:
-        _, task, _, way, _ = row["run"].split("/")
+        _, task, _, strategy, _ = row["run"].split("/")
         for state, probes in row["facts"].items():
             right = [f"{probes[who]['accuracy']:.1%}" if who in probes else "-"
                      for who in ("student", "labels", "untrained")]  # fmt: skip
             often = f"{probes['student']['majority']:.1%}"
-            yield f"| {task} | {way} | {state} | {' | '.join(right)} | {often} |"
+            yield f"| {task} | {strategy} | {state} | {' | '.join(right)} | {often} |"
 
 
 def gap_table(rows: list[dict[str, Any]]) -> Iterable[str]:
@@ -159,7 +159,7 @@ def credit_table(rows: list[dict[str, Any]]) -> Iterable[str]:
     yield "|---" * 7 + "|"
     shown = set()  # before training the networks of both ways are one
     for row in rows:
-        _, task, _, way, _ = row["run"].split("/")
+        _, task, _, strategy, _ = row["run"].split("/")
         for loss in ("BPTT", "SMT, all losses") if task.startswith("retrieval") else ():
             for name, found in row["facts"].get(loss, {}).items():
                 if name != "trained" and (loss, name) in shown:
@@ -167,7 +167,7 @@ def credit_table(rows: list[dict[str, Any]]) -> Iterable[str]:
                 shown.add((loss, name))
                 norms = " | ".join(f"{norm:.2g}" for norm in found["norms"])
                 step = "-" if found["per_step"] is None else f"x {found['per_step']:.3f}"
-                by = way if name == "trained" else "-"
+                by = strategy if name == "trained" else "-"
                 yield f"| {by} | {loss} | {name} | {norms} | {step} |"
 
 
@@ -177,13 +177,13 @@ def future_table(rows: list[dict[str, Any]]) -> Iterable[str]:
     yield "| task | trained by | memories | " + " | ".join(f"j = {j}" for j in farthest) + " |"
     yield "|---" * (3 + len(farthest)) + "|"
     for row in rows:
-        _, task, _, way, _ = row["run"].split("/")
+        _, task, _, strategy, _ = row["run"].split("/")
         for who in ("student", "labels", "untrained"):
             if who in row["facts"]:
                 found = row["facts"][who]
                 right = [f"{found[j - 1]['accuracy']:.1%}" if j <= len(found) else "-"
                          for j in farthest]  # fmt: skip
-                yield f"| {task} | {way} | {who} | {' | '.join(right)} |"
+                yield f"| {task} | {strategy} | {who} | {' | '.join(right)} |"
 
 
 def section(*names: str, drawn: Any = table) -> str:
@@ -195,7 +195,7 @@ def section(*names: str, drawn: Any = table) -> str:
     return "\n".join([*drawn(lines), "", *(made(name) for name in names)])
 
 
-def frontier(names: Sequence[str]) -> str:
+def memory_loss_curve(names: Sequence[str]) -> str:
     """The table of `by_memory` and how it was made, in full."""
     if not all(read(name) for name in names):
         return f"not run yet (`python benchmarks/evidence.py {' '.join(names)}`)."
@@ -251,7 +251,7 @@ def write_page(questions: Iterable[str]) -> None:
     text = text.replace(
         "{fresh}", section("fresh-bptt", "fresh-short-bptt", "fresh-smt", drawn=side_by_side)
     )
-    text = text.replace("{frontier}", frontier(list(FRONTIER)))
+    text = text.replace("{frontier}", memory_loss_curve(list(FRONTIER)))
     text = text.replace("{samples}", samples())
     for question in questions:
         text = text.replace(f"{{{question}}}", analyses(question))

@@ -16,85 +16,85 @@ SHORT = "parity:32 s5:32,elements=2 retrieval:128"
 
 PARTS = {
     "lengths-bptt": "retrieval stack modular parity s5,elements=2 --lengths 32 128 512 "
-    f"--cells mlp --ways bptt --seconds 120 {FEW}",
-    "lengths-copy": f"copy --lengths 32 64 128 --cells mlp --ways bptt --seconds 120 {FEW}",
-    "lengths-copy-smt": "copy --lengths 32 64 128 --cells mlp --ways smt+dmt --seconds 120",
-    "copy-longer": "copy:128 --cells mlp --ways smt+dmt --seeds 1 2 --seconds 300",
-    "copy-longer-bptt": f"copy:128 --cells mlp --ways bptt --seeds 1 2 --seconds 300 {FEW}",
-    "copy-peers": "copy:128 --cells s4d mingru --ways parallel --seconds 120",
-    "lengths-smt": "stack --lengths 32 128 512 --cells mlp --ways smt+dmt --seconds 120",
+    f"--cells mlp --methods bptt --seconds 120 {FEW}",
+    "lengths-copy": f"copy --lengths 32 64 128 --cells mlp --methods bptt --seconds 120 {FEW}",
+    "lengths-copy-smt": "copy --lengths 32 64 128 --cells mlp --methods smt+dmt --seconds 120",
+    "copy-longer": "copy:128 --cells mlp --methods smt+dmt --seeds 1 2 --seconds 300",
+    "copy-longer-bptt": f"copy:128 --cells mlp --methods bptt --seeds 1 2 --seconds 300 {FEW}",
+    "copy-peers": "copy:128 --cells s4d mingru --methods parallel --seconds 120",
+    "lengths-smt": "stack --lengths 32 128 512 --cells mlp --methods smt+dmt --seconds 120",
     "lengths-tracking-smt": "modular s5,elements=2 parity --lengths 512 128 32 --cells mlp "
-    "--ways smt+dmt --seconds 120",
-    "tracking-fresh": "s5,elements=2 modular --lengths 512 --cells mlp --ways smt+dmt --seeds 1 2 "
+    "--methods smt+dmt --seconds 120",
+    "tracking-fresh": "s5,elements=2 modular --lengths 512 --cells mlp --methods smt+dmt --seeds 1 2 "
     "--seconds 120",
-    "lengths-retrieval-smt": "retrieval --lengths 32 128 512 --cells mlp --ways smt+dmt "
+    "lengths-retrieval-smt": "retrieval --lengths 32 128 512 --cells mlp --methods smt+dmt "
     "--seconds 120",
-    "retrieval": "retrieval --lengths 512 --cells mlp --ways smt+dmt bptt --seeds 0 1 2 "
+    "retrieval": "retrieval --lengths 512 --cells mlp --methods smt+dmt bptt --seeds 0 1 2 "
     "--seconds 300",
-    "retrieval-batch": "retrieval:512 --cells mlp --ways bptt --fit.batch 32 --seeds 0 1 "
+    "retrieval-batch": "retrieval:512 --cells mlp --methods bptt --fit.batch 32 --seeds 0 1 "
     "--seconds 240",
-    "retrieval-fresh": "retrieval:512 --cells mlp --ways smt+dmt --seeds 3 4 --seconds 120",
-    "retrieval-1024": "retrieval:1024 --cells mlp --ways smt+dmt bptt --seeds 1 --seconds 300",
-    "prefix": "s5,elements=2 modular --lengths 512 --cells mlp --ways bptt --fit.prefix 32 "
+    "retrieval-fresh": "retrieval:512 --cells mlp --methods smt+dmt --seeds 3 4 --seconds 120",
+    "retrieval-1024": "retrieval:1024 --cells mlp --methods smt+dmt bptt --seeds 1 --seconds 300",
+    "prefix": "s5,elements=2 modular --lengths 512 --cells mlp --methods bptt --fit.prefix 32 "
     "--fit.batch 32 --seconds 120",
-    "prefix-128": "modular:128 --cells mlp --ways bptt --fit.prefix 32 --fit.batch 32 "
+    "prefix-128": "modular:128 --cells mlp --methods bptt --fit.prefix 32 --fit.batch 32 "
     "--seconds 120",
-    "cells": "retrieval:512 --cells elman gru lstm transformer --ways smt+dmt bptt --seconds 120",
+    "cells": "retrieval:512 --cells elman gru lstm transformer --methods smt+dmt bptt --seconds 120",
     "cells-bptt": "retrieval stack modular parity s5,elements=2 --lengths 128 512 "
-    f"--cells gru elman --ways bptt --seconds 120 {FEW}",
+    f"--cells gru elman --methods bptt --seconds 120 {FEW}",
     "transformer-bptt": "retrieval stack modular parity s5,elements=2 --lengths 32 128 512 "
-    f"--cells transformer --ways bptt --seconds 120 {FEW}",
+    f"--cells transformer --methods bptt --seconds 120 {FEW}",
     "cells-32-bptt": "retrieval stack modular parity s5,elements=2 --lengths 32 "
-    f"--cells gru elman --ways bptt --seconds 120 {FEW}",
-    "cells-smt": "stack --lengths 128 --cells gru elman --ways smt+dmt --seconds 120",
+    f"--cells gru elman --methods bptt --seconds 120 {FEW}",
+    "cells-smt": "stack --lengths 128 --cells gru elman --methods smt+dmt --seconds 120",
     "cells-tracking-smt": "s5,elements=2 modular parity --lengths 128 --cells gru elman "
-    "transformer --ways smt+dmt --seconds 120",
+    "transformer --methods smt+dmt --seconds 120",
     "cells-tracking-512-smt": "s5,elements=2 modular --lengths 512 --cells elman gru "
-    "--ways smt+dmt --seconds 120",
-    "cells-rest-smt": "retrieval --lengths 128 512 --cells gru elman --ways smt+dmt --seconds 120",
+    "--methods smt+dmt --seconds 120",
+    "cells-rest-smt": "retrieval --lengths 128 512 --cells gru elman --methods smt+dmt --seconds 120",
     "cells-32-smt": "retrieval stack modular parity s5,elements=2 --lengths 32 "
-    "--cells gru elman --ways smt+dmt --seconds 120",
-    "cells-512-smt": "parity stack --lengths 512 --cells gru elman --ways smt+dmt --seconds 120",
-    "cells-copy-bptt": "copy --lengths 32 64 128 --cells gru elman --ways bptt --seconds 120 "
+    "--cells gru elman --methods smt+dmt --seconds 120",
+    "cells-512-smt": "parity stack --lengths 512 --cells gru elman --methods smt+dmt --seconds 120",
+    "cells-copy-bptt": "copy --lengths 32 64 128 --cells gru elman --methods bptt --seconds 120 "
     f"{FEW}",
-    "cells-copy-smt": "copy --lengths 32 64 128 --cells gru elman --ways smt+dmt --seconds 120",
-    "copy-512-bptt": "copy:512 --cells elman --ways bptt --seconds 120",
-    "copy-512-smt": "copy:512 --cells elman --ways smt+dmt --seconds 120",
+    "cells-copy-smt": "copy --lengths 32 64 128 --cells gru elman --methods smt+dmt --seconds 120",
+    "copy-512-bptt": "copy:512 --cells elman --methods bptt --seconds 120",
+    "copy-512-smt": "copy:512 --cells elman --methods smt+dmt --seconds 120",
     "transformer-32-smt": "stack modular parity retrieval s5,elements=2 --lengths 32 "
-    "--cells transformer --ways smt+dmt --seconds 120",
+    "--cells transformer --methods smt+dmt --seconds 120",
     "transformer-rest-smt": "retrieval:512 stack:128 retrieval:128 stack:512 parity:512 "
-    "modular:512 s5:512,elements=2 --cells transformer --ways smt+dmt --seconds 120",
-    "transformer-copy-bptt": "copy --lengths 32 128 --cells transformer --ways bptt "
+    "modular:512 s5:512,elements=2 --cells transformer --methods smt+dmt --seconds 120",
+    "transformer-copy-bptt": "copy --lengths 32 128 --cells transformer --methods bptt "
     f"--seconds 120 {FEW}",
-    "transformer-copy-smt": "copy --lengths 32 128 --cells transformer --ways smt+dmt "
+    "transformer-copy-smt": "copy --lengths 32 128 --cells transformer --methods smt+dmt "
     "--seconds 120",
-    "scale-one": "copy:64 --cells elman gru lstm --ways smt+dmt --seconds 120 --student.scale 1",
-    "scale-lstm": "copy:64 --cells lstm --ways smt+dmt bptt --seconds 120",
-    "fresh-bptt": f"{LONG} --cells mlp --ways bptt --seeds 3 --seconds 120 {FEW}",
-    "fresh-short-bptt": f"{SHORT} --cells mlp --ways bptt --seeds 3 --seconds 120",
-    "fresh-smt": f"{SHORT} {LONG} stack:128 --cells mlp --ways smt+dmt --seeds 3 --seconds 120",
-    "fresh-longer-smt": "modular:512 --cells mlp --ways smt+dmt --seeds 3 --seconds 300",
-    "key_values-32-bptt": "key_values:32 --cells mlp --ways bptt --seconds 300",
-    "key_values-32-smt": "key_values:32 --cells mlp --ways smt+dmt --seconds 300",
-    "key_values-128-bptt": f"key_values:128 --cells mlp --ways bptt --seconds 300 {FEW}",
-    "key_values-128-smt": "key_values:128 --cells mlp --ways smt+dmt --seconds 300",
-    "key_values-cells-bptt": f"key_values:64 --cells elman gru --ways bptt --seconds 120 {FEW}",
-    "key_values-cells-smt": "key_values:64 --cells elman gru --ways smt+dmt --seconds 120",
-    "key_values": "key_values:64 --cells mlp --ways smt+dmt --seeds 1 2 --seconds 300",
-    "key_values-bptt": "key_values:64 --cells mlp --ways bptt --seeds 1 2 --seconds 300 --search",
-    "digits": "digits --cells mlp s4d mingru attention --ways bptt smt+dmt smt+dmt+bptt distil "
+    "scale-one": "copy:64 --cells elman gru lstm --methods smt+dmt --seconds 120 --student.scale 1",
+    "scale-lstm": "copy:64 --cells lstm --methods smt+dmt bptt --seconds 120",
+    "fresh-bptt": f"{LONG} --cells mlp --methods bptt --seeds 3 --seconds 120 {FEW}",
+    "fresh-short-bptt": f"{SHORT} --cells mlp --methods bptt --seeds 3 --seconds 120",
+    "fresh-smt": f"{SHORT} {LONG} stack:128 --cells mlp --methods smt+dmt --seeds 3 --seconds 120",
+    "fresh-longer-smt": "modular:512 --cells mlp --methods smt+dmt --seeds 3 --seconds 300",
+    "key_values-32-bptt": "key_values:32 --cells mlp --methods bptt --seconds 300",
+    "key_values-32-smt": "key_values:32 --cells mlp --methods smt+dmt --seconds 300",
+    "key_values-128-bptt": f"key_values:128 --cells mlp --methods bptt --seconds 300 {FEW}",
+    "key_values-128-smt": "key_values:128 --cells mlp --methods smt+dmt --seconds 300",
+    "key_values-cells-bptt": f"key_values:64 --cells elman gru --methods bptt --seconds 120 {FEW}",
+    "key_values-cells-smt": "key_values:64 --cells elman gru --methods smt+dmt --seconds 120",
+    "key_values": "key_values:64 --cells mlp --methods smt+dmt --seeds 1 2 --seconds 300",
+    "key_values-bptt": "key_values:64 --cells mlp --methods bptt --seeds 1 2 --seconds 300 --search",
+    "digits": "digits --cells mlp s4d mingru attention --methods bptt smt+dmt smt+dmt+bptt distill "
     "--seeds 1 2 --seconds 95",
-    "digits-bptt": f"digits --cells mlp --ways bptt --seeds 1 2 --seconds 95 {FEW}",
-    "text": f"{SHAKESPEARE} --cells mlp --ways bptt smt+dmt smt+dmt+bptt --seconds 120",
-    "text-tokens": f"{SHAKESPEARE} --cells mlp --ways bptt smt+dmt smt+dmt+bptt --tokens 2000000",
-    "stories": f"{STORIES} --cells mlp --ways bptt smt+dmt smt+dmt+bptt --seconds 120",
-    "mnist": f"{MNIST} --data.length 784 --cells mlp --ways bptt smt+dmt smt+dmt+bptt "
+    "digits-bptt": f"digits --cells mlp --methods bptt --seeds 1 2 --seconds 95 {FEW}",
+    "text": f"{SHAKESPEARE} --cells mlp --methods bptt smt+dmt smt+dmt+bptt --seconds 120",
+    "text-tokens": f"{SHAKESPEARE} --cells mlp --methods bptt smt+dmt smt+dmt+bptt --tokens 2000000",
+    "stories": f"{STORIES} --cells mlp --methods bptt smt+dmt smt+dmt+bptt --seconds 120",
+    "mnist": f"{MNIST} --data.length 784 --cells mlp --methods bptt smt+dmt smt+dmt+bptt "
     "--seconds 150",
 }
 """What is compared, by name."""
 
 FRONTIER = {
-    f"memory-{width}-{seconds}": f"copy:32 --cells mlp --ways smt+dmt bptt --seconds {seconds} "
+    f"memory-{width}-{seconds}": f"copy:32 --cells mlp --methods smt+dmt bptt --seconds {seconds} "
     f"--student.width {width}"
     for width in (4, 8, 16)
     for seconds in (30, 90)

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import imread, imsave
 
-from pastforward.comparing.results import Line, Row, aggregate
+from pastforward.runs.comparison.results import Line, Row, aggregate
 
-WAYS = {"bptt": ("BPTT", "#f59e0b", "--"), "smt+dmt": ("SMT then DMT", "#3b82f6", "-"),
+STRATEGIES = {"bptt": ("BPTT", "#f59e0b", "--"), "smt+dmt": ("SMT then DMT", "#3b82f6", "-"),
         "smt+dmt+bptt": ("SMT, DMT, BPTT", "#10b981", "-")}  # fmt: skip
 TASKS = "retrieval", "copy", "key_values", "modular", "s5", "parity", "stack"
 CELLS = "mlp", "elman", "gru", "transformer"
@@ -45,10 +45,10 @@ def lengths(lines: Sequence[Line]) -> Figure:
         for ax, task in zip(row, TASKS, strict=True):
             own = [one for one in lines
                    if one.setting.cell == cell and family(one.setting.task) == task]  # fmt: skip
-            for way in ("bptt", "smt+dmt"):
+            for strategy in ("bptt", "smt+dmt"):
                 points = sorted((one.length or 0, one.accuracy.mean) for one in own
-                                if one.setting.way == way and one.accuracy)  # fmt: skip
-                line(ax, way, *zip(*points, strict=True) if points else ((), ()))
+                                if one.setting.strategy == strategy and one.accuracy)  # fmt: skip
+                line(ax, strategy, *zip(*points, strict=True) if points else ((), ()))
             ax.set_xscale("log", base=2)
             ax.set_xticks((32, 128, 512), ("32", "128", "512"), minor=False)
             ax.set_ylim(-0.04, 1.04)
@@ -68,14 +68,14 @@ def costs(curves: Sequence[dict[str, Any]]) -> Figure:
              if task in ("copy:128", "modular:128", "mnist", "tinystories")]  # fmt: skip
     figure = Figure(figsize=(3.2 * len(tasks), 7.4), layout="constrained")
     axes = figure.subplots(len(COSTS), len(tasks), squeeze=False)
-    for row, (cost, label) in zip(axes, COSTS.items(), strict=True):
+    for row, (cost, target) in zip(axes, COSTS.items(), strict=True):
         for ax, task in zip(row, tasks, strict=True):
             own = [curve for curve in curves if curve["task"] == task]
             for curve in own:
-                line(ax, curve["way"], curve[cost], curve["valid"])
+                line(ax, curve["strategy"], curve[cost], curve["valid"])
             ends = [value for curve in own for value in curve["valid"]]
             ax.set_ylim(top=min(max(ends), 2.5 * float(np.median(ends)) + 0.2))
-            ax.set_xlabel(label, size=9)
+            ax.set_xlabel(target, size=9)
             if cost == "calls":
                 ax.set_xscale("log")
         row[0].set_ylabel("held-out nats an output", size=9)
@@ -87,9 +87,9 @@ def costs(curves: Sequence[dict[str, Any]]) -> Figure:
     return figure
 
 
-def line(ax: Axes, way: str, x: Sequence[float], y: Sequence[float]) -> None:
-    label, colour, style = WAYS[way]
-    ax.plot(x, y, style, color=colour, label=label, marker="o", ms=3, lw=1.6)
+def line(ax: Axes, strategy: str, x: Sequence[float], y: Sequence[float]) -> None:
+    target, colour, style = STRATEGIES[strategy]
+    ax.plot(x, y, style, color=colour, target=target, marker="o", ms=3, lw=1.6)
     ax.grid(alpha=0.25)
     ax.tick_params(labelsize=8)
 

@@ -19,29 +19,28 @@ from typing import Any
 
 import torch
 
-from pastforward.analysis import (
-    Credit,
-    bptt_credit,
-    frontier,
-    last_output,
-    loss_gap,
-    scaled,
-    smt_credit,
-)
-from pastforward.analysis.figures import (
+from pastforward.analysis import memory_loss_curve as memory_loss_curve
+from pastforward.analysis.credit import Credit, bptt_credit, last_output, scaled, smt_credit
+from pastforward.analysis.evaluate import finite
+from pastforward.analysis.gap import loss_gap
+from pastforward.config import Budget, RunConfig, SMTConfig, StudentConfig
+from pastforward.data.opening import open_data
+from pastforward.hardware import processor
+from pastforward.recipes import RECIPES
+from pastforward.recipes.auto import for_path
+from pastforward.recipes.copy import copy
+from pastforward.recipes.retrieval import retrieval
+from pastforward.report.analysis_charts import (
     credit_figure,
     frontier_figure,
     gap_figure,
     save_figure,
 )
-from pastforward.commands.runs import find_runs, load_summary
-from pastforward.config import Budget, RunConfig, SMTConfig, StudentConfig
-from pastforward.data import open_data
-from pastforward.evaluation.standalone import finite
-from pastforward.hardware import processor
-from pastforward.recipes import RECIPES, copy, for_path, retrieval
-from pastforward.training import Existing, Run, RunFolder, stop_signals
+from pastforward.runs.opening import find_runs, load_summary
+from pastforward.training.folder import IfExists, RunFolder
 from pastforward.training.networks import build_networks
+from pastforward.training.stopping import stop_signals
+from pastforward.training.trainer import Trainer
 
 RESULTS = Path(__file__).parent / "results" / "instruments.jsonl"
 PLACE = Path("runs/instruments")
@@ -53,7 +52,7 @@ SEQUENCES = 4
 class Snapshots:
     """Keeps the student as it was at the start of each stage."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Trainer) -> None:
         self.run, self.before = run, {}
 
     def stage(self, name: str, number: int, of: int) -> None:
@@ -75,13 +74,13 @@ def recipe(task: str) -> RunConfig:
 def gap(task: str, steps: str) -> None:
     config = replace(recipe(task), budget=Budget(steps=int(steps)))
     folder = RunFolder(PLACE / f"gap-{task.replace(':', '')}")
-    folder.prepare(config, Existing.OVERWRITE)
-    run = Run(config, folder)
+    folder.prepare(config, IfExists.OVERWRITE)
+    run = Trainer(config, folder)
     snapshots = Snapshots(run)
     with stop_signals() as stopping:
         run.train(snapshots, stopping)
     assert run.teacher is not None
-    first = next(name for name in snapshots.before if name.startswith(("follow", "dmt")))
+    first = next(name for name in snapshots.before if name.startswith(("teacher-forced", "dmt")))
     students = {"single steps": snapshots.before[first], "before DMT": snapshots.before["dmt"],
                 "after DMT": run.student}  # fmt: skip
     found = {name: loss_gap(s, run.teacher, run.source) for name, s in students.items()}
@@ -100,8 +99,8 @@ def credit(task: str) -> None:
             name = f"weights x {factor:g}"
             panels["BPTT"][name] = middle(through)
             for future in taught[0]:
-                label = name if future == "F = T" else f"{name}, {future}"
-                panels["SMT, losses of outputs"][label] = middle([of[future] for of in taught])
+                target = name if future == "F = T" else f"{name}, {future}"
+                panels["SMT, losses of outputs"][target] = middle([of[future] for of in taught])
         facts = {loss: {n: asdict(c) | {"per_step": c.per_step} for n, c in of.items()}
                  for loss, of in panels.items()}  # fmt: skip
         write("credit", task, {"cell": cell, "seeds": list(SEEDS), "panels": facts})
@@ -135,7 +134,7 @@ def middle(credits: Any) -> Credit:
 
 def sizes(*names: str) -> None:
     folders = [folder for name in names for folder in find_runs(name)]
-    found = frontier(load_summary(folder) for folder in folders)
+    found = memory_loss_curve(load_summary(folder) for folder in folders)
     points = {budget: [asdict(p) for p in of] for budget, of in found.items()}
     write("frontier", " ".join(names), {"points": points})
     picture("frontier", frontier_figure(found))

@@ -26,17 +26,20 @@ from safetensors.torch import load_file, save_file
 from solve import hardware
 from torch import nn
 
+from pastforward.analysis.evaluate import evaluate
 from pastforward.config import Budget, DMTConfig, RunConfig
-from pastforward.data import Source, open_data
-from pastforward.evaluation import evaluate
-from pastforward.methods import METHODS, Losses, Method, WindowDMT
-from pastforward.methods.base import Transform
+from pastforward.data.opening import open_data
+from pastforward.data.source import Source
+from pastforward.methods import METHODS
+from pastforward.methods.base import Losses, Method, Transform
+from pastforward.methods.dmt import WindowDMT
 from pastforward.recipes import RECIPES
 from pastforward.rollout import rollout
 from pastforward.student import Student
-from pastforward.teacher import Teacher
-from pastforward.training import Fit, build_networks, fit
-from pastforward.types import AnyBatch, Collected, Labelled
+from pastforward.teacher.teacher import Teacher
+from pastforward.training.loop import Fit, fit
+from pastforward.training.networks import build_networks
+from pastforward.types import AnyBatch, BatchWithRollout, BatchWithTargets
 
 START = {"copy32": (50.0, 150.0), "digits": (15.0, 35.0)}
 """Seconds of teacher and of joint training that a student starts from."""
@@ -60,7 +63,7 @@ class Trial(Method):
     """What the library does not do: windows that grow, and a rollout at every visit."""
 
     def __init__(self, windows: WindowDMT, job: Job, configs: list[DMTConfig], steps: int) -> None:
-        self.windows, self.visits, self.step = windows, windows.visits, 0
+        self.windows, self.replay_steps, self.step = windows, windows.replay_steps, 0
         self.configs, self.share = configs, -(-steps // len(configs))
         self.renewed = {"all": lambda batch: batch, "labels": self.run_again}[job.kept]
 
@@ -81,8 +84,8 @@ class Trial(Method):
         self.step += 1
         return self.windows.losses(self.renewed(batch), generator)
 
-    def run_again(self, batch: Collected) -> Collected:
-        return self.windows.collect(Labelled(*batch[:4]))
+    def run_again(self, batch: BatchWithRollout) -> BatchWithRollout:
+        return self.windows.collect(BatchWithTargets(*batch[:4]))
 
 
 def started(task: str) -> tuple[RunConfig, Source, Student, Teacher]:
@@ -143,7 +146,7 @@ def with_window(config: RunConfig, job: Job, window: int, source: Source) -> DMT
     # On copy a short window never sees the recall: labels have to say what to hold.
     short = window < source.signature.length and job.task == "copy32"
     dynamics = 1.0 if short else config.dmt.dynamics
-    return replace(config.dmt, window=window, visits=job.stale + 1, dynamics=dynamics)
+    return replace(config.dmt, window=window, replay_steps=job.stale + 1, dynamics=dynamics)
 
 
 def predict(job: Job, window: int) -> float:
@@ -153,10 +156,10 @@ def predict(job: Job, window: int) -> float:
         r for r in rows if (r["kind"], r["task"], r.get("window")) == ("cost", job.task, window)
     ][-1]
     alone = 0.0 if window == row["length"] else row["alone_ms"]
-    visits = job.stale + 1
+    replay_steps = job.stale + 1
     shared = {
-        "all": (row["labels_ms"] + alone) / visits,
-        "labels": row["labels_ms"] / visits + alone,
+        "all": (row["labels_ms"] + alone) / replay_steps,
+        "labels": row["labels_ms"] / replay_steps + alone,
     }
     return shared[job.kept] + row["windows_ms"] + row["optimiser_ms"]
 
@@ -169,9 +172,9 @@ def cost(task: str, window: int) -> None:
     batch, generator = source.batch(0, 0, config.fit.batch), torch.Generator()
     collected = method.collect(batch)
 
-    def labels() -> None:
+    def targets() -> None:
         with torch.no_grad():
-            teacher.labels(batch.x)
+            teacher.targets(batch.x)
 
     def alone() -> None:
         with torch.no_grad():
@@ -182,7 +185,7 @@ def cost(task: str, window: int) -> None:
         stage.optimiser.step(stage.lr)
 
     parts = {
-        "labels": labels, "alone": alone,
+        "labels": targets, "alone": alone,
         "windows": lambda: method.accumulate_gradients(collected, generator),
         "optimiser": optimise,
     }  # fmt: skip

@@ -16,13 +16,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pastforward.bench.cost import block_macs, decoder_macs, encoder_macs, student_macs
-from pastforward.bench.measuring import interleaved
-from pastforward.bench.networks import DEPTH, SYMBOLS, WIDTH, networks, symbols
+from benchmarks.speed.cost import block_macs, decoder_macs, encoder_macs, student_macs
+from benchmarks.speed.measuring import interleaved
+from benchmarks.speed.networks import DEPTH, SYMBOLS, WIDTH, networks, symbols
 from pastforward.config import SMTConfig
-from pastforward.decoder import futures
 from pastforward.hardware import processor
-from pastforward.methods import JointSMT
+from pastforward.methods.smt import JointSMT
+from pastforward.teacher.decoder import futures
 
 LENGTH, BATCH, SLOTS, FUTURE = 256, 16, 4, 32
 RESULTS = Path(__file__).parent / "results" / "parts.json"
@@ -50,13 +50,13 @@ def parts() -> dict[str, tuple[Callable[[], Tensor], float]]:
     batch = symbols(BATCH, LENGTH)
     encoder, decoder = teacher.encoder, teacher.decoder
     states = encoder._states(batch.x).detach()
-    labels = encoder.labels(batch.x).detach()
-    before, after = labels[:, :-1].clone(), labels[:, 1:].clone()
+    targets = encoder.targets(batch.x).detach()
+    before, after = targets[:, :-1].clone(), targets[:, 1:].clone()
     times = torch.randint(1, LENGTH, (BATCH, 1), generator=torch.Generator().manual_seed(0))
     future = futures(batch, times, FUTURE)
     joint = JointSMT(student, teacher, SMTConfig(future=FUTURE, anchors=1))
     seen = (LENGTH + 1) / 2
-    tower = DEPTH * block_macs(seen, WIDTH)
+    transformer = DEPTH * block_macs(seen, WIDTH)
     whole = encoder_macs(LENGTH, WIDTH, DEPTH, SLOTS)
     of_decoder = decoder_macs(FUTURE, SLOTS, WIDTH, 2) / LENGTH
     read = 2 * WIDTH * SLOTS * WIDTH + 2 * WIDTH * SYMBOLS
@@ -64,8 +64,8 @@ def parts() -> dict[str, tuple[Callable[[], Tensor], float]]:
     of_student = student_macs(student)
     generator = torch.Generator().manual_seed(1)
     return {
-        "encoder: tower": (lambda: encoder._states(batch.x).sum(), tower),
-        "encoder: register pool": (lambda: encoder.pool(states).sum(), whole - tower),
+        "encoder: tower": (lambda: encoder._states(batch.x).sum(), transformer),
+        "encoder: register pool": (lambda: encoder.pool(states).sum(), whole - transformer),
         "decoder: one future of 32": (lambda: decoder(after[:, :1], future.x).sum(), of_decoder),
         "teacher's readout at all t": (lambda: decoder.readout(after).sum(), read),
         "cell, all transitions": (lambda: student.step(before, batch.x).sum(),

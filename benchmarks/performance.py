@@ -17,7 +17,7 @@ from typing import Any
 import matplotlib
 import matplotlib.pyplot as plt
 
-from pastforward.bench import BENCHES
+from benchmarks.speed import BENCHES
 
 matplotlib.use("Agg")
 
@@ -62,7 +62,7 @@ def against_length(rows: Rows, ours: str, rival: str, unit: str, path: Path) -> 
     for (cell, side), points in lines.items():
         style, who = ("-", ours) if side == "ours" else ("--", rival)
         x, y = zip(*sorted(points), strict=True)
-        axes.loglog(x, y, style, color=colours[cell], marker="o", label=f"{cell}, {who}")
+        axes.loglog(x, y, style, color=colours[cell], marker="o", target=f"{cell}, {who}")
     axes.set(xlabel="T", ylabel=unit)
     axes.grid(True, which="both", alpha=0.2)
     axes.legend(fontsize=8)
@@ -92,8 +92,8 @@ def staleness(rows: Rows) -> Iterable[str]:
             )
     yield "| task | k | visits | nats alone, one number a seed |"
     yield "|---|---|---|---|"
-    for (task, window, visits), nats in sorted(found.items(), key=lambda item: str(item[0])):
-        yield f"| {task} | {window} | {visits} | {' '.join(f'{n:.3f}' for n in nats)} |"
+    for (task, window, replay_steps), nats in sorted(found.items(), key=lambda item: str(item[0])):
+        yield f"| {task} | {window} | {replay_steps} | {' '.join(f'{n:.3f}' for n in nats)} |"
 
 
 def hardware(facts: dict[str, Any]) -> str:
@@ -102,13 +102,13 @@ def hardware(facts: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    usual, slow, again = (
+    usual, slow, resume_command = (
         json.loads((RESULTS / f"bench{which}.json").read_text())
         for which in ("", "-long", "-again")
     )
     parts = json.loads((RESULTS / "parts.json").read_text())
     rows: dict[str, Rows] = {}
-    for facts in (usual, slow, again):  # later ones take the place of earlier ones
+    for facts in (usual, slow, resume_command):  # later ones take the place of earlier ones
         for name in dict.fromkeys(row["name"] for row in facts["rows"]):
             rows[name] = [row for row in facts["rows"] if row["name"] == name]
     against_length(
@@ -118,7 +118,7 @@ def main() -> None:
     text = (DOCS / "performance.in.md").read_text()
     text = text.replace("{hardware}", hardware(usual["hardware"]))
     text = text.replace("{long-hardware}", hardware(slow["hardware"]))
-    text = text.replace("{again-hardware}", hardware(again["hardware"]))
+    text = text.replace("{again-hardware}", hardware(resume_command["hardware"]))
     text = text.replace("{parts-hardware}", hardware(parts))
     lines = (RESULTS / "onpolicy.jsonl").read_text().splitlines()
     trials = [json.loads(line) for line in lines]

@@ -19,10 +19,12 @@ from pathlib import Path
 
 import torch
 
+from pastforward.analysis.evaluate import evaluate
 from pastforward.config import Budget, RunConfig
-from pastforward.evaluation import evaluate
 from pastforward.recipes import RECIPES
-from pastforward.training import Existing, Run, RunFolder, stop_signals
+from pastforward.training.folder import IfExists, RunFolder
+from pastforward.training.stopping import stop_signals
+from pastforward.training.trainer import Trainer
 
 SECONDS = {"copy32": 600.0, "retrieval128": 600.0, "copy64": 1800.0}
 RATES = (3e-4, 1e-3, 3e-3)
@@ -51,10 +53,10 @@ class Lines:
                   f"{terms['loss']:.4f}, held out {valid}", flush=True)  # fmt: skip
 
 
-def configure(task: str, way: str, cell: str, seconds: float) -> RunConfig:
-    config = RECIPES[task](way)
+def configure(task: str, strategy: str, cell: str, seconds: float) -> RunConfig:
+    config = RECIPES[task](strategy)
     student = replace(config.student, cell=cell)
-    fit = replace(config.fit, batch=32) if way == "bptt" else config.fit
+    fit = replace(config.fit, batch=32) if strategy == "bptt" else config.fit
     return replace(config, student=student, fit=fit, budget=Budget(seconds=seconds))
 
 
@@ -62,34 +64,38 @@ def with_rate(config: RunConfig, lr: float) -> RunConfig:
     return replace(config, stages=tuple(replace(stage, lr=lr) for stage in config.stages))
 
 
-def train(config: RunConfig, name: str) -> Run:
+def train(config: RunConfig, name: str) -> Trainer:
     folder = RunFolder(Path("runs/solve") / name)
-    folder.prepare(config, Existing.OVERWRITE)
-    run = Run(config, folder)
+    folder.prepare(config, IfExists.OVERWRITE)
+    run = Trainer(config, folder)
     with stop_signals() as stopping:
         run.train(Lines(), stopping)
     return run
 
 
-def search(task: str, way: str, cell: str) -> RunConfig:
+def search(task: str, strategy: str, cell: str) -> RunConfig:
     """The config with the best of three learning rates, after a tenth of the time each."""
-    short = configure(task, way, cell, SECONDS[task] / 10)
+    short = configure(task, strategy, cell, SECONDS[task] / 10)
     losses = {}
     for lr in RATES:
-        losses[lr] = train(with_rate(short, lr), f"{task}-{way}-{cell}-{lr:g}").selection.best
+        losses[lr] = train(with_rate(short, lr), f"{task}-{strategy}-{cell}-{lr:g}").selection.best
         print(f"learning rate {lr:g}: held out {losses[lr]:.4f}", flush=True)
-    full = configure(task, way, cell, SECONDS[task])
+    full = configure(task, strategy, cell, SECONDS[task])
     return with_rate(full, min(losses, key=lambda lr: losses[lr]))
 
 
-def main(task: str, way: str, cell: str) -> None:
+def main(task: str, strategy: str, cell: str) -> None:
     torch.set_num_threads(1)
-    config = search(task, way, cell) if way == "bptt" else configure(task, way, cell, SECONDS[task])
-    run = train(config, f"{task}-{way}-{cell}")
-    teacher = None if way == "bptt" else run.teacher
+    config = (
+        search(task, strategy, cell)
+        if strategy == "bptt"
+        else configure(task, strategy, cell, SECONDS[task])
+    )
+    run = train(config, f"{task}-{strategy}-{cell}")
+    teacher = None if strategy == "bptt" else run.teacher
     found = evaluate(run.student, teacher, run.source, "test", 1024)
     row = {
-        "task": task, "way": way, "cell": cell, "lr": [stage.lr for stage in config.stages],
+        "task": task, "strategy": strategy, "cell": cell, "lr": [stage.lr for stage in config.stages],
         "batch": config.fit.batch, "parameters": sum(p.numel() for p in run.student.parameters()),
         "accuracy": found.student.accuracy, "nats": found.student.nats,
         "teacher_nats": found.teacher.nats if found.teacher else None,
@@ -105,12 +111,12 @@ def main(task: str, way: str, cell: str) -> None:
 def table() -> None:
     """The newest row of each task, way and cell, in Markdown."""
     rows = [json.loads(line) for line in RESULTS.read_text().splitlines()]
-    newest = {(row["task"], row["way"], row["cell"]): row for row in rows}
+    newest = {(row["task"], row["strategy"], row["cell"]): row for row in rows}
     print("| task | trained by | cell | asked symbols right | nats | seconds |")
     print("|---|---|---|---|---|---|")
-    for (task, way, cell), row in sorted(newest.items()):
+    for (task, strategy, cell), row in sorted(newest.items()):
         right, nats, seconds = row["accuracy"], row["nats"], row["seconds"]
-        print(f"| {task} | {way} | {cell} | {right:.1%} | {nats:.4f} | {seconds:.0f} |")
+        print(f"| {task} | {strategy} | {cell} | {right:.1%} | {nats:.4f} | {seconds:.0f} |")
 
 
 if __name__ == "__main__":

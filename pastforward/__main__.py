@@ -3,7 +3,7 @@
 import os
 import sys
 
-from pastforward.cli import main
+from pastforward.cli.main import main
 
 code = main()
 if "RANK" in os.environ:

@@ -66,7 +66,7 @@ class Attention(nn.Module):
         return self.out(mixed.transpose(1, 2).flatten(-2))
 
     @torch.no_grad()
-    def sharpen(self, factor: float) -> None:
+    def scale_query_key(self, factor: float) -> None:
         """Multiply the weights of queries and keys."""
         self.qkv.weight[: 2 * len(self.qkv.weight) // 3] *= factor
 
@@ -107,30 +107,30 @@ class Block(nn.Module):
         mask: Tensor | None = None,
     ) -> Float[Tensor, "batch length width"]:
         """Shapes as in `Attention`."""
-        return self.think(self.mix(h, table, mask))
+        return self.feed_forward(self.mix(h, table, mask))
 
     def mix(self, h: Tensor, table: Tensor | None, mask: Tensor | None = None) -> Tensor:
         """The first half: between positions."""
         return h + self.attention(self.norms[0](h), table, mask)
 
-    def think(self, h: Tensor) -> Tensor:
+    def feed_forward(self, h: Tensor) -> Tensor:
         """The second half: each position by itself."""
         return h + self.mlp(self.norms[1](h))
 
 
-class Tower(nn.Module):
+class Transformer(nn.Module):
     """`depth` blocks over rotary positions and a last norm."""
 
     def __init__(
         self, width: int, depth: int, heads: int, length: int, causal: bool,
-        piece: int | None = None,
+        chunk: int | None = None,
     ) -> None:  # fmt: skip
         """With `piece` nothing is kept for the way back but the tower's input; see `_sparing`."""
         super().__init__()
         self.rotary = Rotary(length, width // heads)
         self.blocks = nn.ModuleList([Block(width, heads, causal) for _ in range(depth)])
         self.norm = nn.LayerNorm(width)
-        self.piece = piece
+        self.chunk = chunk
 
     def forward(
         self, x: Tensor, mask: Tensor | None = None, enter: Callable[[Tensor], Tensor] | None = None
@@ -140,12 +140,12 @@ class Tower(nn.Module):
 
         def run(block: nn.Module, h: Tensor) -> Tensor:
             table = self.rotary(h.shape[1])
-            if self.piece is None:
+            if self.chunk is None:
                 return block(h, table, mask)
-            return _in_parts(self.piece, block, h, table, mask)
+            return _in_parts(self.chunk, block, h, table, mask)
 
         parts = [first, *(partial(run, block) for block in self.blocks)]
-        if self.piece is not None:
+        if self.chunk is not None:
             return self.norm(_sparing(parts, x))
         for part in parts:
             x = part(x)
@@ -165,7 +165,7 @@ def _sparing(parts: list[Callable[[Tensor], Tensor]], x: Tensor) -> Tensor:
 
 
 def _in_parts(
-    piece: int, block: nn.Module, h: Tensor, table: Tensor, mask: Tensor | None
+    chunk: int, block: nn.Module, h: Tensor, table: Tensor, mask: Tensor | None
 ) -> Tensor:
     """A block a head at a time; its MLP, whose hidden layer is the largest of all, by pieces."""
     assert isinstance(block, Block)
@@ -176,5 +176,5 @@ def _in_parts(
     mixed = h
     for head in range(block.attention.heads):
         mixed = mixed + checkpoint(one_head, head, h, use_reentrant=False)
-    parts = [checkpoint(block.think, p, use_reentrant=False) for p in mixed.split(piece, 1)]
+    parts = [checkpoint(block.feed_forward, p, use_reentrant=False) for p in mixed.split(chunk, 1)]
     return torch.cat(parts, 1)

@@ -37,7 +37,7 @@ class StudentConfig:
     """The recurrent network that ships."""
 
     cell: str = "mlp"
-    """elman, gru, lstm, mlp or transformer; with --way parallel a peer instead: s4d, mingru, mamba2
+    """elman, gru, lstm, mlp or transformer; with --method parallel a peer instead: s4d, mingru, mamba2
     or attention."""
     slots: int = 1
     """K, memory slots (an LSTM needs 2, for h and c)."""
@@ -65,12 +65,12 @@ class TeacherConfig:
     matrices: int | None = None
     """Slots that hold the matrices of a delta memory; the others hold the last input. Half when not
     given."""
-    keys: int = 4
+    key_dim: int = 4
     """n, rows of each matrix of a delta memory; as many keys are told apart."""
-    turns: int = 0
+    householder_steps: int = 0
     """Reflections by which an input turns the matrices of a delta memory, for states that every
     input moves: n of them make any turn."""
-    hold: float = 0.5
+    initial_decay_time: float = 0.5
     """Steps for which the fastest numbers of a linear memory hold what was read, at the start; the
     slowest hold it for 2 T."""
     width: int = 64
@@ -81,9 +81,9 @@ class TeacherConfig:
     decoder_depth: int = 1
     decoder_tokens: int | None = None
     """Pieces in which the decoder reads a memory; K, or up to 8 for a memory of one slot."""
-    distil_depth: int = 4
-    """Blocks of the Transformer that `distil` learns from, of the same width and heads."""
-    sharpness: float = 1.0
+    distill_depth: int = 4
+    """Blocks of the Transformer that `distill` learns from, of the same width and heads."""
+    query_key_scale: float = 1.0
     """Factor on the weights of queries and keys at the start. Attention that begins sharp finds one
     symbol among hundreds sooner."""
     recompute: int | None = None
@@ -116,7 +116,7 @@ class SMTConfig:
     """Weight of variances below 1 and of covariances between the numbers of a label."""
     gaussian: float = 0.0
     """Weight of how far labels are from a standard normal cloud, along random directions."""
-    pull: float = 1.0
+    encoder_gradient_scale: float = 1.0
     """Share of the student's gradients that reaches the encoder in joint training."""
     noise: float = 0.0
     """Deviation of Gaussian noise on memories before decoder and cell read them."""
@@ -128,14 +128,14 @@ class DMTConfig:
 
     window: int = 8
     """k, steps in a window, of tbptt too; at T the whole rollout."""
-    own: float = 1.0
+    on_policy_fraction: float = 1.0
     """Share of windows that start from the student's own memories; the rest start from labels."""
-    visits: int = 4
+    replay_steps: int = 4
     """Optimiser steps in a row on the same sequences: labels and the student's own memories are
     those of the first, windows are new in each. Stored labels are visited once."""
     dynamics: float = 1.0
     readout: float = 1.0
-    distil: float = 0.0
+    distill: float = 0.0
     """Weight of KL from the teacher's prediction at the label to the student's."""
 
 
@@ -200,7 +200,7 @@ class Stage:
     """One method for a share of the budget."""
 
     method: str
-    """teacher, smt, smt-frozen, follow, dmt, dmt-unroll, bptt, tbptt, rtrl, transformer, distil or
+    """teacher, smt, smt-frozen, follow, dmt, dmt-unroll, bptt, tbptt, rtrl, transformer, distill or
     parallel."""
     share: float
     lr: float
@@ -234,5 +234,5 @@ class RunConfig:
         Stage("dmt", 0.35, 1e-3),
     )
     seed: int = 0
-    labels: str | None = None
+    label_store: str | None = None
     """A folder that `label` wrote; a run then has no teacher."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pastforward.types import UsageError
+from pastforward.errors import UsageError
 
 
 def write_atomically(path: Path | str, content: bytes) -> None:

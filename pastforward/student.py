@@ -4,13 +4,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pastforward.cells import CELLS, Cell
+from pastforward.cells import CELLS
+from pastforward.cells.base import Cell
 from pastforward.config import StudentConfig
+from pastforward.errors import UsageError, nearest
 from pastforward.inputs import embedding
 from pastforward.memory import rms_norm
 from pastforward.outputs import Readout
 from pastforward.rollout import rollout
-from pastforward.types import MemoryShape, Signature, Tokens, UsageError, nearest
+from pastforward.types import MemoryShape, Signature, Tokens
 
 
 class Student(nn.Module):
@@ -30,7 +32,7 @@ class Student(nn.Module):
         """K and D."""
         return self.cell.memory
 
-    def reads_what_it_writes(self) -> bool:
+    def is_autoregressive(self) -> bool:
         """Can an output be fed back as the next input?
 
         An input vocabulary may be larger: images are read with a start symbol of their own.

@@ -13,13 +13,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from pastforward.baselines import BASELINES, Network, build_network
 from pastforward.cells import CELLS, CellBuilder
 from pastforward.config import StudentConfig
 from pastforward.data.codec import Codec, codec_from_json, codec_to_json
+from pastforward.errors import UsageError
 from pastforward.files import write_atomically
-from pastforward.peers import PEERS, Network, build_network
 from pastforward.student import Student
-from pastforward.types import Kind, MemoryShape, Signature, Tokens, UsageError, Vectors
+from pastforward.types import Kind, MemoryShape, Signature, Tokens, Vectors
 
 _KEY, _FORMAT = "pastforward.student", 1
 
@@ -96,7 +97,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 def _build(
     path: Path | str, config: StudentConfig, signature: Signature, cell: CellBuilder | None
 ) -> Network:
-    if cell is None and config.cell not in (*CELLS, *PEERS):
+    if cell is None and config.cell not in (*CELLS, *BASELINES):
         raise UsageError(
             f"'{path}' holds a student with a cell of its own, '{config.cell}'; "
             "hand the builder of that cell to load_student as `cell`."

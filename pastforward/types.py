@@ -20,8 +20,6 @@
 So `memories[:, t]` is m_t, `x[:, t - 1]` is x_t and `y[:, t - 1]` is y_t.
 """
 
-import difflib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -62,26 +60,26 @@ class Batch(NamedTuple):
     mask: Tensor
 
 
-class Labelled(NamedTuple):
+class BatchWithTargets(NamedTuple):
     """A `Batch` and the labels `[B, T+1, K, D]` that were stored with it."""
 
     x: Tensor
     y: Tensor
     mask: Tensor
-    labels: Tensor
+    targets: Tensor
 
 
-class Collected(NamedTuple):
+class BatchWithRollout(NamedTuple):
     """A `Batch`, its labels and the memories `[B, T+1, K, D]` that the student had when it came."""
 
     x: Tensor
     y: Tensor
     mask: Tensor
-    labels: Tensor
+    targets: Tensor
     own: Tensor
 
 
-AnyBatch = Batch | Labelled | Collected
+AnyBatch = Batch | BatchWithTargets | BatchWithRollout
 
 
 @dataclass(frozen=True)
@@ -95,14 +93,3 @@ class MemoryShape:
     def size(self) -> int:
         """K * D, the numbers a memory holds."""
         return self.slots * self.width
-
-
-class UsageError(ValueError):
-    """Bad input: one sentence that says what was given, what was expected and what to do."""
-
-
-def nearest(given: str, known: Iterable[str]) -> str:
-    """The end of an error message: the nearest of the known names, or all of them."""
-    known = list(known)
-    close = difflib.get_close_matches(given, known, 1, 0.4)
-    return f"did you mean '{close[0]}'" if close else f"choose one of {', '.join(known)}"

@@ -3,7 +3,9 @@
 import torch
 from torch import nn
 
-from pastforward.cells import CELLS, Cell, wrap
+from pastforward.cells import CELLS
+from pastforward.cells.base import Cell
+from pastforward.cells.wrap import wrap
 from pastforward.types import MemoryShape
 
 INPUTS = 3

@@ -11,7 +11,7 @@ import torch
 from tiny import assert_same, descend, gradients, pair
 
 from pastforward.config import SMTConfig
-from pastforward.methods import JointSMT
+from pastforward.methods.smt import JointSMT
 
 
 def main(backend: str) -> None:

@@ -5,12 +5,12 @@ import math
 import torch
 from torch import Tensor
 
-from pastforward.delta import DeltaEncoder
+from pastforward.losses import FLOOR
 from pastforward.methods.dmt import WindowDMT
-from pastforward.objectives.dynamics import FLOOR
-from pastforward.pools import LinearPool, RegisterPool
-from pastforward.recurrence import DiagonalRecurrence
+from pastforward.scan import DiagonalRecurrence
 from pastforward.student import Student
+from pastforward.teacher.encoders.delta import DeltaEncoder
+from pastforward.teacher.encoders.heads import LinearHead, RegisterHead
 from pastforward.types import Batch, Tokens
 
 
@@ -24,7 +24,7 @@ def turn(q: Tensor, position: int) -> Tensor:
     return torch.stack(out)
 
 
-def pooled(pool: RegisterPool, h: Tensor) -> Tensor:
+def pooled(pool: RegisterHead, h: Tensor) -> Tensor:
     """What a register pool reads from states h `[T, width]`: `[T, K, D]`, one query at a time."""
     keys, values = (pool.key_value.weight @ h.T).T.chunk(2, -1)
     rows = [[_query(pool, h[t], r, keys, values, t) for r in pool.registers] for t in range(len(h))]
@@ -36,7 +36,7 @@ def factors(recurrence: DiagonalRecurrence) -> Tensor:
     return torch.exp(torch.complex(-recurrence.log_fade.exp(), recurrence.turn))
 
 
-def recurred(pool: LinearPool, h: Tensor) -> Tensor:
+def recurred(pool: LinearHead, h: Tensor) -> Tensor:
     """What a linear pool makes of states h `[T, width]`: `[T, K, D]`, one step at a time."""
     factor = factors(pool.recurrence)
     m, found = torch.zeros_like(factor), []
@@ -49,7 +49,7 @@ def recurred(pool: LinearPool, h: Tensor) -> Tensor:
 
 def rewritten(encoder: DeltaEncoder, x: Tensor) -> Tensor:
     """A delta memory before its norm, `[T+1, K, D]` of one sequence, step by step and by matrix."""
-    n, turns, count = encoder.keys, encoder.turns, encoder.matrices
+    n, householder_steps, count = encoder.keys, encoder.householder_steps, encoder.matrices
     matrices = [slot.view(n, -1) for slot in encoder.start[:count]]
     found, before = [encoder.start], None
     for symbol in x:
@@ -59,9 +59,9 @@ def rewritten(encoder: DeltaEncoder, x: Tensor) -> Tensor:
         for i, (move, key, value) in enumerate(
             zip(moves, encoder.key(before).chunk(count), encoder.value(e).chunk(count), strict=True)
         ):
-            for turn in range(turns):
+            for turn in range(householder_steps):
                 axis = move[turn * n : (turn + 1) * n]
-                amount = 2 * torch.sigmoid(move[turns * n + turn])
+                amount = 2 * torch.sigmoid(move[householder_steps * n + turn])
                 matrices[i] = _reflected(matrices[i], axis / axis.norm(), amount)
             k, v = key / key.norm(), value / value.square().mean().add(1e-16).sqrt()
             amount = 2 * torch.sigmoid(move[-1])
@@ -77,7 +77,7 @@ def _reflected(matrix: Tensor, axis: Tensor, amount: Tensor) -> Tensor:
 
 
 def _query(
-    pool: RegisterPool, state: Tensor, register: Tensor, keys: Tensor, values: Tensor, t: int
+    pool: RegisterHead, state: Tensor, register: Tensor, keys: Tensor, values: Tensor, t: int
 ) -> Tensor:
     slot = state + register
     mixed = []
@@ -124,7 +124,7 @@ def windows(method: WindowDMT, batch: Batch, shift: int, before: Student | None 
     are those of the student as it was `before` its last steps, if that is given.
     """
     student, k = method.student, method.config.window
-    labels = method.oracle.labels_of(batch).detach()
+    targets = method.target_source.targets_of(batch).detach()
     count, length = batch.mask.shape
     errors, moves, losses = [], [], []
     for b in range(count):
@@ -136,27 +136,27 @@ def windows(method: WindowDMT, batch: Batch, shift: int, before: Student | None 
             m = own[begin] if begin else student.start()
             for t in range(begin, begin + k):
                 m = student.step(m, batch.x[b, t])
-                errors.append((m - labels[b, t + 1]).square().mean())
-                moves.append((labels[b, t] - labels[b, t + 1]).square().mean())
+                errors.append((m - targets[b, t + 1]).square().mean())
+                moves.append((targets[b, t] - targets[b, t + 1]).square().mean())
                 if batch.mask[b, t]:
                     losses.append(surprise(student, m, batch.y[b, t]))
-    return method.config.dynamics * _relative(method, batch, labels, errors, moves, shift) + (
+    return method.config.dynamics * _relative(method, batch, targets, errors, moves, shift) + (
         method.config.readout * torch.stack(losses).mean()
     )
 
 
 def _relative(
-    method: WindowDMT, batch: Batch, labels: Tensor, errors: list, moves: list, shift: int
+    method: WindowDMT, batch: Batch, targets: Tensor, errors: list, moves: list, shift: int
 ) -> Tensor:
     """Errors over variance across sequences, heavier where labels move; m_0 counts 1."""
     k, (count, length) = method.config.window, batch.mask.shape
     begins = [max(0, min(shift + k * w, length - k)) for w in range(length // k)]
     times = [0] + [t + 1 for begin in begins for t in range(begin, begin + k)]
-    variances = [(labels[:, t] - labels[:, t].mean(0)).square().mean() for t in times]
+    variances = [(targets[:, t] - targets[:, t].mean(0)).square().mean() for t in times]
     spread = torch.stack(variances).mean() + FLOOR
     moves = torch.stack(moves)
     weight = 0.5 + 0.5 * moves / (moves.mean() + 1e-6)
-    empty = (method.student.start() - labels[0, 0]).square().mean()
+    empty = (method.student.start() - targets[0, 0]).square().mean()
     shares = torch.stack([*errors, empty]) / spread
     total = (weight * shares[:-1]).sum() + count * shares[-1]
     return total / (len(errors) + count)

@@ -5,7 +5,7 @@ import torch
 from oracles import through_time
 from tiny import SIZES, assert_same, batch, descend, gradients, pair, signature, still, student
 
-from pastforward.methods import TruncatedBPTT, bptt
+from pastforward.methods.bptt import TruncatedBPTT, bptt
 
 KINDS = ("tokens", "vectors")
 

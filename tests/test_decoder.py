@@ -5,8 +5,8 @@ import torch
 from tiny import ENCODERS, batch, seeded, sequence, signature, student, teacher
 
 from pastforward.config import TeacherConfig
-from pastforward.decoder import Decoder, futures
-from pastforward.teacher import build_teacher
+from pastforward.teacher.decoder import Decoder, futures
+from pastforward.teacher.teacher import build_teacher
 from pastforward.types import Batch, MemoryShape, Signature, Vectors
 
 KINDS = ("tokens", "vectors")
@@ -134,12 +134,12 @@ def test_every_parameter_shapes_the_future(encoder):
     decoder = build(encoder=encoder)
     out = decoder(*arguments("tokens", 2, 3, 7))
     (out * torch.linspace(-1, 1, out.numel()).double().view(out.shape)).sum().backward()
-    for label, p in decoder.named_parameters():
-        assert p.grad is not None, label
-        assert p.grad.any(), label
+    for target, p in decoder.named_parameters():
+        assert p.grad is not None, target
+        assert p.grad.any(), target
 
 
 @pytest.mark.parametrize("width", [1, 6, 12, 17])
 def test_one_slot_of_any_width_can_be_decoded(width):
     guide = build_teacher(TeacherConfig("state", width=16), signature(), MemoryShape(1, width))
-    assert guide.labels(batch(signature()).x).shape[-2:] == (1, width)
+    assert guide.targets(batch(signature()).x).shape[-2:] == (1, width)

@@ -4,10 +4,10 @@ import pytest
 import torch
 from tiny import (
     assert_same,
+    baseline,
     batch,
     descend,
     gradients,
-    peer,
     seeded,
     signature,
     student,
@@ -15,9 +15,11 @@ from tiny import (
 )
 
 from pastforward.config import Budget, FitConfig
-from pastforward.methods import Distillation, Parallel, TruncatedBPTT, bptt
+from pastforward.methods.bptt import TruncatedBPTT, bptt
+from pastforward.methods.distill import Distillation
+from pastforward.methods.parallel import Parallel
 from pastforward.outputs import kl, nll
-from pastforward.training import fit
+from pastforward.training.loop import fit
 
 KINDS = ("tokens", "vectors")
 
@@ -92,7 +94,7 @@ def test_outputs_that_do_not_count_move_nothing():
 @pytest.mark.parametrize("kind", KINDS)
 def test_parallel_training_is_the_cross_entropy_of_every_output(kind):
     what = signature(kind)
-    net, data = peer(what), batch(what)
+    net, data = baseline(what), batch(what)
     method = Parallel(net)
     found = descend(method, data).total.detach()
     expected = nll(what.outputs, net.predict(data.x), data.y)[data.mask].mean()
@@ -129,7 +131,7 @@ def falls(method, data, steps: int) -> bool:
 
 @pytest.mark.parametrize("name", ["s4d", "mingru", "attention"])
 def test_a_peer_learns(name):
-    assert falls(Parallel(peer(signature(), name)), batch(signature(), 8), 100)
+    assert falls(Parallel(baseline(signature(), name)), batch(signature(), 8), 100)
 
 
 def test_a_student_learns_what_a_transformer_has_learned():

@@ -8,12 +8,12 @@ from oracles import windows
 from tiny import assert_same, batch, descend, gradients, pair, seeded, signature, still, student
 
 from pastforward.config import DMTConfig, SMTConfig
-from pastforward.encoder import Encoder
-from pastforward.methods import FrozenSMT, UnrollDMT, WindowDMT
-from pastforward.objectives import emphasis
-from pastforward.objectives.dynamics import FLOOR
+from pastforward.losses import FLOOR, transition_weights
+from pastforward.methods.dmt import UnrollDMT, WindowDMT
+from pastforward.methods.smt import FrozenSMT
 from pastforward.outputs import kl
 from pastforward.rollout import rollout
+from pastforward.teacher.encoders.base import Encoder
 
 KINDS = ("tokens", "vectors")
 
@@ -39,7 +39,7 @@ def assert_agree(found, expected):
 def test_windows_of_1_from_labels_are_smt_with_frozen_labels(kind, encoder, length, weights):
     own, guide, data = pair(kind, length, encoder=encoder)
     dynamics, readout = weights
-    dmt = DMTConfig(window=1, own=0.0, dynamics=dynamics, readout=readout)
+    dmt = DMTConfig(window=1, on_policy_fraction=0.0, dynamics=dynamics, readout=readout)
     smt = SMTConfig(dynamics=dynamics, readout=readout)
     expected = outcome(FrozenSMT(own, guide, smt), data)
     assert_agree(outcome(WindowDMT(own, guide, dmt), data), expected)
@@ -48,10 +48,10 @@ def test_windows_of_1_from_labels_are_smt_with_frozen_labels(kind, encoder, leng
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("length", [1, 2, 7])
 @pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize("distil", [0.0, 0.5])
-def test_one_window_of_the_whole_length_is_the_unroll(kind, length, seed, distil):
+@pytest.mark.parametrize("distill", [0.0, 0.5])
+def test_one_window_of_the_whole_length_is_the_unroll(kind, length, seed, distill):
     own, guide, data = pair(kind, length)
-    config = DMTConfig(window=length + 2 * (seed == 2), own=1.0, distil=distil)
+    config = DMTConfig(window=length + 2 * (seed == 2), on_policy_fraction=1.0, distill=distill)
     expected = outcome(UnrollDMT(own, guide, config), data)
     assert_agree(outcome(WindowDMT(own, guide, config), data, seed), expected)
 
@@ -99,14 +99,14 @@ def test_every_position_is_trained_in_half_of_the_steps_at_least():
 
 def test_starts_mix_own_memories_and_labels_by_share():
     own, guide, data = pair()
-    labels = guide.labels(data.x)
+    targets = guide.targets(data.x)
     reached = rollout(own.cell, own.start(3), own.embed(data.x))
     counts = []
     for seed in range(40):
-        method = WindowDMT(own, guide, DMTConfig(window=3, own=0.25))
+        method = WindowDMT(own, guide, DMTConfig(window=3, on_policy_fraction=0.25))
         starts = method._starts(method.collect(data), seeded(seed))
         from_own = (starts == reached).flatten(2).all(-1)
-        from_label = (starts == labels).flatten(2).all(-1)
+        from_label = (starts == targets).flatten(2).all(-1)
         assert (from_own | from_label).all()
         counts.append(from_own.double().mean())
     assert float(torch.stack(counts).mean()) == pytest.approx(0.25, abs=0.05)
@@ -115,7 +115,7 @@ def test_starts_mix_own_memories_and_labels_by_share():
 @pytest.mark.parametrize("build", [WindowDMT, UnrollDMT])
 def test_only_the_student_moves_and_all_of_it(build):
     own, guide, data = pair()
-    method = build(own, guide, DMTConfig(window=3, distil=0.5))
+    method = build(own, guide, DMTConfig(window=3, distill=0.5))
     descend(method, data)
     assert still(guide)
     assert all(p.grad is None for p in guide.parameters())
@@ -129,12 +129,12 @@ def test_only_the_student_moves_and_all_of_it(build):
     [
         ("dynamics", {"embed": True, "cell": True, "readout": False}),
         ("readout", {"embed": True, "cell": True, "readout": True}),
-        ("distil", {"embed": True, "cell": True, "readout": True}),
+        ("distill", {"embed": True, "cell": True, "readout": True}),
     ],
 )
 def test_which_loss_moves_what(build, term, moved):
     own, guide, data = pair()
-    weights = {"dynamics": 0.0, "readout": 0.0, "distil": 0.0} | {term: 1.0}
+    weights = {"dynamics": 0.0, "readout": 0.0, "distill": 0.0} | {term: 1.0}
     descend(build(own, guide, DMTConfig(window=3, **weights)), data)
     assert {name: not still(getattr(own, name)) for name in moved} == moved
 
@@ -143,7 +143,7 @@ def test_which_loss_moves_what(build, term, moved):
 def test_outputs_that_do_not_count_move_nothing(build):
     own, guide, data = pair()
     other = data._replace(y=torch.where(data.mask, data.y, (data.y + 1) % 4))
-    method = build(own, guide, DMTConfig(window=3, distil=0.5))
+    method = build(own, guide, DMTConfig(window=3, distill=0.5))
     expected, found = outcome(method, data), outcome(method, other)
     assert torch.equal(found[0], expected[0])
     assert_same(found[2], expected[2], tolerance=0)
@@ -152,10 +152,10 @@ def test_outputs_that_do_not_count_move_nothing(build):
 @pytest.mark.parametrize("own", [0.0, 0.5, 1.0])
 def test_the_same_generator_gives_the_same_step(own):
     net, guide, data = pair()
-    method = WindowDMT(net, guide, DMTConfig(window=3, own=own))
-    first, again = outcome(method, data, 5), outcome(method, data, 5)
-    assert torch.equal(first[0], again[0])
-    assert_same(first[2], again[2], tolerance=0)
+    method = WindowDMT(net, guide, DMTConfig(window=3, on_policy_fraction=own))
+    first, resume_command = outcome(method, data, 5), outcome(method, data, 5)
+    assert torch.equal(first[0], resume_command[0])
+    assert_same(first[2], resume_command[2], tolerance=0)
     assert len({float(outcome(method, data, seed)[0]) for seed in range(8)}) > 1
 
 
@@ -166,7 +166,7 @@ class Own(Encoder):
         super().__init__()
         self.net = [net]
 
-    def labels(self, x):
+    def targets(self, x):
         net = self.net[0]
         return rollout(net.cell, net.start(len(x)), net.embed(x)).detach()
 
@@ -174,7 +174,7 @@ class Own(Encoder):
         raise NotImplementedError
 
     def empty(self, x):
-        return self.labels(x[:1])[:, :1]
+        return self.targets(x[:1])[:, :1]
 
 
 @pytest.mark.parametrize("build", [WindowDMT, UnrollDMT])
@@ -191,11 +191,11 @@ def test_nothing_to_learn_from_ones_own_memories(build):
 def test_dynamics_of_the_unroll_by_hand():
     net, guide, data = pair()
     terms = descend(UnrollDMT(net, guide, DMTConfig()), data).terms
-    labels = guide.labels(data.x)
+    targets = guide.targets(data.x)
     reached = rollout(net.cell, net.start(3), net.embed(data.x))
-    error = (reached - labels).square().mean((-2, -1))
-    weight = torch.cat([torch.ones(3, 1), emphasis(labels[:, :-1], labels[:, 1:])], 1)
-    spread = (labels - labels.mean(0)).square().mean()
+    error = (reached - targets).square().mean((-2, -1))
+    weight = torch.cat([torch.ones(3, 1), transition_weights(targets[:, :-1], targets[:, 1:])], 1)
+    spread = (targets - targets.mean(0)).square().mean()
     expected = (weight * error).mean() / (spread + FLOOR)
     torch.testing.assert_close(terms["dynamics"], expected.detach())
 
@@ -203,22 +203,22 @@ def test_dynamics_of_the_unroll_by_hand():
 @pytest.mark.parametrize("kind", KINDS)
 def test_distillation_asks_for_the_teacher_s_prediction(kind):
     net, guide, data = pair(kind)
-    terms = descend(UnrollDMT(net, guide, DMTConfig(distil=0.5)), data).terms
+    terms = descend(UnrollDMT(net, guide, DMTConfig(distill=0.5)), data).terms
     outputs = net.signature.outputs
     reached = rollout(net.cell, net.start(3), net.embed(data.x))
     wanted, found = guide.predict(data.x), net.readout(reached[:, 1:])
     expected = kl(outputs, wanted, found)[data.mask].mean()
     assert (expected - kl(outputs, found, wanted)[data.mask].mean()).abs() > 1e-4
-    torch.testing.assert_close(terms["distil"], expected.detach())
+    torch.testing.assert_close(terms["distill"], expected.detach())
 
 
 @pytest.mark.parametrize(
     ("config", "calls"),
     [
-        (DMTConfig(window=8, visits=1), 72),
-        (DMTConfig(window=8, visits=4), 24),
-        (DMTConfig(window=8, visits=9), 16),
-        (DMTConfig(window=8, own=0.0), 8),
+        (DMTConfig(window=8, replay_steps=1), 72),
+        (DMTConfig(window=8, replay_steps=4), 24),
+        (DMTConfig(window=8, replay_steps=9), 16),
+        (DMTConfig(window=8, on_policy_fraction=0.0), 8),
         (DMTConfig(window=99), 64),
     ],
 )
@@ -232,10 +232,10 @@ def test_the_cell_is_called_as_often_as_stated():
     net, guide, data = pair()
     calls = []
     for build in (WindowDMT, UnrollDMT):
-        method, seen = build(net, guide, DMTConfig(window=3, visits=7)), []
+        method, seen = build(net, guide, DMTConfig(window=3, replay_steps=7)), []
         method.compile(lambda step, seen=seen: lambda m, e: (seen.append(1), step(m, e))[1])
         collected = method.collect(batch(signature()))
-        for seed in range(method.visits):
+        for seed in range(method.replay_steps):
             descend(method, collected, seed)
         calls.append(len(seen))
         assert len(seen) == 7 * method.serial_calls(7)

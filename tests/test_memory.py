@@ -5,7 +5,7 @@ import torch
 from oracles import turn
 from tiny import seeded
 
-from pastforward.blocks import Attention, Tower, rotary_table, rotate
+from pastforward.blocks import Attention, Transformer, rotary_table, rotate
 from pastforward.memory import flat, rms_norm, scale_gradient
 
 
@@ -87,5 +87,9 @@ def test_attention_by_brute_force(causal, turned):
 
 def test_a_tower_tells_order():
     torch.manual_seed(0)
-    tower, h, order = Tower(8, 2, 2, 4, causal=False).double(), normal(1, 4, 8), [2, 0, 3, 1]
-    assert (tower(h[:, order]) - tower(h)[:, order]).abs().max() > 1e-6
+    transformer, h, order = (
+        Transformer(8, 2, 2, 4, causal=False).double(),
+        normal(1, 4, 8),
+        [2, 0, 3, 1],
+    )
+    assert (transformer(h[:, order]) - transformer(h)[:, order]).abs().max() > 1e-6

@@ -5,18 +5,18 @@ import torch
 from tiny import gradients, pair, seeded, sequence, still
 from torch.distributions import Categorical, Independent, Normal, kl_divergence
 
-from pastforward.memory import rms_norm
-from pastforward.objectives import (
+from pastforward.losses import (
+    FLOOR,
     consistency,
     covariance,
-    emphasis,
     gaussian,
     masked_mean,
     squared_error,
-    unexplained,
+    transition_weights,
     uniformity,
+    variance_unexplained,
 )
-from pastforward.objectives.dynamics import FLOOR
+from pastforward.memory import rms_norm
 
 KINDS = ("tokens", "vectors")
 AXES = torch.eye(8, dtype=torch.float64)
@@ -29,61 +29,61 @@ def memories(*leading: int, seed: int = 0) -> torch.Tensor:
 
 
 def test_squared_error_by_hand():
-    label = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
+    target = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
     predicted = torch.tensor([[[1.0, 0.0], [3.0, 3.0]]])
-    assert squared_error(predicted, label).tolist() == [1.25]
+    assert squared_error(predicted, target).tolist() == [1.25]
 
 
 @pytest.mark.parametrize("scale", [0.3, 20.0, 1000.0])
 def test_unexplained_does_not_reward_collapse(scale):
-    label, reached = memories(3, 7), memories(3, 7, seed=1)
-    centre = label.mean(0)
+    target, reached = memories(3, 7), memories(3, 7, seed=1)
+    centre = target.mean(0)
 
-    def share(label, reached):  # of the variance that is missed, the floor of it taken out
-        spread = (label - label.mean(0)).square().mean()
-        return unexplained(reached, label) * (1 + FLOOR / spread)
+    def share(target, reached):  # of the variance that is missed, the floor of it taken out
+        spread = (target - target.mean(0)).square().mean()
+        return variance_unexplained(reached, target) * (1 + FLOOR / spread)
 
-    shrunk = centre + scale * (label - centre), centre + scale * (reached - centre)
-    torch.testing.assert_close(share(*shrunk), share(label, reached))
-    assert unexplained(reached, label).shape == (3, 7)
+    shrunk = centre + scale * (target - centre), centre + scale * (reached - centre)
+    torch.testing.assert_close(share(*shrunk), share(target, reached))
+    assert variance_unexplained(reached, target).shape == (3, 7)
 
 
 def test_a_clock_that_all_sequences_share_explains_nothing():
-    label, reached = memories(3, 7), memories(3, 7, seed=1)
+    target, reached = memories(3, 7), memories(3, 7, seed=1)
     clock = 5 * memories(7, seed=2)
     torch.testing.assert_close(
-        unexplained(reached + clock, label + clock), unexplained(reached, label)
+        variance_unexplained(reached + clock, target + clock), variance_unexplained(reached, target)
     )
 
 
 def test_predicting_the_mean_of_each_step_explains_nothing():
-    label = 100 * memories(3, 7)
-    centre = label.mean(0).expand_as(label)
-    assert float(unexplained(centre, label).mean()) == pytest.approx(1.0, abs=1e-4)
-    assert not unexplained(label, label).any()
+    target = 100 * memories(3, 7)
+    centre = target.mean(0).expand_as(target)
+    assert float(variance_unexplained(centre, target).mean()) == pytest.approx(1.0, abs=1e-4)
+    assert not variance_unexplained(target, target).any()
 
 
 def test_no_gradient_draws_labels_together():
-    label, reached = 1000 * memories(3, 7), 1000 * memories(3, 7, seed=1)
-    centre, scale = label.mean(0), torch.ones((), dtype=torch.float64, requires_grad=True)
-    shrunk = (centre + scale * (part - centre) for part in (reached, label))
-    (slope,) = torch.autograd.grad(unexplained(*shrunk).mean(), scale)
+    target, reached = 1000 * memories(3, 7), 1000 * memories(3, 7, seed=1)
+    centre, scale = target.mean(0), torch.ones((), dtype=torch.float64, requires_grad=True)
+    shrunk = (centre + scale * (part - centre) for part in (reached, target))
+    (slope,) = torch.autograd.grad(variance_unexplained(*shrunk).mean(), scale)
     assert float(slope) == pytest.approx(0.0, abs=1e-4)
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_unexplained_is_finite_when_all_labels_agree(count):
-    label = memories(1, 4).expand(count, -1, -1, -1).clone().requires_grad_()
-    unexplained(memories(count, 4, seed=1), label).sum().backward()
-    assert label.grad is not None
-    assert label.grad.isfinite().all()
+    target = memories(1, 4).expand(count, -1, -1, -1).clone().requires_grad_()
+    variance_unexplained(memories(count, 4, seed=1), target).sum().backward()
+    assert target.grad is not None
+    assert target.grad.isfinite().all()
 
 
 def test_emphasis_has_mean_1_and_follows_change():
     before = memories(3, 7).requires_grad_()
     after = before.detach().clone()
     after[0, 2] = memories(seed=5)
-    weight = emphasis(before, after)
+    weight = transition_weights(before, after)
     assert not weight.requires_grad
     assert float(weight.mean()) == pytest.approx(1.0, abs=1e-4)
     still_ones = torch.ones(3, 7, dtype=torch.bool)
@@ -93,8 +93,8 @@ def test_emphasis_has_mean_1_and_follows_change():
 
 
 def test_emphasis_of_labels_that_hold_still_is_finite():
-    label = memories(2, 3)
-    torch.testing.assert_close(emphasis(label, label), torch.full((2, 3), 0.5).double())
+    target = memories(2, 3)
+    torch.testing.assert_close(transition_weights(target, target), torch.full((2, 3), 0.5).double())
 
 
 def test_masked_mean_by_hand():
@@ -248,7 +248,7 @@ def test_consistency_by_brute_force(kind, future):
     own, guide, _ = pair(kind)
     outputs = own.signature.outputs
     x = sequence(own.signature.inputs, 6, future - 1, 3).unflatten(0, (3, 2))
-    label, reached = memories(3, 2), memories(3, 2, seed=1)
+    target, reached = memories(3, 2), memories(3, 2, seed=1)
 
     def distribution(m):
         p = guide.decoder(m, x).detach()
@@ -256,8 +256,8 @@ def test_consistency_by_brute_force(kind, future):
             return Categorical(logits=p)
         return Independent(Normal(p[..., : outputs.width], p[..., outputs.width :].exp()), 1)
 
-    found = consistency(guide.decoder, outputs, label, reached, x)
-    expected = kl_divergence(distribution(label), distribution(reached))
+    found = consistency(guide.decoder, outputs, target, reached, x)
+    expected = kl_divergence(distribution(target), distribution(reached))
     assert found.shape == (3, 2, future)
     assert (expected > 1e-6).all()
     torch.testing.assert_close(found, expected)
@@ -267,9 +267,9 @@ def test_consistency_by_brute_force(kind, future):
 def test_consistency_is_zero_where_the_label_is_reached(kind):
     own, guide, _ = pair(kind)
     x = sequence(own.signature.inputs, 6, 3, 3).unflatten(0, (3, 2))
-    label = memories(3, 2)
-    reached = label.clone().requires_grad_()
-    found = consistency(guide.decoder, own.signature.outputs, label, reached, x)
+    target = memories(3, 2)
+    reached = target.clone().requires_grad_()
+    found = consistency(guide.decoder, own.signature.outputs, target, reached, x)
     found.sum().backward()
     torch.testing.assert_close(found.detach(), torch.zeros(3, 2, 4).double(), rtol=0, atol=1e-14)
     assert reached.grad is not None
@@ -279,11 +279,11 @@ def test_consistency_is_zero_where_the_label_is_reached(kind):
 def test_consistency_moves_what_was_reached_and_nothing_else():
     own, guide, _ = pair("tokens")
     x = sequence(own.signature.inputs, 6, 3, 3).unflatten(0, (3, 2))
-    label, reached = memories(3, 2).requires_grad_(), memories(3, 2, seed=1).requires_grad_()
-    consistency(guide.decoder, own.signature.outputs, label, reached, x).sum().backward()
+    target, reached = memories(3, 2).requires_grad_(), memories(3, 2, seed=1).requires_grad_()
+    consistency(guide.decoder, own.signature.outputs, target, reached, x).sum().backward()
     assert reached.grad is not None
     assert reached.grad.flatten(2).any(-1).all()
-    assert label.grad is None
+    assert target.grad is None
     assert still(guide)
     assert all(p.requires_grad for p in guide.parameters())
     assert len(gradients(guide.decoder)) > 0

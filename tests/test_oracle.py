@@ -5,26 +5,35 @@ import torch
 from tiny import assert_same, descend, gradients, pair
 
 from pastforward.config import DMTConfig, SMTConfig
-from pastforward.methods import FrozenSMT, UnrollDMT, WindowDMT, bptt
-from pastforward.oracle import StoredLabels
-from pastforward.types import Labelled, UsageError
+from pastforward.errors import UsageError
+from pastforward.methods.bptt import bptt
+from pastforward.methods.dmt import UnrollDMT, WindowDMT
+from pastforward.methods.smt import FrozenSMT
+from pastforward.teacher.target_source import StoredTargets
+from pastforward.types import BatchWithTargets
 
 METHODS = {
-    "smt": lambda own, oracle: FrozenSMT(own, oracle, SMTConfig(noise=0.1)),
-    "smt, some times": lambda own, oracle: FrozenSMT(own, oracle, SMTConfig(transitions=4)),
-    "windows": lambda own, oracle: WindowDMT(own, oracle, DMTConfig(3, own=0.5, distil=0.5)),
-    "windows from labels": lambda own, oracle: WindowDMT(own, oracle, DMTConfig(2, own=0.0)),
-    "unroll": lambda own, oracle: UnrollDMT(own, oracle, DMTConfig(distil=0.5)),
+    "smt": lambda own, target_source: FrozenSMT(own, target_source, SMTConfig(noise=0.1)),
+    "smt, some times": lambda own, target_source: FrozenSMT(
+        own, target_source, SMTConfig(transitions=4)
+    ),
+    "windows": lambda own, target_source: WindowDMT(
+        own, target_source, DMTConfig(3, on_policy_fraction=0.5, distill=0.5)
+    ),
+    "windows from labels": lambda own, target_source: WindowDMT(
+        own, target_source, DMTConfig(2, on_policy_fraction=0.0)
+    ),
+    "unroll": lambda own, target_source: UnrollDMT(own, target_source, DMTConfig(distill=0.5)),
 }
 
 
 def both(name: str, kind: str, encoder: str, dtype: torch.dtype):
     """Total, terms and gradients with the teacher, and with its labels rounded to `dtype`."""
     own, guide, data = pair(kind, encoder=encoder)
-    stored = Labelled(*data, guide.labels(data.x).detach().to(dtype).double())
-    for oracle, batch in ((guide, data), (StoredLabels(guide.decoder.readout), stored)):
+    stored = BatchWithTargets(*data, guide.targets(data.x).detach().to(dtype).double())
+    for target_source, batch in ((guide, data), (StoredTargets(guide.decoder.readout), stored)):
         own.zero_grad(set_to_none=True)
-        losses = descend(METHODS[name](own, oracle), batch)
+        losses = descend(METHODS[name](own, target_source), batch)
         yield losses.total.detach(), losses.terms, gradients(own)
 
 
@@ -48,26 +57,28 @@ def test_half_precision_costs_no_more_than_it_rounds(name):
 
 def test_what_stored_labels_can_not_do():
     own, guide, data = pair()
-    stored = Labelled(*data, guide.labels(data.x).detach())
-    oracle = StoredLabels(guide.decoder.readout)
+    stored = BatchWithTargets(*data, guide.targets(data.x).detach())
+    target_source = StoredTargets(guide.decoder.readout)
     with pytest.raises(UsageError, match=r"without a decoder; set smt\.consistency to 0"):
-        descend(FrozenSMT(own, oracle, SMTConfig(consistency=0.5)), stored)
+        descend(FrozenSMT(own, target_source, SMTConfig(consistency=0.5)), stored)
     with pytest.raises(UsageError, match="batch came without labels"):
-        descend(UnrollDMT(own, oracle, DMTConfig()), data)
+        descend(UnrollDMT(own, target_source, DMTConfig()), data)
 
 
 def test_who_asks_no_oracle_takes_stored_batches_as_others():
     own, guide, data = pair()
-    found = [descend(bptt(own), b).total for b in (data, Labelled(*data, guide.labels(data.x)))]
+    found = [
+        descend(bptt(own), b).total for b in (data, BatchWithTargets(*data, guide.targets(data.x)))
+    ]
     assert torch.equal(*found)
 
 
 @pytest.mark.parametrize("build", [WindowDMT, UnrollDMT])
 def test_what_was_collected_is_not_asked_for_again(build):
     own, guide, data = pair()
-    method = build(own, guide, DMTConfig(3, distil=0.5))
-    assert method.visits == 4
-    assert build(own, StoredLabels(guide.decoder.readout), DMTConfig(3)).visits == 1
+    method = build(own, guide, DMTConfig(3, distill=0.5))
+    assert method.replay_steps == 4
+    assert build(own, StoredTargets(guide.decoder.readout), DMTConfig(3)).replay_steps == 1
     collected = method.collect(data)
     assert not any(part.requires_grad for part in collected)
     expected, wanted = descend(method, data), gradients(own)

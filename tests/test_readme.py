@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import pastforward
-from pastforward.cli import main
-from pastforward.commands import COMMANDS
-from pastforward.commands.compare_options import read_compare
-from pastforward.commands.train_options import read_train
+from pastforward.cli import COMMANDS
+from pastforward.cli.compare_options import read_compare
+from pastforward.cli.main import main
+from pastforward.cli.train_options import read_train
 from pastforward.config import Budget
 
 ROOT = Path(__file__).parent.parent

@@ -5,9 +5,11 @@ import torch
 from cell_table import NAMES, build
 from tiny import assert_same, batch, descend, gradients, pair, signature, still, student
 
-from pastforward.methods import RTRL, bptt, rtrl
+from pastforward.errors import UsageError
+from pastforward.methods import rtrl
+from pastforward.methods.bptt import bptt
+from pastforward.methods.rtrl import RTRL
 from pastforward.student import Student
-from pastforward.types import UsageError
 
 
 def outcome(method, data):

@@ -21,14 +21,13 @@ from tiny import (
 )
 
 from pastforward.config import SMTConfig
-from pastforward.encoder import Encoder
+from pastforward.losses import FLOOR, covariance, gaussian, uniformity
 from pastforward.memory import take
-from pastforward.methods import FrozenSMT, JointSMT, TeacherTraining
-from pastforward.methods.drawing import Drawn
-from pastforward.objectives import covariance, gaussian, uniformity
-from pastforward.objectives.dynamics import FLOOR
+from pastforward.methods.sampling import SampledAnchors
+from pastforward.methods.smt import FrozenSMT, JointSMT, TeacherTraining
 from pastforward.outputs import kl, nll
 from pastforward.rollout import rollout
+from pastforward.teacher.encoders.base import Encoder
 
 KINDS = ("tokens", "vectors")
 TERMS = (
@@ -53,10 +52,10 @@ def outcome(method, data, seed=0):
 def parts(own, guide):
     """Everything that could be moved, under the letters of the method's table."""
     decoder = guide.decoder
-    tower = [p for name, p in decoder.named_parameters() if not name.startswith("readout")]
+    transformer = [p for name, p in decoder.named_parameters() if not name.startswith("readout")]
     return {
         "E": list(guide.encoder.parameters()),
-        "D": tower,
+        "D": transformer,
         "D's readout": list(decoder.readout.parameters()),
         "f": [*own.embed.parameters(), *own.cell.parameters()],
         "m_0": [own.empty],
@@ -117,7 +116,7 @@ def test_which_loss_moves_what(method, term, kind):
 @pytest.mark.parametrize("term", ["dynamics", "readout", "consistency"])
 def test_without_pull_the_student_s_losses_leave_the_encoder_alone(term):
     own, guide, data = pair()
-    descend(JointSMT(own, guide, only(term, pull=0.0)), data)
+    descend(JointSMT(own, guide, only(term, encoder_gradient_scale=0.0)), data)
     assert still(guide.encoder)
     assert not still(own.cell)
 
@@ -139,7 +138,12 @@ def test_trained_parameters_are_those_that_get_gradients():
 def test_joint_without_pull_is_teacher_training_for_the_teacher(kind, noise, transitions):
     own, guide, data = pair(kind)
     config = SMTConfig(
-        future=4, consistency=0.5, pull=0.0, noise=noise, transitions=transitions, uniformity=0.1
+        future=4,
+        consistency=0.5,
+        encoder_gradient_scale=0.0,
+        noise=noise,
+        transitions=transitions,
+        uniformity=0.1,
     )
     descend(TeacherTraining(guide, config), data)
     expected = gradients(guide)
@@ -149,11 +153,13 @@ def test_joint_without_pull_is_teacher_training_for_the_teacher(kind, noise, tra
 
 def test_joint_without_pull_is_frozen_training_for_the_student():
     own, guide, data = pair()
-    config = SMTConfig(future=4, consistency=0.5, pull=0.0, noise=0.3)
+    config = SMTConfig(future=4, consistency=0.5, encoder_gradient_scale=0.0, noise=0.3)
     descend(FrozenSMT(own, guide, config), data)
     expected = gradients(own)
-    for pull in (0.0, 0.5, 1.0):
-        descend(JointSMT(own, guide, SMTConfig(**vars(config) | {"pull": pull})), data)
+    for encoder_gradient_scale in (0.0, 0.5, 1.0):
+        descend(
+            JointSMT(own, guide, SMTConfig(**vars(config) | {"pull": encoder_gradient_scale})), data
+        )
         assert_same(gradients(own), expected, tolerance=1e-12)
 
 
@@ -161,14 +167,17 @@ def test_joint_without_pull_is_frozen_training_for_the_student():
 def test_pull_scales_what_reaches_the_encoder(encoder):
     own, guide, data = pair(encoder=encoder)
     found = {}
-    for pull in (0.0, 0.25, 1.0, 2.0):
-        config = SMTConfig(future=4, consistency=0.5, pull=pull)
+    for encoder_gradient_scale in (0.0, 0.25, 1.0, 2.0):
+        config = SMTConfig(future=4, consistency=0.5, encoder_gradient_scale=encoder_gradient_scale)
         descend(JointSMT(own, guide, config), data)
-        found[pull] = gradients(guide.encoder), gradients(guide.decoder)
-    for pull in (0.25, 2.0):
-        line = [a + pull * (b - a) for a, b in zip(found[0.0][0], found[1.0][0], strict=True)]
-        assert_same(found[pull][0], line, tolerance=1e-12)
-        assert_same(found[pull][1], found[0.0][1], tolerance=1e-12)
+        found[encoder_gradient_scale] = gradients(guide.encoder), gradients(guide.decoder)
+    for encoder_gradient_scale in (0.25, 2.0):
+        line = [
+            a + encoder_gradient_scale * (b - a)
+            for a, b in zip(found[0.0][0], found[1.0][0], strict=True)
+        ]
+        assert_same(found[encoder_gradient_scale][0], line, tolerance=1e-12)
+        assert_same(found[encoder_gradient_scale][1], found[0.0][1], tolerance=1e-12)
     assert any(
         (a - b).abs().max() > 1e-6 for a, b in zip(found[0.0][0], found[1.0][0], strict=True)
     )
@@ -211,15 +220,15 @@ class Own(Encoder):
         super().__init__()
         self.net = [net]
 
-    def labels(self, x):
+    def targets(self, x):
         net = self.net[0]
         return rollout(net.cell, net.start(len(x)), net.embed(x)).detach()
 
     def at(self, x, times):
-        return take(self.labels(x), times)
+        return take(self.targets(x), times)
 
     def empty(self, x):
-        return self.labels(x[:1])[:, :1]
+        return self.targets(x[:1])[:, :1]
 
 
 @pytest.mark.parametrize("build", [JointSMT, FrozenSMT])
@@ -247,11 +256,11 @@ def test_every_term_by_hand(kind, noisy):
     config = SMTConfig(future=4, consistency=0.5, covariance=1.0)
     noise = 0.3 * torch.randn((2, 3, 7, 2, 4), generator=seeded(5), dtype=torch.float64)
     directions = torch.randn(5, 8, generator=seeded(6), dtype=torch.float64)
-    drawn = Drawn(None, anchors, noise if noisy else None, directions)
+    sampled = SampledAnchors(None, anchors, noise if noisy else None, directions)
     with torch.no_grad():
-        found = JointSMT(own, guide, config).compute(data, drawn)[1]
+        found = JointSMT(own, guide, config).compute(data, sampled)[1]
         expected = by_hand(own, guide, data, anchors, noisy * noise)
-        expected |= spreads_by_hand(guide.labels(data.x), anchors, directions)
+        expected |= spreads_by_hand(guide.targets(data.x), anchors, directions)
     assert found.keys() == expected.keys()
     for name, values in expected.items():
         torch.testing.assert_close(found[name], torch.stack(values).mean(), msg=name)
@@ -262,30 +271,30 @@ def by_hand(own, guide, data, anchors, noise, future=4):
 
     Noise is on what cell and decoder read, and not on what is to be reached.
     """
-    labels, outputs = guide.labels(data.x), own.signature.outputs
+    targets, outputs = guide.targets(data.x), own.signature.outputs
     terms = {name: [] for name in ("prediction", "decoding", "dynamics", "readout")}
     terms["consistency"] = []
-    moves = [(labels[:, t] - labels[:, t + 1]).square().mean((1, 2)) for t in range(7)]
-    spread = (labels - labels.mean(0)).square().mean() + FLOOR
+    moves = [(targets[:, t] - targets[:, t + 1]).square().mean((1, 2)) for t in range(7)]
+    spread = (targets - targets.mean(0)).square().mean() + FLOOR
     for b in range(3):
-        empty = (own.start() - labels[b, 0]).square().mean()
+        empty = (own.start() - targets[b, 0]).square().mean()
         terms["dynamics"].append(empty / spread)
         for t in range(7):
-            stepped = own.step(labels[b, t] + noise[0, b, t], data.x[b, t])
+            stepped = own.step(targets[b, t] + noise[0, b, t], data.x[b, t])
             weight = 0.5 + 0.5 * moves[t][b] / (torch.stack(moves).mean() + 1e-6)
-            error = (stepped - labels[b, t + 1]).square().mean()
+            error = (stepped - targets[b, t + 1]).square().mean()
             terms["dynamics"].append(weight * error / spread)
             if data.mask[b, t]:
-                y, m = data.y[b, t : t + 1], labels[b, t + 1] + noise[1, b, t]
+                y, m = data.y[b, t : t + 1], targets[b, t + 1] + noise[1, b, t]
                 read = guide.decoder.readout(m)[None]
                 terms["prediction"].append(nll(outputs, read, y).squeeze())
                 terms["readout"].append(nll(outputs, own.readout(stepped)[None], y).squeeze())
         for anchor in anchors[b].tolist():  # the memory after x_t, t = anchor + 1
             x = data.x[b, anchor + 1 : anchor + future][None, None]
-            label = labels[b, anchor + 1][None, None]
-            reached = own.step(labels[b, anchor] + noise[0, b, anchor], data.x[b, anchor])
-            decoded = guide.decoder(label + noise[1, b, anchor], x)[0, 0]
-            wanted, own_decoded = (guide.decoder(m, x)[0, 0] for m in (label, reached[None, None]))
+            target = targets[b, anchor + 1][None, None]
+            reached = own.step(targets[b, anchor] + noise[0, b, anchor], data.x[b, anchor])
+            decoded = guide.decoder(target + noise[1, b, anchor], x)[0, 0]
+            wanted, own_decoded = (guide.decoder(m, x)[0, 0] for m in (target, reached[None, None]))
             for j in range(len(decoded)):
                 if data.mask[b, anchor + j]:
                     y = data.y[b, anchor + j][None]
@@ -294,9 +303,9 @@ def by_hand(own, guide, data, anchors, noise, future=4):
     return terms
 
 
-def spreads_by_hand(labels, anchors, directions):
+def spreads_by_hand(targets, anchors, directions):
     """What keeps labels apart, at each of the steps that are looked at."""
-    steps = [labels[:, t + 1][None] for t in anchors[0].tolist()]
+    steps = [targets[:, t + 1][None] for t in anchors[0].tolist()]
     return {
         "uniformity": [uniformity(m) for m in steps],
         "covariance": [covariance(m) for m in steps],
@@ -315,7 +324,7 @@ def test_all_times_drawn_are_all_times(build, encoder, length):
     for times in (None, torch.arange(1, length + 1).expand(3, -1)):
         for part in (own, guide):
             part.zero_grad(set_to_none=True)
-        total, terms = method.compute(data, Drawn(times, anchors, None))
+        total, terms = method.compute(data, SampledAnchors(times, anchors, None))
         total.backward()
         sides.append([total, *terms.values(), *gradients(own), *gradients(guide)])
     assert_same(*[[value.detach() for value in side] for side in sides])
@@ -335,11 +344,11 @@ def test_drawn_times_and_anchors_lie_in_range_and_all_come_up(transitions):
     own, guide, data = pair()
     seen = draws(JointSMT(own, guide, SMTConfig(transitions=transitions)), data)
     if transitions is None:
-        assert all(drawn.times is None for drawn in seen)
+        assert all(sampled.times is None for sampled in seen)
     else:
         assert all((d.times == d.times[0]).all() and d.times.shape == (3, 2) for d in seen)
         assert {t for d in seen for t in d.times[0].tolist()} == set(range(1, 8))
-    anchors = torch.stack([drawn.anchors for drawn in seen])
+    anchors = torch.stack([sampled.anchors for sampled in seen])
     assert anchors.shape == (60, 3, 2)
     for row in range(3):
         assert set(anchors[:, row].flatten().tolist()) == set(range(transitions or 7))
@@ -368,9 +377,9 @@ def test_anchors_have_outputs_in_their_future(future, transitions):
 def test_directions_are_drawn_anew_and_change_no_other_draw():
     own, guide, data = pair()
     plain = draws(JointSMT(own, guide, SMTConfig(noise=0.3)), data)
-    assert all(drawn.directions is None for drawn in plain)
+    assert all(sampled.directions is None for sampled in plain)
     seen = draws(JointSMT(own, guide, SMTConfig(noise=0.3, gaussian=0.1)), data)
-    assert len({float(drawn.directions[0, 0]) for drawn in seen}) == 60
+    assert len({float(sampled.directions[0, 0]) for sampled in seen}) == 60
     for one, other in zip(plain, seen, strict=True):
         assert torch.equal(one.anchors, other.anchors)
         assert torch.equal(one.noise, other.noise)
@@ -379,7 +388,7 @@ def test_directions_are_drawn_anew_and_change_no_other_draw():
 def test_noise_has_the_deviation_asked_for_and_is_drawn_anew():
     own, guide, data = pair()
     seen = draws(JointSMT(own, guide, SMTConfig(noise=0.3)), data)
-    noise = torch.stack([drawn.noise for drawn in seen])
+    noise = torch.stack([sampled.noise for sampled in seen])
     assert noise.shape == (60, 2, 3, 7, 2, 4)
     assert float(noise.mean()) == pytest.approx(0.0, abs=0.01)
     assert float(noise.std()) == pytest.approx(0.3, abs=0.01)
@@ -393,9 +402,9 @@ def test_the_same_generator_gives_the_same_step(name, transitions):
     own, guide, data = pair()
     config = SMTConfig(**vars(ALL) | {"transitions": transitions, "noise": 0.3})
     method = METHODS[name](own, guide, config)
-    first, again = outcome(method, data, 5), outcome(method, data, 5)
-    assert torch.equal(first[0], again[0])
-    assert_same(first[2], again[2], tolerance=0)
+    first, resume_command = outcome(method, data, 5), outcome(method, data, 5)
+    assert torch.equal(first[0], resume_command[0])
+    assert_same(first[2], resume_command[2], tolerance=0)
     assert not torch.equal(outcome(method, data, 6)[0], first[0])
 
 

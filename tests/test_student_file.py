@@ -10,15 +10,17 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pastforward import student_file
-from pastforward.cells import CELLS, wrap
+from pastforward.baselines import build_network
+from pastforward.cells import CELLS
+from pastforward.cells.wrap import wrap
 from pastforward.config import StudentConfig
 from pastforward.data.codec import PixelCodec, SeriesCodec, SymbolCodec, TextCodec
+from pastforward.errors import UsageError
 from pastforward.files import write_atomically
-from pastforward.peers import build_network
-from pastforward.stream import Stream
+from pastforward.inference.stream import Stream
 from pastforward.student import Student, build_student
 from pastforward.student_file import load_network, load_student, save_student
-from pastforward.types import MemoryShape, Signature, Tokens, UsageError, Vectors
+from pastforward.types import MemoryShape, Signature, Tokens, Vectors
 
 TEXT = TextCodec("abcde")
 
@@ -62,12 +64,12 @@ def test_round_trip_of_every_cell(tmp_path, cell):
 def test_round_trip_of_a_peer_which_is_no_student(tmp_path, cell):
     config = config_of(cell)
     torch.manual_seed(0)
-    peer = build_network(config, Signature(Tokens(5), Tokens(5), 12))
-    save_student(tmp_path / "s", peer, config, TEXT)
+    baseline = build_network(config, Signature(Tokens(5), Tokens(5), 12))
+    save_student(tmp_path / "s", baseline, config, TEXT)
     loaded, codec = load_network(tmp_path / "s")
     assert codec == TEXT
     x = torch.arange(24).view(2, 12) % 5
-    assert torch.equal(loaded.predict(x), peer.eval().predict(x))
+    assert torch.equal(loaded.predict(x), baseline.eval().predict(x))
     with pytest.raises(UsageError, match="holds a peer"):
         load_student(tmp_path / "s")
 
@@ -142,7 +144,8 @@ def test_runs_without_teacher_or_training(saved):
         for name in ("teacher", "encoder", "decoder", "methods", "training", "objectives"):
             sys.modules["pastforward." + name] = None
         import torch
-        from pastforward.stream import Stream, continue_text
+        from pastforward.inference.stream import Stream
+        from pastforward.inference.writing import continue_text
         from pastforward.student_file import load_student
         student, codec = load_student(sys.argv[1])
         stream = Stream(student)

@@ -5,11 +5,14 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from pastforward.baselines import build_network
+from pastforward.baselines.attention import Attention, build_transformer
+from pastforward.baselines.base import Baseline
 from pastforward.config import StudentConfig, TeacherConfig
-from pastforward.methods import BY_TRANSFORMER, Losses, Method
-from pastforward.peers import Attention, Peer, build_network, build_transformer
+from pastforward.methods import BY_TRANSFORMER
+from pastforward.methods.base import Losses, Method
 from pastforward.student import Student, build_student
-from pastforward.teacher import Teacher, build_teacher
+from pastforward.teacher.teacher import Teacher, build_teacher
 from pastforward.types import Batch, Kind, Signature, Tokens, Vectors
 
 KINDS = {"tokens": (Tokens(5), Tokens(4)), "vectors": (Vectors(3), Vectors(2))}
@@ -51,28 +54,28 @@ def student(what: Signature, cell: str = "gru", slots: int = 2, width: int = 4) 
 def teacher(what: Signature, own: Student, encoder: str = "registers", **changes: int) -> Teacher:
     torch.manual_seed(2)
     sizes = {"width": 8, "depth": 1, "heads": 2, "decoder_depth": 1, "decoder_tokens": 2}
-    sizes |= {"keys": 2, "turns": 2} | changes
+    sizes |= {"key_dim": 2, "householder_steps": 2} | changes
     return build_teacher(TeacherConfig(encoder=encoder, **sizes), what, own.memory).double()
 
 
 def transformer(what: Signature) -> Attention:
     """What a student is distilled from."""
     torch.manual_seed(3)
-    return build_transformer(TeacherConfig(width=8, heads=2, distil_depth=1), what).double()
+    return build_transformer(TeacherConfig(width=8, heads=2, distill_depth=1), what).double()
 
 
-def peer(what: Signature, name: str = "mingru") -> Peer:
+def baseline(what: Signature, name: str = "mingru") -> Baseline:
     torch.manual_seed(4)
     built = build_network(StudentConfig(name, slots=2, width=12, embed=3, hidden=6), what)
-    assert isinstance(built, Peer)
+    assert isinstance(built, Baseline)
     return built.double()
 
 
-def networks(method: str, own: Student) -> tuple[Student | Peer, Teacher | Peer]:
+def networks(method: str, own: Student) -> tuple[Student | Baseline, Teacher | Baseline]:
     """What a method of the table is built with: the student or a peer, and a guide."""
     what = own.signature
     guide = transformer(what) if method in BY_TRANSFORMER else teacher(what, own)
-    return (peer(what) if method == "parallel" else own), guide
+    return (baseline(what) if method == "parallel" else own), guide
 
 
 def pair(kind: str = "tokens", length: int = 7, **changes) -> tuple[Student, Teacher, Batch]:

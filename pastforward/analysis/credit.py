@@ -22,13 +22,14 @@ import torch
 from torch import Tensor, nn
 
 from pastforward.config import SMTConfig
+from pastforward.errors import UsageError
 from pastforward.memory import flat
-from pastforward.methods.drawing import Drawn
+from pastforward.methods.sampling import SampledAnchors
 from pastforward.methods.smt import JointSMT
 from pastforward.outputs import nll
 from pastforward.student import Student
-from pastforward.teacher import Teacher
-from pastforward.types import Batch, Labelled, UsageError
+from pastforward.teacher.teacher import Teacher
+from pastforward.types import Batch, BatchWithTargets
 
 _OUTPUTS = ("decoding", "prediction", "readout")
 """Terms that are losses of outputs, in nats."""
@@ -82,10 +83,10 @@ def smt_credit(
     count, length = batch.mask.shape
     used = min(length, _ANCHORS)
     anchors = torch.linspace(0, length - 1, used).round().long().to(batch.x.device)
-    labels = teacher.labels(batch.x).detach().requires_grad_()
+    targets = teacher.targets(batch.x).detach().requires_grad_()
     method = JointSMT(student, teacher, replace(config, noise=0.0, transitions=None))
-    drawn = Drawn(None, anchors.expand(count, -1), None)
-    _, terms = method.compute(Labelled(*batch, labels), drawn)
+    drawn = SampledAnchors(None, anchors.expand(count, -1), None)
+    _, terms = method.compute(BatchWithTargets(*batch, targets), drawn)
     found: dict[str, Tensor] = {}
     for name, term in terms.items():
         if not term.requires_grad:  # uniformity of a single sequence
@@ -94,7 +95,7 @@ def smt_credit(
         share = used / length if name in ("decoding", "consistency", "uniformity") else 1.0
         scale = count * length * share * getattr(config, name)
         (gradient,) = torch.autograd.grad(
-            term, labels, retain_graph=True, materialize_grads=True
+            term, targets, retain_graph=True, materialize_grads=True
         )  # with pull = 0 no gradient of the student's losses reaches a label
         found[name] = scale * gradient
     outputs = torch.stack([found[name] for name in _OUTPUTS if name in found]).sum(0)

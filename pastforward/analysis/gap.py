@@ -20,13 +20,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pastforward.data import Source
-from pastforward.evaluation.drift import DriftMeter
-from pastforward.evaluation.score import Tally
-from pastforward.evaluation.standalone import frozen
+from pastforward.analysis.drift import DriftMeter
+from pastforward.analysis.evaluate import frozen
+from pastforward.analysis.score import Tally
+from pastforward.data.source import Source
 from pastforward.rollout import rollout
 from pastforward.student import Student
-from pastforward.teacher import Teacher
+from pastforward.teacher.teacher import Teacher
 from pastforward.types import Batch
 
 _LEAST = 1e-6
@@ -61,10 +61,10 @@ class Gap:
     @property
     def parts(self) -> dict[str, float]:
         """The total in nats by cause."""
-        labels, one, every = (self.after[k].nats for k in (0, 1, max(self.after)))
+        targets, one, every = (self.after[k].nats for k in (0, 1, max(self.after)))
         return {
-            "readout": labels - self.teacher.nats,
-            "one step": one - labels,
+            "readout": targets - self.teacher.nats,
+            "one step": one - targets,
             "compounding": every - one,
             "start": self.alone.nats - every,
         }
@@ -99,27 +99,27 @@ def loss_gap(
     with frozen(student, teacher):
         for given in source.held_out(split, size, limit):
             batch = Batch(*(part.to(student.empty.device) for part in given))
-            for name, memories, labels in _memories(student, teacher, batch.x):
+            for name, memories, targets in _memories(student, teacher, batch.x):
                 read = teacher.readout if name == "teacher" else student.readout
                 meter = meters.setdefault(name, _Meter(student, batch.mask.shape[1]))
-                meter.add(read(memories[:, 1:]), batch, memories, labels)
+                meter.add(read(memories[:, 1:]), batch, memories, targets)
     losses = {name: meter.read() for name, meter in meters.items()}
     after = {k: loss for k, loss in losses.items() if isinstance(k, int)}
     count = meters["alone"].drift.count
     return Gap(count, losses["teacher"], after, losses["alone"])
 
 
-def after_steps(student: Student, labels: Tensor, x: Tensor) -> Iterator[tuple[int, Tensor]]:
+def after_steps(student: Student, targets: Tensor, x: Tensor) -> Iterator[tuple[int, Tensor]]:
     """k and M(k) `[B, T+1, K, D]`, for k = 0, 1, 2, 4, ... below T, and T."""
     e, length = student.embed(x), x.shape[1]
     doublings = [1 << n for n in range((length - 1).bit_length())]  # 1, 2, 4, ... below T
-    memories = labels
+    memories = targets
     yield 0, memories
     for k in range(1, max(doublings, default=0) + 1):
-        memories = torch.cat([labels[:, :1], student.cell(memories[:, :-1], e)], 1)
+        memories = torch.cat([targets[:, :1], student.cell(memories[:, :-1], e)], 1)
         if k in doublings:
             yield k, memories
-    yield length, rollout(student.cell, labels[:, 0], e)
+    yield length, rollout(student.cell, targets[:, 0], e)
 
 
 class _Meter:
@@ -129,9 +129,9 @@ class _Meter:
         self.tally = Tally(student.signature.outputs, length)
         self.drift = DriftMeter(length, student.memory)
 
-    def add(self, parameters: Tensor, batch: Batch, memories: Tensor, labels: Tensor) -> None:
+    def add(self, parameters: Tensor, batch: Batch, memories: Tensor, targets: Tensor) -> None:
         self.tally.add(parameters, batch.y, batch.mask)
-        self.drift.add(memories, labels, memories[:, 1:])
+        self.drift.add(memories, targets, memories[:, 1:])
 
     def read(self) -> Loss:
         score, relative = self.tally.read(), self.drift.read().relative[1:]
@@ -142,8 +142,8 @@ def _memories(
     student: Student, teacher: Teacher, x: Tensor
 ) -> Iterator[tuple[str | int, Tensor, Tensor]]:
     """Name, memories and labels, each `[B, T+1, K, D]`."""
-    labels = teacher.labels(x)
-    yield "teacher", labels, labels
-    for k, memories in after_steps(student, labels, x):
-        yield k, memories, labels
-    yield "alone", rollout(student.cell, student.start(len(x)), student.embed(x)), labels
+    targets = teacher.targets(x)
+    yield "teacher", targets, targets
+    for k, memories in after_steps(student, targets, x):
+        yield k, memories, targets
+    yield "alone", rollout(student.cell, student.start(len(x)), student.embed(x)), targets

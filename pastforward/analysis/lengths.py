@@ -8,13 +8,14 @@ trained ones without having been trained there. 'window' never sees more than it
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from pastforward.analysis.evaluate import evaluate
+from pastforward.analysis.score import Score
 from pastforward.config import DataConfig
-from pastforward.data import NAMES, Source, open_data
-from pastforward.evaluation.score import Score
-from pastforward.evaluation.standalone import evaluate
+from pastforward.data.opening import NAMES, open_data
+from pastforward.data.source import Source
+from pastforward.errors import UsageError
 from pastforward.student import Student
-from pastforward.teacher import Teacher
-from pastforward.types import UsageError
+from pastforward.teacher.teacher import Teacher
 
 _POSITIONS = 8192
 """Positions in a batch; longer sequences come fewer at a time."""
@@ -28,7 +29,7 @@ class AtLength:
     sequences: int
     student: Score
     teacher: Score | None
-    floor: float | None
+    reference: float | None
     """Nats per output of the unigram model at this length, where the source knows it."""
 
 
@@ -49,8 +50,8 @@ def loss_by_length(
         _require_same_kinds(student, source)
         size = max(1, min(64, _POSITIONS // length))
         found = evaluate(student, teacher, source, split, limit, size)
-        floor = found.floors.get("unigram")
-        yield AtLength(length, found.sequences, found.student, found.teacher, floor)
+        reference = found.references.get("unigram")
+        yield AtLength(length, found.sequences, found.student, found.teacher, reference)
 
 
 def at_length(data: DataConfig, length: int) -> Source:

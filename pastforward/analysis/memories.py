@@ -7,13 +7,13 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from pastforward.analysis.evaluate import frozen
 from pastforward.analysis.probe import Sample
-from pastforward.data import Source
-from pastforward.evaluation.standalone import frozen
+from pastforward.data.source import Source
 from pastforward.memory import flat
 from pastforward.rollout import rollout
 from pastforward.student import Student
-from pastforward.teacher import Teacher
+from pastforward.teacher.teacher import Teacher
 from pastforward.types import Batch
 
 
@@ -74,7 +74,7 @@ def _memories(network: Student | Teacher, batches: list[Batch]) -> Iterator[Tens
     device = next(network.parameters()).device
     for batch in batches:
         x = batch.x.to(device)
-        own = network.labels(x) if isinstance(network, Teacher) else _alone(network, x)
+        own = network.targets(x) if isinstance(network, Teacher) else _alone(network, x)
         yield flat(own[:, 1:]).float().cpu()
 
 

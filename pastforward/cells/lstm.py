@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from pastforward.cells.base import Cell
-from pastforward.types import MemoryShape, UsageError
+from pastforward.errors import UsageError
+from pastforward.types import MemoryShape
 
 
 class LSTM(Cell):

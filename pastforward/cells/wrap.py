@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from pastforward.cells.base import Cell
+from pastforward.errors import UsageError
 from pastforward.memory import flat
-from pastforward.types import MemoryShape, UsageError
+from pastforward.types import MemoryShape
 
 
 class WrappedCell(Cell):

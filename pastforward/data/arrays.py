@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pastforward.data.files import first_bytes, read_bytes
-from pastforward.types import UsageError
+from pastforward.errors import UsageError
 
 _IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pastforward.types import UsageError
+from pastforward.errors import UsageError
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from pastforward.data.files import read_bytes
 from pastforward.data.series import SeriesSource
-from pastforward.types import UsageError, nearest
+from pastforward.errors import UsageError, nearest
 
 
 def open_csv(path: Path, columns: tuple[str, ...], length: int | None) -> SeriesSource:

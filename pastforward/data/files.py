@@ -4,7 +4,7 @@ import gzip
 import zlib
 from pathlib import Path
 
-from pastforward.types import UsageError
+from pastforward.errors import UsageError
 
 _GZIP = b"\x1f\x8b"
 

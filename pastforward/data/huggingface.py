@@ -5,7 +5,7 @@ from typing import Any
 
 from pastforward.data.text import TextSource
 from pastforward.data.text_files import text_source
-from pastforward.types import UsageError, nearest
+from pastforward.errors import UsageError, nearest
 
 _SPLITS = ("train", "validation", "test")
 

@@ -6,7 +6,7 @@ from pastforward.data.codec import PixelCodec, quantise
 from pastforward.data.pixels import PixelSource
 from pastforward.data.sampling import shuffled
 from pastforward.data.source import Splits
-from pastforward.types import UsageError
+from pastforward.errors import UsageError
 
 
 def image_source(name: str, arrays: list[np.ndarray], levels: int, pool: int) -> PixelSource:

@@ -12,9 +12,10 @@ from pastforward.data.files import first_bytes
 from pastforward.data.huggingface import open_huggingface
 from pastforward.data.images import image_source
 from pastforward.data.source import Source
-from pastforward.data.tasks import TASKS, TaskSource, build_task, whole
+from pastforward.data.tasks.naming import TASKS, build_task, whole
+from pastforward.data.tasks.source import TaskSource
 from pastforward.data.text_files import open_text
-from pastforward.types import UsageError, nearest
+from pastforward.errors import UsageError, nearest
 
 
 def open_source(name_or_path: str, length: int | None = None) -> Source:

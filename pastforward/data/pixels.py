@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from pastforward.data.codec import PixelCodec
-from pastforward.data.floors import symbol_floors
+from pastforward.data.references import symbol_references
 from pastforward.data.sampling import epoch_examples, portions
 from pastforward.data.source import Source, Splits, held_out_index
 from pastforward.types import Batch, Signature, Tokens
@@ -40,10 +40,10 @@ class PixelSource(Source):
         pixels = self._splits[held_out_index(split)]
         return (self._sequences(pixels[part]) for part in portions(len(pixels), size, limit))
 
-    def floors(self) -> dict[str, float]:
+    def references(self) -> dict[str, float]:
         """See `Source`: 'uniform' and 'unigram'."""
         train, _, test = (np.bincount(s.ravel(), minlength=self.codec.levels) for s in self._splits)
-        return symbol_floors(train, test)
+        return symbol_references(train, test)
 
     def describe(self) -> dict[str, Any]:
         """See `Source`."""

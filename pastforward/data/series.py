@@ -7,11 +7,12 @@ import numpy as np
 import torch
 
 from pastforward.data.codec import SeriesCodec
-from pastforward.data.floors import gaussian_floor
+from pastforward.data.references import gaussian_reference
 from pastforward.data.sampling import contiguous
 from pastforward.data.source import Source, Splits
 from pastforward.data.windows import Windows, fit_length
-from pastforward.types import Batch, Signature, UsageError, Vectors
+from pastforward.errors import UsageError
+from pastforward.types import Batch, Signature, Vectors
 
 _LARGEST = 1e100
 
@@ -41,10 +42,10 @@ class SeriesSource(Source):
         """See `Source`."""
         return map(_sequences, self._windows.held_out(split, size, limit))
 
-    def floors(self) -> dict[str, float]:
+    def references(self) -> dict[str, float]:
         """See `Source`: 'gaussian', for standardised columns."""
         splits = self._windows.splits
-        return gaussian_floor(splits.train, self._windows.targets(splits.test))
+        return gaussian_reference(splits.train, self._windows.targets(splits.test))
 
     def describe(self) -> dict[str, Any]:
         """See `Source`; training windows overlap, so only held-out splits have a count."""

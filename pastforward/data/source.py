@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pastforward.data.codec import Codec
-from pastforward.types import Batch, Signature, UsageError, nearest
+from pastforward.errors import UsageError, nearest
+from pastforward.types import Batch, Signature
 
 
 class Splits(NamedTuple):
@@ -38,7 +39,7 @@ class Source(ABC):
         """
 
     @abstractmethod
-    def floors(self) -> dict[str, float]:
+    def references(self) -> dict[str, float]:
         """Losses on the test split, nats per counted output, of predictors that read no input.
 
         Where it is known, 'best' is that of the best predictor that reads x_1..x_t.

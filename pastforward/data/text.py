@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from pastforward.data.codec import TextCodec
-from pastforward.data.floors import symbol_floors
+from pastforward.data.references import symbol_references
 from pastforward.data.source import Source, Splits
 from pastforward.data.windows import Windows, fit_length
 from pastforward.types import Batch, Signature, Tokens
@@ -37,11 +37,11 @@ class TextSource(Source):
         """See `Source`."""
         return map(_sequences, self._windows.held_out(split, size, limit))
 
-    def floors(self) -> dict[str, float]:
+    def references(self) -> dict[str, float]:
         """See `Source`: 'uniform' and 'unigram'."""
         train, _, test = self._windows.splits
         outputs = (train, self._windows.targets(test))
-        return symbol_floors(*(np.bincount(s, minlength=self.codec.size) for s in outputs))
+        return symbol_references(*(np.bincount(s, minlength=self.codec.size) for s in outputs))
 
     def describe(self) -> dict[str, Any]:
         """See `Source`; training windows overlap, so only held-out splits have a count."""

@@ -9,7 +9,7 @@ from pastforward.data.files import read_bytes, visible_files
 from pastforward.data.sampling import contiguous
 from pastforward.data.source import Splits
 from pastforward.data.text import TextSource
-from pastforward.types import UsageError, nearest
+from pastforward.errors import UsageError, nearest
 
 _MOST_CHARACTERS = 128
 _UNITS = ("auto", "bytes", "chars")

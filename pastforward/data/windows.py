@@ -6,7 +6,7 @@ import numpy as np
 
 from pastforward.data.sampling import TRAIN, generator, portions
 from pastforward.data.source import Splits, held_out_index
-from pastforward.types import UsageError
+from pastforward.errors import UsageError
 
 USUAL_LENGTH = 128
 _SHORTEST = 4

@@ -23,7 +23,7 @@ class Losses(NamedTuple):
 class Method(ABC):
     """One way to get gradients from a batch."""
 
-    visits = 1
+    replay_steps = 1
     """Optimiser steps in a row that see the same batch."""
 
     def collect(self, batch: AnyBatch) -> AnyBatch:

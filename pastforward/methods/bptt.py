@@ -6,8 +6,8 @@ BPTT cuts that path every `window` steps; the memory crosses the cut, its gradie
 
 import torch
 
+from pastforward.losses import masked_mean
 from pastforward.methods.base import Losses, RolloutMethod
-from pastforward.objectives import masked_mean
 from pastforward.outputs import nll
 from pastforward.rollout import rollout
 from pastforward.student import Student
@@ -28,12 +28,12 @@ class TruncatedBPTT(RolloutMethod):
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         """See `Method`."""
         student = self.student
-        memory, pieces = student.start(batch.x.shape[0]), []
+        memory, chunks = student.start(batch.x.shape[0]), []
         for e in student.embed(batch.x).split(self.window, 1):
             memories = rollout(self._step, memory, e)
-            pieces.append(memories[:, 1:])
+            chunks.append(memories[:, 1:])
             memory = memories[:, -1].detach()
-        parameters = student.readout(torch.cat(pieces, 1))
+        parameters = student.readout(torch.cat(chunks, 1))
         readout = masked_mean(nll(student.signature.outputs, parameters, batch.y), batch.mask)
         return Losses(readout, {"readout": readout.detach()})
 

@@ -19,16 +19,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pastforward.config import DMTConfig
+from pastforward.losses import masked_mean, transition_weights, variance_unexplained
 from pastforward.methods.base import Losses, RolloutMethod
-from pastforward.objectives import emphasis, masked_mean, unexplained
-from pastforward.oracle import Oracle, StoredLabels
 from pastforward.outputs import kl, nll
 from pastforward.rollout import rollout
 from pastforward.student import Student
-from pastforward.types import AnyBatch, Batch, Collected, Labelled
+from pastforward.teacher.target_source import StoredTargets, TargetSource
+from pastforward.types import AnyBatch, Batch, BatchWithRollout, BatchWithTargets
 
 
-class _Labels(NamedTuple):
+class _Targets(NamedTuple):
     empty: Tensor  # m_0 [B, 1, K, D]
     before: Tensor  # the label each step starts at [B, n, K, D]
     after: Tensor  # the label it should reach [B, n, K, D]
@@ -37,39 +37,39 @@ class _Labels(NamedTuple):
 class DMT(RolloutMethod, ABC):
     """What both share: a student, an oracle that is not moved and the losses along a path."""
 
-    def __init__(self, student: Student, oracle: Oracle, config: DMTConfig) -> None:
+    def __init__(self, student: Student, target_source: TargetSource, config: DMTConfig) -> None:
         super().__init__(student)
-        self.oracle, self.config = oracle, config
+        self.target_source, self.config = target_source, config
         # Stored labels cost nothing, so new sequences are as cheap as the same once more.
-        self.visits = 1 if isinstance(oracle, StoredLabels) else config.visits
+        self.replay_steps = 1 if isinstance(target_source, StoredTargets) else config.replay_steps
 
     @final
-    def _path_losses(self, own: Tensor, labels: _Labels, batch: AnyBatch) -> Losses:
+    def _path_losses(self, own: Tensor, targets: _Targets, batch: AnyBatch) -> Losses:
         """`own` holds m_0 and then the memory that the student reached at each step of `batch`."""
         config, kind = self.config, self.student.signature.outputs
-        target = torch.cat([labels.empty, labels.after], 1)
-        weight = F.pad(emphasis(labels.before, labels.after), (1, 0), value=1.0)
+        target = torch.cat([targets.empty, targets.after], 1)
+        weight = F.pad(transition_weights(targets.before, targets.after), (1, 0), value=1.0)
         read = self.student.readout(own[:, 1:])
         terms = {
-            "dynamics": (weight * unexplained(own, target)).mean(),
+            "dynamics": (weight * variance_unexplained(own, target)).mean(),
             "readout": masked_mean(nll(kind, read, batch.y), batch.mask),
         }
-        if config.distil:
+        if config.distill:
             with torch.no_grad():
-                wanted = self.oracle.readout(labels.after)
-            terms["distil"] = masked_mean(kl(kind, wanted, read), batch.mask)
+                wanted = self.target_source.readout(targets.after)
+            terms["distill"] = masked_mean(kl(kind, wanted, read), batch.mask)
         total = torch.stack([getattr(config, name) * term for name, term in terms.items()]).sum()
         return Losses(total, {name: term.detach() for name, term in terms.items()})
 
 
-def following(config: DMTConfig) -> DMTConfig:
+def teacher_forced(config: DMTConfig) -> DMTConfig:
     """Several steps of SMT with frozen labels: windows start from labels and follow them in full.
 
     A student that one step of labels has taught gets lost within a few of its own, and a gradient
     through lost memories undoes what it has learned. Windows that grow stage by stage never let it
     get lost: each begins where the one before has learned to arrive.
     """
-    return replace(config, own=0.0, dynamics=1.0)
+    return replace(config, on_policy_fraction=0.0, dynamics=1.0)
 
 
 @final
@@ -81,17 +81,17 @@ class UnrollDMT(DMT):
         return length
 
     @torch.no_grad()
-    def collect(self, batch: AnyBatch) -> Labelled:
+    def collect(self, batch: AnyBatch) -> BatchWithTargets:
         """See `Method`: labels."""
-        return Labelled(*batch[:3], self.oracle.labels_of(batch))
+        return BatchWithTargets(*batch[:3], self.target_source.targets_of(batch))
 
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         """See `Method`."""
         with torch.no_grad():
-            labels = self.oracle.labels_of(batch)
+            targets = self.target_source.targets_of(batch)
         student = self.student
-        own = rollout(self._step, student.start(len(labels)), student.embed(batch.x))
-        parts = _Labels(labels[:, :1], labels[:, :-1], labels[:, 1:])
+        own = rollout(self._step, student.start(len(targets)), student.embed(batch.x))
+        parts = _Targets(targets[:, :1], targets[:, :-1], targets[:, 1:])
         return self._path_losses(own, parts, batch)
 
 
@@ -102,21 +102,23 @@ class WindowDMT(DMT):
     def serial_calls(self, length: int) -> int:
         """See `Method`; each visit's share of the gradient-free rollout is included."""
         window = min(self.config.window, length)
-        return window + (ceil(length / self.visits) if self._runs_alone(length) else 0)
+        return window + (ceil(length / self.replay_steps) if self._runs_alone(length) else 0)
 
     @torch.no_grad()
-    def collect(self, batch: AnyBatch) -> Collected:
+    def collect(self, batch: AnyBatch) -> BatchWithRollout:
         """See `Method`: labels, and where the student gets alone; labels again if it need not."""
-        labels = self.oracle.labels_of(batch)
+        targets = self.target_source.targets_of(batch)
         if not self._runs_alone(batch.mask.shape[1]):
-            return Collected(*batch[:3], labels, labels)
+            return BatchWithRollout(*batch[:3], targets, targets)
         e = self.student.embed(batch.x)
-        return Collected(*batch[:3], labels, rollout(self._step, self.student.start(len(e)), e))
+        return BatchWithRollout(
+            *batch[:3], targets, rollout(self._step, self.student.start(len(e)), e)
+        )
 
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         """See `Method`."""
-        collected = batch if isinstance(batch, Collected) else self.collect(batch)
-        student, size, labels = self.student, batch.x.shape[0], collected.labels
+        collected = batch if isinstance(batch, BatchWithRollout) else self.collect(batch)
+        student, size, targets = self.student, batch.x.shape[0], collected.targets
         starts = self._starts(collected, generator)
         steps = self._steps(batch.mask.shape[1], generator).to(batch.x.device)
         windows = Batch(*(part[:, steps].flatten(0, 1) for part in batch[:3]))
@@ -125,20 +127,20 @@ class WindowDMT(DMT):
         own = own.unflatten(0, (size, -1)).flatten(1, 2)
         own = torch.cat([student.start(size, 1), own], 1)
         steps = steps.flatten()
-        parts = _Labels(labels[:, :1], labels[:, steps], labels[:, steps + 1])
+        parts = _Targets(targets[:, :1], targets[:, steps], targets[:, steps + 1])
         return self._path_losses(own, parts, Batch(*(part[:, steps] for part in batch[:3])))
 
-    def _starts(self, collected: Collected, generator: torch.Generator) -> Tensor:
+    def _starts(self, collected: BatchWithRollout, generator: torch.Generator) -> Tensor:
         """Memories `[B, T+1, K, D]` that windows may start from."""
-        labels, own = collected.labels, collected.own
-        if own is labels:
-            return labels
-        chosen = torch.rand(labels.shape[:2], generator=generator, device=labels.device)
-        return torch.where((chosen < self.config.own)[..., None, None], own, labels)
+        targets, own = collected.targets, collected.own
+        if own is targets:
+            return targets
+        chosen = torch.rand(targets.shape[:2], generator=generator, device=targets.device)
+        return torch.where((chosen < self.config.on_policy_fraction)[..., None, None], own, targets)
 
     def _runs_alone(self, length: int) -> bool:
         """Does a step look for memories of the student's own? A whole sequence starts at m_0."""
-        return self.config.own > 0 and self.config.window < length
+        return self.config.on_policy_fraction > 0 and self.config.window < length
 
     def _steps(self, length: int, generator: torch.Generator) -> Tensor:
         """Positions of the inputs of each window `[W, k]`: every k steps, shifted at random.
@@ -153,7 +155,7 @@ class WindowDMT(DMT):
 
     def _begin(self, starts: Tensor, first: Tensor) -> Tensor:
         """Starting memories `[B, W, K, D]`; at t = 0 it is m_0 itself, which then learns."""
-        own = self.config.own > 0
+        own = self.config.on_policy_fraction > 0
         empty = self.student.start(len(starts), len(first))
         at_zero = (first == 0)[:, None, None]
         return torch.where(at_zero, empty, starts[:, first]) if own else starts[:, first]

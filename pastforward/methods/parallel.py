@@ -9,10 +9,10 @@ from typing import final
 import torch
 from torch import nn
 
+from pastforward.baselines.base import Baseline
+from pastforward.losses import masked_mean
 from pastforward.methods.base import Losses, Method, Transform
-from pastforward.objectives import masked_mean
 from pastforward.outputs import nll
-from pastforward.peers import Peer
 from pastforward.types import AnyBatch
 
 
@@ -20,13 +20,13 @@ from pastforward.types import AnyBatch
 class Parallel(Method):
     """-log p(y_t) of a peer at every t where y_t counts."""
 
-    def __init__(self, peer: Peer) -> None:
-        self.peer = peer
-        self._predict = peer.predict
+    def __init__(self, baseline: Baseline) -> None:
+        self.baseline = baseline
+        self._predict = baseline.predict
 
     def modules(self) -> Iterable[nn.Module]:
         """See `Method`."""
-        return (self.peer,)
+        return (self.baseline,)
 
     def serial_calls(self, length: int) -> int:
         """See `Method`."""
@@ -34,10 +34,10 @@ class Parallel(Method):
 
     def compile(self, transform: Transform) -> None:
         """See `Method`: the whole network is one graph."""
-        self._predict = transform(self.peer.predict)
+        self._predict = transform(self.baseline.predict)
 
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         """See `Method`."""
-        surprise = nll(self.peer.signature.outputs, self._predict(batch.x), batch.y)
+        surprise = nll(self.baseline.signature.outputs, self._predict(batch.x), batch.y)
         readout = masked_mean(surprise, batch.mask)
         return Losses(readout, {"readout": readout.detach()})

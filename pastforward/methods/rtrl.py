@@ -18,11 +18,12 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from pastforward.errors import UsageError
 from pastforward.memory import flat, rms_norm
 from pastforward.methods.base import Losses, Method, Transform
 from pastforward.outputs import nll
 from pastforward.student import Student
-from pastforward.types import AnyBatch, UsageError
+from pastforward.types import AnyBatch
 
 LARGEST = 2**30
 """Bytes that the influence may take; a step holds about three times as much."""

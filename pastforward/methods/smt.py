@@ -24,26 +24,26 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pastforward.config import SMTConfig
-from pastforward.memory import scale_gradient, take
-from pastforward.methods.base import Losses, Method, Transform
-from pastforward.methods.drawing import Drawn, anchor_futures, at_times, draw
-from pastforward.objectives import (
+from pastforward.losses import (
     consistency,
     covariance,
-    emphasis,
     gaussian,
     masked_mean,
-    unexplained,
+    transition_weights,
     uniformity,
+    variance_unexplained,
 )
-from pastforward.oracle import Oracle
+from pastforward.memory import scale_gradient, take
+from pastforward.methods.base import Losses, Method, Transform
+from pastforward.methods.sampling import SampledAnchors, anchor_futures, at_times, sample_anchors
 from pastforward.outputs import nll
 from pastforward.student import Student
-from pastforward.teacher import Teacher
+from pastforward.teacher.target_source import TargetSource
+from pastforward.teacher.teacher import Teacher
 from pastforward.types import AnyBatch, MemoryShape
 
 
-class _Labels(NamedTuple):
+class _Targets(NamedTuple):
     empty: Tensor  # m_0 [1, 1, K, D]
     before: Tensor  # m_t [B, n, K, D]
     after: Tensor  # m_{t+1} [B, n, K, D]
@@ -57,7 +57,7 @@ class SMT(Method, ABC):
         self._compiled = self.compute
 
     @abstractmethod
-    def compute(self, batch: AnyBatch, drawn: Drawn) -> tuple[Tensor, dict[str, Tensor]]:
+    def compute(self, batch: AnyBatch, sampled: SampledAnchors) -> tuple[Tensor, dict[str, Tensor]]:
         """Total loss and terms: a pure function of tensors."""
 
     @final
@@ -68,7 +68,9 @@ class SMT(Method, ABC):
     @final
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         """See `Method`."""
-        total, terms = self._compiled(batch, draw(self.config, batch, self.memory, generator))
+        total, terms = self._compiled(
+            batch, sample_anchors(self.config, batch, self.memory, generator)
+        )
         return Losses(total, {name: term.detach() for name, term in terms.items()})
 
 
@@ -88,10 +90,10 @@ class TeacherTraining(SMT):
         """See `Method`."""
         return 0
 
-    def compute(self, batch: AnyBatch, drawn: Drawn) -> tuple[Tensor, dict[str, Tensor]]:
+    def compute(self, batch: AnyBatch, sampled: SampledAnchors) -> tuple[Tensor, dict[str, Tensor]]:
         """See `SMT`."""
-        labels = _labels(self.teacher, batch, drawn)
-        return _teacher_losses(self.teacher, self.config, batch, labels, drawn)
+        targets = _targets(self.teacher, batch, sampled)
+        return _teacher_losses(self.teacher, self.config, batch, targets, sampled)
 
 
 @final
@@ -110,13 +112,15 @@ class JointSMT(SMT):
         """See `Method`."""
         return 1
 
-    def compute(self, batch: AnyBatch, drawn: Drawn) -> tuple[Tensor, dict[str, Tensor]]:
+    def compute(self, batch: AnyBatch, sampled: SampledAnchors) -> tuple[Tensor, dict[str, Tensor]]:
         """See `SMT`."""
-        labels = _labels(self.teacher, batch, drawn)
-        teaching, terms = _teacher_losses(self.teacher, self.config, batch, labels, drawn)
-        pulled = _Labels(*(scale_gradient(part, self.config.pull) for part in labels))
+        targets = _targets(self.teacher, batch, sampled)
+        teaching, terms = _teacher_losses(self.teacher, self.config, batch, targets, sampled)
+        scaled = _Targets(
+            *(scale_gradient(part, self.config.encoder_gradient_scale) for part in targets)
+        )
         learning, more = _student_losses(
-            self.student, self.teacher, self.config, batch, pulled, drawn
+            self.student, self.teacher, self.config, batch, scaled, sampled
         )
         return teaching + learning, terms | more
 
@@ -125,9 +129,9 @@ class JointSMT(SMT):
 class FrozenSMT(SMT):
     """Stage two: a student on the labels of a teacher that no longer moves, or of a store."""
 
-    def __init__(self, student: Student, oracle: Oracle, config: SMTConfig) -> None:
+    def __init__(self, student: Student, target_source: TargetSource, config: SMTConfig) -> None:
         super().__init__(student.memory, config)
-        self.student, self.oracle = student, oracle
+        self.student, self.target_source = student, target_source
 
     def modules(self) -> Iterable[nn.Module]:
         """See `Method`."""
@@ -137,66 +141,68 @@ class FrozenSMT(SMT):
         """See `Method`."""
         return 1
 
-    def compute(self, batch: AnyBatch, drawn: Drawn) -> tuple[Tensor, dict[str, Tensor]]:
+    def compute(self, batch: AnyBatch, sampled: SampledAnchors) -> tuple[Tensor, dict[str, Tensor]]:
         """See `SMT`."""
         with torch.no_grad():
-            labels = _labels(self.oracle, batch, drawn)
-        return _student_losses(self.student, self.oracle, self.config, batch, labels, drawn)
+            targets = _targets(self.target_source, batch, sampled)
+        return _student_losses(
+            self.student, self.target_source, self.config, batch, targets, sampled
+        )
 
 
-def _labels(oracle: Oracle, batch: AnyBatch, drawn: Drawn) -> _Labels:
-    if drawn.times is None:
-        labels = oracle.labels_of(batch)
+def _targets(target_source: TargetSource, batch: AnyBatch, sampled: SampledAnchors) -> _Targets:
+    if sampled.times is None:
+        targets = target_source.targets_of(batch)
         # Split, not sliced: the way back puts them together again instead of adding up zeros.
-        empty, after = labels.split([1, labels.shape[1] - 1], 1)
-        return _Labels(empty[:1], labels[:, :-1], after)
-    both = oracle.labels_at(batch, torch.cat([drawn.times - 1, drawn.times], 1))
+        empty, after = targets.split([1, targets.shape[1] - 1], 1)
+        return _Targets(empty[:1], targets[:, :-1], after)
+    both = target_source.targets_at(batch, torch.cat([sampled.times - 1, sampled.times], 1))
     before, after = both.chunk(2, 1)
-    return _Labels(oracle.empty_of(batch), before, after)
+    return _Targets(target_source.empty_target_of(batch), before, after)
 
 
 def _teacher_losses(
-    teacher: Teacher, config: SMTConfig, batch: AnyBatch, labels: _Labels, drawn: Drawn
+    teacher: Teacher, config: SMTConfig, batch: AnyBatch, targets: _Targets, sampled: SampledAnchors
 ) -> tuple[Tensor, dict[str, Tensor]]:
     kind, decoder = teacher.signature.outputs, teacher.decoder
-    read = labels.after if drawn.noise is None else labels.after + drawn.noise[1]
-    seen, same = at_times(batch, drawn), drawn.anchors[:1].expand(len(read), -1)
-    spread = take(labels.after, same).transpose(0, 1)  # of all sequences at the same step
+    read = targets.after if sampled.noise is None else targets.after + sampled.noise[1]
+    seen, same = at_times(batch, sampled), sampled.anchors[:1].expand(len(read), -1)
+    spread = take(targets.after, same).transpose(0, 1)  # of all sequences at the same step
     terms = {
         "prediction": masked_mean(nll(kind, decoder.readout(read), seen.y), seen.mask),
         "uniformity": uniformity(spread),
     }
     if config.covariance:
         terms["covariance"] = covariance(spread)
-    if drawn.directions is not None:
-        terms["gaussian"] = gaussian(spread, drawn.directions)
+    if sampled.directions is not None:
+        terms["gaussian"] = gaussian(spread, sampled.directions)
     if config.decoding:
-        future = anchor_futures(config, batch, drawn)
-        decoded = decoder(take(read, drawn.anchors), future.x)
+        future = anchor_futures(config, batch, sampled)
+        decoded = decoder(take(read, sampled.anchors), future.x)
         terms["decoding"] = masked_mean(nll(kind, decoded, future.y), future.mask)
     return _weigh(config, terms), terms
 
 
 def _student_losses(
-    student: Student, oracle: Oracle, config: SMTConfig, batch: AnyBatch, labels: _Labels,
-    drawn: Drawn,
+    student: Student, target_source: TargetSource, config: SMTConfig, batch: AnyBatch, targets: _Targets,
+    sampled: SampledAnchors,
 ) -> tuple[Tensor, dict[str, Tensor]]:  # fmt: skip
-    kind, seen = student.signature.outputs, at_times(batch, drawn)
-    read = labels.before if drawn.noise is None else labels.before + drawn.noise[0]
+    kind, seen = student.signature.outputs, at_times(batch, sampled)
+    read = targets.before if sampled.noise is None else targets.before + sampled.noise[0]
     stepped = student.step(read, seen.x)
     size = stepped.shape[0]
     reached = torch.cat([student.start(size, 1), stepped], 1)
-    target = torch.cat([labels.empty.expand(size, -1, -1, -1), labels.after], 1)
-    weight = F.pad(emphasis(labels.before, labels.after), (1, 0), value=1.0)
+    target = torch.cat([targets.empty.expand(size, -1, -1, -1), targets.after], 1)
+    weight = F.pad(transition_weights(targets.before, targets.after), (1, 0), value=1.0)
     terms = {
-        "dynamics": (weight * unexplained(reached, target)).mean(),
+        "dynamics": (weight * variance_unexplained(reached, target)).mean(),
         "readout": masked_mean(nll(kind, student.readout(stepped), seen.y), seen.mask),
     }
     if config.consistency:
-        future = anchor_futures(config, batch, drawn)
+        future = anchor_futures(config, batch, sampled)
         divergence = consistency(
-            oracle.future_decoder(), kind, take(labels.after, drawn.anchors),
-            take(stepped, drawn.anchors), future.x,
+            target_source.future_decoder(), kind, take(targets.after, sampled.anchors),
+            take(stepped, sampled.anchors), future.x,
         )  # fmt: skip
         terms["consistency"] = masked_mean(divergence, future.mask)
     return _weigh(config, terms), terms

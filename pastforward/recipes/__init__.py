@@ -13,8 +13,8 @@ from pastforward.recipes.digits import digits
 from pastforward.recipes.names import at_length, stem, without_length
 from pastforward.recipes.pydoc import pydoc
 from pastforward.recipes.retrieval import retrieval
-from pastforward.recipes.stored import STORED_WAY, for_labels
-from pastforward.recipes.ways import USUAL_WAY, WAYS, stages
+from pastforward.recipes.stored import STORED_STRATEGY, for_labels
+from pastforward.recipes.strategies import DEFAULT_STRATEGY, STRATEGIES, stages
 
 RECIPES: dict[str, Callable[[str], RunConfig]] = {
     "digits": digits,

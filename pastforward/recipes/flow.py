@@ -9,7 +9,7 @@ from pastforward.config import (
     SMTConfig,
     StudentConfig,
 )
-from pastforward.recipes.ways import USUAL_WAY, WAYS, stages
+from pastforward.recipes.strategies import DEFAULT_STRATEGY, STRATEGIES, stages
 
 RATES = {"teacher": 4e-3, "smt": 4e-3, "dmt": 1e-3, "bptt": 1e-3, "finetune": 1e-3}
 
@@ -20,7 +20,9 @@ _SHARES = {
 _FUTURE, _ROLLOUT, _POSITIONS = 16, 256, 2048
 
 
-def flow(data: DataConfig, length: int, student: StudentConfig, way: str = USUAL_WAY) -> RunConfig:
+def flow(
+    data: DataConfig, length: int, student: StudentConfig, strategy: str = DEFAULT_STRATEGY
+) -> RunConfig:
     """Sequences of T = `length` cut from a stream of symbols or numbers."""
     return RunConfig(
         data=data,
@@ -29,8 +31,8 @@ def flow(data: DataConfig, length: int, student: StudentConfig, way: str = USUAL
         smt=SMTConfig(future=min(length, _FUTURE), anchors=1, uniformity=0.01, noise=0.05),
         # The whole rollout, new sequences at every step: a student of text soon knows more than
         # its teacher, and one that sees a batch four times learns that batch.
-        dmt=DMTConfig(window=min(length, _ROLLOUT), dynamics=0.1, visits=1),
+        dmt=DMTConfig(window=min(length, _ROLLOUT), dynamics=0.1, replay_steps=1),
         fit=FitConfig(batch=max(8, min(64, _POSITIONS // length))),
         budget=Budget(seconds=180.0),
-        stages=stages(way, RATES, WAYS | _SHARES),
+        stages=stages(strategy, RATES, STRATEGIES | _SHARES),
     )

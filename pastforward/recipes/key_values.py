@@ -14,7 +14,7 @@ from pastforward.config import (
     StudentConfig,
     TeacherConfig,
 )
-from pastforward.recipes.ways import WAYS, growing, stages
+from pastforward.recipes.strategies import STRATEGIES, growing, stages
 
 if TYPE_CHECKING:
     from pastforward.data.tasks.key_values import KeyValues
@@ -26,7 +26,7 @@ _FROZEN = {
     "smt+dmt": (("teacher", 0.12), ("smt-frozen", 0.34), ("dmt", 0.54)),
     "smt+dmt+bptt": (("teacher", 0.12), ("smt-frozen", 0.33), ("dmt", 0.4), ("bptt", 0.15)),
 }
-_FOLLOW = 3e-4
+_TEACHER_FORCED_LR = 3e-4
 """Rate of windows from labels: three times that throws a student back."""
 _POSITIONS = 2048
 _MOST_KEYS = 128
@@ -34,7 +34,7 @@ _MATRICES, _NUMBERS = 2, 4
 """Codes for every value, one in each matrix, and the numbers of a code."""
 
 
-def key_values(task: KeyValues, data: DataConfig, way: str) -> RunConfig:
+def key_values(task: KeyValues, data: DataConfig, strategy: str) -> RunConfig:
     """Matrices with a row for every key, and a slot for the last input."""
     keys = min(_MOST_KEYS, max(16, 2 ** (task.symbols - 1).bit_length()))
     window = min(64, task.length)
@@ -42,11 +42,11 @@ def key_values(task: KeyValues, data: DataConfig, way: str) -> RunConfig:
         data=data,
         student=StudentConfig("mlp", slots=_MATRICES + 1, width=_NUMBERS * keys),
         # A wide teacher has a wide readout, which looks the value up.
-        teacher=TeacherConfig("delta", width=128, matrices=_MATRICES, keys=keys),
+        teacher=TeacherConfig("delta", width=128, matrices=_MATRICES, key_dim=keys),
         # Nothing goes around such a memory, so all credit comes through it: no futures to decode.
         smt=SMTConfig(decoding=0.0),
         dmt=DMTConfig(window=window, dynamics=0.1),
         fit=FitConfig(batch=max(8, min(32, _POSITIONS // task.length))),
         budget=Budget(seconds=600.0),
-        stages=growing(stages(way, RATES, WAYS | _FROZEN), window, _FOLLOW),
+        stages=growing(stages(strategy, RATES, STRATEGIES | _FROZEN), window, _TEACHER_FORCED_LR),
     )

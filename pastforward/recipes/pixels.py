@@ -10,7 +10,7 @@ from pastforward.config import (
     StudentConfig,
     TeacherConfig,
 )
-from pastforward.recipes.ways import USUAL_WAY, WAYS, stages
+from pastforward.recipes.strategies import DEFAULT_STRATEGY, STRATEGIES, stages
 
 RATES = {"teacher": 4e-3, "smt": 4e-3, "dmt": 2e-3, "bptt": 1e-3}
 
@@ -23,7 +23,9 @@ _SHARES = {
 _FUTURE, _WINDOW, _POSITIONS = 16, 16, 2048
 
 
-def pixels(data: DataConfig, length: int, columns: int, way: str = USUAL_WAY) -> RunConfig:
+def pixels(
+    data: DataConfig, length: int, columns: int, strategy: str = DEFAULT_STRATEGY
+) -> RunConfig:
     """T = `length` pixels in rows of `columns`, for few grey levels.
 
     Futures span two rows: a memory that holds less than the last row can't be followed.
@@ -34,11 +36,11 @@ def pixels(data: DataConfig, length: int, columns: int, way: str = USUAL_WAY) ->
         teacher=TeacherConfig(width=48, heads=3),
         smt=SMTConfig(
             future=min(length, max(_FUTURE, 2 * columns)), anchors=max(1, length // 256),
-            uniformity=0.03, pull=0.1, noise=0.05,
+            uniformity=0.03, encoder_gradient_scale=0.1, noise=0.05,
         ),
         # Labels steer; what the student reads counts most.
-        dmt=DMTConfig(window=min(length, max(_WINDOW, columns + 4)), dynamics=0.1, distil=1.0),
+        dmt=DMTConfig(window=min(length, max(_WINDOW, columns + 4)), dynamics=0.1, distill=1.0),
         fit=FitConfig(batch=max(8, min(32, _POSITIONS // length))),
         budget=Budget(seconds=180.0),
-        stages=stages(way, RATES, WAYS | _SHARES),
+        stages=stages(strategy, RATES, STRATEGIES | _SHARES),
     )  # fmt: skip

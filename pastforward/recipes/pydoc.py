@@ -2,9 +2,9 @@
 
 from pastforward.config import DataConfig, RunConfig, StudentConfig
 from pastforward.recipes.flow import flow
-from pastforward.recipes.ways import USUAL_WAY
+from pastforward.recipes.strategies import DEFAULT_STRATEGY
 
 
-def pydoc(way: str = USUAL_WAY) -> RunConfig:
+def pydoc(strategy: str = DEFAULT_STRATEGY) -> RunConfig:
     """T = 128."""
-    return flow(DataConfig("pydoc"), 128, StudentConfig("mlp", slots=4, width=32), way)
+    return flow(DataConfig("pydoc"), 128, StudentConfig("mlp", slots=4, width=32), strategy)

@@ -10,7 +10,7 @@ from pastforward.config import (
     StudentConfig,
     TeacherConfig,
 )
-from pastforward.recipes.ways import USUAL_WAY, WAYS, growing, stages
+from pastforward.recipes.strategies import DEFAULT_STRATEGY, STRATEGIES, growing, stages
 
 RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 3e-4, "bptt": 1e-3}
 
@@ -18,12 +18,12 @@ _MORE_TEACHER = {"smt+dmt": (("teacher", 0.3), ("smt", 0.35), ("dmt", 0.35))}
 """A teacher that has not found the mark yet learns to look for it at the end alone: that memories
 need not hold it suits the dynamics loss."""
 
-_FOLLOW = 1e-3
+_TEACHER_FORCED_LR = 1e-3
 """Rate of windows from labels. DMT has less: of a solved task Muon follows the noise."""
 _BATCH, _POSITIONS = 32, 4096
 
 
-def retrieval(way: str = USUAL_WAY, length: int = 128) -> RunConfig:
+def retrieval(strategy: str = DEFAULT_STRATEGY, length: int = 128) -> RunConfig:
     """T = `length`; there is one output a sequence, its last.
 
     Futures need not reach from the mark to the end: an encoder that finds the mark from near the
@@ -34,15 +34,17 @@ def retrieval(way: str = USUAL_WAY, length: int = 128) -> RunConfig:
         data=DataConfig(f"retrieval:{length}"),
         student=StudentConfig("mlp", slots=4, width=16),
         # Sharp heads that look for one place among T; three did so sooner than one.
-        teacher=TeacherConfig("state", width=48, depth=2, heads=3, sharpness=3.0),
-        smt=SMTConfig(future=min(16, length), anchors=1, noise=0.2, pull=0.1),
+        teacher=TeacherConfig("state", width=48, depth=2, heads=3, query_key_scale=3.0),
+        smt=SMTConfig(future=min(16, length), anchors=1, noise=0.2, encoder_gradient_scale=0.1),
         dmt=DMTConfig(window=window),
-        fit=FitConfig(batch=_batch(way, length)),
+        fit=FitConfig(batch=_batch(strategy, length)),
         budget=Budget(seconds=600.0),
-        stages=growing(stages(way, RATES, WAYS | _MORE_TEACHER), window, _FOLLOW),
+        stages=growing(
+            stages(strategy, RATES, STRATEGIES | _MORE_TEACHER), window, _TEACHER_FORCED_LR
+        ),
     )
 
 
-def _batch(way: str, length: int) -> int:
+def _batch(strategy: str, length: int) -> int:
     """Fewer long sequences make more steps; but T serial calls of BPTT cost the same for 32."""
-    return _BATCH if way == "bptt" else max(4, min(_BATCH, _POSITIONS // length))
+    return _BATCH if strategy == "bptt" else max(4, min(_BATCH, _POSITIONS // length))

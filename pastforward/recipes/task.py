@@ -20,11 +20,11 @@ from pastforward.config import (
 from pastforward.recipes.copy import copy
 from pastforward.recipes.key_values import key_values
 from pastforward.recipes.retrieval import retrieval
+from pastforward.recipes.strategies import DEFAULT_STRATEGY, stages
 from pastforward.recipes.tracking import tracking
-from pastforward.recipes.ways import USUAL_WAY, stages
 
 if TYPE_CHECKING:
-    from pastforward.data import Task
+    from pastforward.data.tasks.base import Task
 
 _TUNED: dict[str, Callable[[str, int], RunConfig]] = {
     "copy": copy,
@@ -43,34 +43,34 @@ _WIDTHS = 16, 128
 _ROLLOUT, _POSITIONS = 256, 2048
 
 
-def for_task(task: Task, data: DataConfig, way: str = USUAL_WAY) -> RunConfig:
+def for_task(task: Task, data: DataConfig, strategy: str = DEFAULT_STRATEGY) -> RunConfig:
     """A config for a task that `data` names."""
     from pastforward.data.tasks.key_values import KeyValues
     from pastforward.data.tasks.modular import Modular
     from pastforward.data.tasks.tracking import Tracked
 
     if task.family in _TUNED:
-        tuned = replace(_TUNED[task.family](way, task.length), data=data)
+        tuned = replace(_TUNED[task.family](strategy, task.length), data=data)
         # More symbols than the recipe was tuned with want more memory.
-        enough = tuned.student.slots * tuned.student.width >= _FEWEST_PER_NAT * task.held
+        enough = tuned.student.slots * tuned.student.width >= _FEWEST_PER_NAT * task.state_entropy
         return tuned if enough else replace(tuned, student=_memory(task))
     if isinstance(task, KeyValues):
-        return key_values(task, data, way)
+        return key_values(task, data, strategy)
     if isinstance(task, Tracked | Modular):
-        return tracking(task, data, _memory(task), way)
+        return tracking(task, data, _memory(task), strategy)
     return RunConfig(
         data=data,
         student=_memory(task),
         teacher=TeacherConfig("registers", depth=3, decoder_depth=2),
-        smt=SMTConfig(future=task.reach, noise=0.2, uniformity=0.01),
+        smt=SMTConfig(future=task.dependency_length, noise=0.2, uniformity=0.01),
         dmt=DMTConfig(window=min(_ROLLOUT, task.length), dynamics=0.1),
         fit=FitConfig(batch=max(8, min(32, _POSITIONS // task.length))),
         budget=Budget(seconds=600.0),
-        stages=stages(way, RATES),
+        stages=stages(strategy, RATES),
     )
 
 
 def _memory(task: Task) -> StudentConfig:
     least, most = _WIDTHS
-    width = 8 * ceil(_PER_NAT * task.held / _SLOTS / 8)
+    width = 8 * ceil(_PER_NAT * task.state_entropy / _SLOTS / 8)
     return StudentConfig("mlp", slots=_SLOTS, width=max(least, min(most, width)))

@@ -14,7 +14,7 @@ from pastforward.config import (
     StudentConfig,
     TeacherConfig,
 )
-from pastforward.recipes.ways import WAYS, from_prefixes, growing, stages
+from pastforward.recipes.strategies import STRATEGIES, from_prefixes, growing, stages
 
 if TYPE_CHECKING:
     from pastforward.data.tasks.modular import Modular
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 RATES = {"teacher": 4e-3, "smt": 2e-3, "dmt": 1e-4, "bptt": 1e-3}
 
-_FOLLOW = 1e-3
+_TEACHER_FORCED_LR = 1e-3
 """Rate of windows from labels. DMT has less: of a solved task it follows the noise."""
 
 # A step from frozen labels costs less. What joint training would give is open (docs/log.md).
@@ -41,7 +41,7 @@ _WINDOW, _POSITIONS = 32, 2048
 
 
 def tracking(
-    task: Tracked | Modular, data: DataConfig, student: StudentConfig, way: str
+    task: Tracked | Modular, data: DataConfig, student: StudentConfig, strategy: str
 ) -> RunConfig:
     """A config for a task whose outputs tell its state, every so many steps."""
     window = min(_WINDOW, task.length)
@@ -49,15 +49,15 @@ def tracking(
         data=data,
         student=student,
         teacher=TeacherConfig(
-            "delta", matrices=_MATRICES.get(task.family), keys=_TURNS, turns=_TURNS
+            "delta", matrices=_MATRICES.get(task.family), key_dim=_TURNS, householder_steps=_TURNS
         ),
         # Nothing goes around such a memory, so all credit comes through it: no futures to decode.
-        smt=SMTConfig(future=task.reach, decoding=0.0),
+        smt=SMTConfig(future=task.dependency_length, decoding=0.0),
         dmt=DMTConfig(window=window, dynamics=0.1),
         fit=FitConfig(batch=max(8, min(32, _POSITIONS // task.length))),
         budget=Budget(seconds=600.0),
         stages=from_prefixes(
-            growing(stages(way, RATES, WAYS | _FROZEN), window, _FOLLOW),
+            growing(stages(strategy, RATES, STRATEGIES | _FROZEN), window, _TEACHER_FORCED_LR),
             [steps for steps in _PREFIXES if 2 * task.every <= steps < task.length],
             task.length,
         ),

@@ -4,13 +4,13 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from pastforward.baselines import BASELINES
 from pastforward.cells import CELLS
 from pastforward.config import RunConfig
-from pastforward.data import Source
-from pastforward.labels import StoreFacts
+from pastforward.data.source import Source
+from pastforward.errors import UsageError, nearest
 from pastforward.methods import BY_ORACLE, IN_WINDOWS, METHODS, TRAIN_A_GUIDE
-from pastforward.peers import PEERS
-from pastforward.types import UsageError, nearest
+from pastforward.teacher.store.facts import StoreFacts
 
 _CHOICES = {
     "fit.schedule": ("cosine", "constant"),
@@ -21,14 +21,14 @@ _CHOICES = {
 _AT_LEAST_ONE = (
     "student.slots", "student.width", "student.embed", "student.hidden", "teacher.width",
     "teacher.depth", "teacher.heads", "teacher.window", "teacher.decoder_depth",
-    "teacher.decoder_tokens", "teacher.matrices", "teacher.keys", "teacher.distil_depth",
+    "teacher.decoder_tokens", "teacher.matrices", "teacher.key_dim", "teacher.distill_depth",
     "teacher.recompute", "smt.future", "smt.anchors", "smt.transitions", "dmt.window",
-    "dmt.visits", "fit.batch", "fit.accumulate", "fit.prefix",
+    "dmt.replay_steps", "fit.batch", "fit.accumulate", "fit.prefix",
 )  # fmt: skip
 _NOT_NEGATIVE = (
-    "teacher.turns", "smt.decoding", "smt.prediction", "smt.dynamics", "smt.consistency",
-    "smt.readout", "smt.uniformity", "smt.covariance", "smt.gaussian", "smt.pull", "smt.noise",
-    "dmt.own", "dmt.dynamics", "dmt.readout", "dmt.distil", "fit.weight_decay", "fit.warmup",
+    "teacher.householder_steps", "smt.decoding", "smt.prediction", "smt.dynamics", "smt.consistency",
+    "smt.readout", "smt.uniformity", "smt.covariance", "smt.gaussian", "smt.encoder_gradient_scale", "smt.noise",
+    "dmt.on_policy_fraction", "dmt.dynamics", "dmt.readout", "dmt.distill", "fit.weight_decay", "fit.warmup",
     "fit.evaluations",
 )  # fmt: skip
 _SHARES_ERROR = 1e-6
@@ -41,7 +41,7 @@ def check(
 ) -> None:
     """Raise `UsageError` for the first number or name that can't work, on `source` if given.
 
-    `labels` is what the store of `config.labels` says of itself.
+    `labels` is what the store of `config.label_store` says of itself.
     """
     for problem in _problems(config, source, labels):
         raise UsageError(problem)
@@ -52,8 +52,8 @@ def _problems(config: RunConfig, source: Source | None, labels: StoreFacts | Non
     yield from _names(config)
     yield from _stages(config)
     yield from _guides(config)
-    yield from _peers(config)
-    if config.labels is not None:
+    yield from _baselines(config)
+    if config.label_store is not None:
         yield from _without_teacher(config)
     yield from _networks(config)
     if labels is not None and source is not None:
@@ -76,14 +76,14 @@ def _numbers(config: RunConfig) -> Iterator[str]:
     seconds = config.budget.seconds
     if seconds is not None and not seconds > 0:
         yield f"--seconds is {seconds}; give a number above 0."
-    for name in ("hold", "sharpness"):
+    for name in ("initial_decay_time", "query_key_scale"):
         value = getattr(config.teacher, name)
         if not 0 < value < math.inf:
-            yield f"--teacher.{name} is {value}; give a finite number above 0."
+            yield f"--teacher.{name.replace("_", "-")} is {value}; give a finite number above 0."
     if not config.fit.clip > 0:
         yield f"--fit.clip is {config.fit.clip}; give a norm above 0, inf for no clipping."
-    if config.dmt.own > 1:
-        yield f"--dmt.own is {config.dmt.own}; it is a share of windows, so give 0 to 1."
+    if config.dmt.on_policy_fraction > 1:
+        yield f"--dmt.on-policy-fraction is {config.dmt.on_policy_fraction}; it is a share of windows, so give 0 to 1."
     if config.fit.batch % config.fit.accumulate:
         yield (
             f"A batch of {config.fit.batch} can't be cut into {config.fit.accumulate} equal parts; "
@@ -115,7 +115,7 @@ def _stages(config: RunConfig) -> Iterator[str]:
 def _without_teacher(config: RunConfig) -> Iterator[str]:
     for stage in config.stages:
         if stage.method in TRAIN_A_GUIDE:
-            alone = (*TRAIN_A_GUIDE, "distil", "parallel")
+            alone = (*TRAIN_A_GUIDE, "distill", "parallel")
             others = ", ".join(name for name in METHODS if name not in alone)
             yield (
                 f"Stage '{stage.method}' trains a teacher, and stored labels come without one; "
@@ -129,7 +129,7 @@ def _without_teacher(config: RunConfig) -> Iterator[str]:
 
 
 def _labels(config: RunConfig, source: Source, labels: StoreFacts) -> Iterator[str]:
-    memory, where = labels.memory, f"the labels in {config.labels}"
+    memory, where = labels.memory, f"the labels in {config.label_store}"
     shape = f"K = {memory.slots} slots of width D = {memory.width}"
     for name in ("slots", "width"):
         given = getattr(config.student, name)
@@ -151,33 +151,33 @@ def _labels(config: RunConfig, source: Source, labels: StoreFacts) -> Iterator[s
 
 def _guides(config: RunConfig) -> Iterator[str]:
     methods = [stage.method for stage in config.stages]
-    if "distil" in methods and "transformer" not in methods[: methods.index("distil")]:
+    if "distill" in methods and "transformer" not in methods[: methods.index("distill")]:
         yield (
-            "Stage 'distil' learns from a Transformer that no stage before it trains; put a stage "
+            "Stage 'distill' learns from a Transformer that no stage before it trains; put a stage "
             "'transformer' before it."
         )
-    oracle = [method for method in methods if method in BY_ORACLE]
-    if "transformer" in methods and oracle:
+    target_source = [method for method in methods if method in BY_ORACLE]
+    if "transformer" in methods and target_source:
         yield (
-            f"Stage 'transformer' trains another guide than the teacher of stage '{oracle[0]}', "
+            f"Stage 'transformer' trains another guide than the teacher of stage '{target_source[0]}', "
             "and a run has one; leave one of them out."
         )
 
 
-def _peers(config: RunConfig) -> Iterator[str]:
+def _baselines(config: RunConfig) -> Iterator[str]:
     cell, like = config.student.cell, config.student.like
     if like not in CELLS:
         yield f"--student.like is '{like}', which is no cell; {nearest(like, CELLS)}."
     for method in dict.fromkeys(stage.method for stage in config.stages):
-        if cell in PEERS and method != "parallel":
+        if cell in BASELINES and method != "parallel":
             yield (
                 f"'{cell}' is a peer, a network of its own that stage '{method}' can't train; add "
-                f"--way parallel, or take a cell ({', '.join(CELLS)})."
+                f"--method parallel, or take a cell ({', '.join(CELLS)})."
             )
-        if cell not in PEERS and method == "parallel":
+        if cell not in BASELINES and method == "parallel":
             yield (
                 f"Stage 'parallel' trains a peer, and '{cell}' is none; give --cell "
-                f"{', '.join(PEERS)}, or take another --way."
+                f"{', '.join(BASELINES)}, or take another --method."
             )
 
 

@@ -7,8 +7,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from pastforward.errors import UsageError
 from pastforward.files import write_atomically
-from pastforward.types import UsageError
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], facts: dict) -> None:

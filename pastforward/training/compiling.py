@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pastforward.config import FitConfig
-from pastforward.methods import Method
+from pastforward.methods.base import Method
 
 ROUNDING = {False: 1e-2, True: 0.2}
 """Difference of gradients over their norm that rounding may make, by whether it is to bfloat16."""

@@ -13,12 +13,12 @@ from enum import Enum
 from pathlib import Path
 
 from pastforward.config import RunConfig
+from pastforward.errors import UsageError
 from pastforward.files import from_json, write_json
 from pastforward.training.metrics import MetricsLog
-from pastforward.types import UsageError
 
 
-class Existing(Enum):
+class IfExists(Enum):
     """What to do when the run is already there."""
 
     REFUSE = "refuse"
@@ -83,11 +83,11 @@ class RunFolder:
         filled = self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir()))
         return filled and not self.is_run
 
-    def prepare(self, config: RunConfig, existing: Existing) -> None:
+    def prepare(self, config: RunConfig, existing: IfExists) -> None:
         """Make the folder, or raise `UsageError` by what is there and what the user said."""
-        if existing is Existing.RESUME:
+        if existing is IfExists.RESUME:
             self._require_same(config)
-        elif self.is_run and existing is Existing.REFUSE:
+        elif self.is_run and existing is IfExists.REFUSE:
             raise UsageError(
                 f"{self.path} already holds a run; add --resume to go on with it, --overwrite to "
                 "replace it, or choose another --name."
@@ -133,9 +133,9 @@ class RunFolder:
             shutil.rmtree(fresh.path, ignore_errors=True)
 
     def _require_same(self, config: RunConfig) -> None:
-        there = dataclasses.asdict(self.read_config())
+        if_exists = dataclasses.asdict(self.read_config())
         asked = dataclasses.asdict(config)
-        differing = [k for k in asked if k != "budget" and asked[k] != there[k]]
+        differing = [k for k in asked if k != "budget" and asked[k] != if_exists[k]]
         if differing:
             raise UsageError(
                 f"{self.path} was trained with another {', '.join(differing)} than asked for now; "

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from pastforward.config import Budget, FitConfig
-from pastforward.methods import Method
+from pastforward.methods.base import Method
 from pastforward.training.compiling import ROUNDING, compile_checked, wanted
+from pastforward.training.distributed import agree, average_gradients, rank, share_parameters, world
 from pastforward.training.optimiser import Optimiser, rate
-from pastforward.training.ranks import agree, average_gradients, rank, share_parameters, world
 from pastforward.types import AnyBatch, Signature
 
 
@@ -82,7 +82,7 @@ class Fit:
     def midway(self) -> bool:
         """Is the last batch to be visited again? What was collected for it is in no checkpoint."""
         over = self.progress.share(self.budget) >= 1.0
-        return not over and self.progress.step % self.method.visits != 0
+        return not over and self.progress.step % self.method.replay_steps != 0
 
     def prepare(self) -> None:
         """Compile where that is asked for, and where it is right."""
@@ -95,7 +95,7 @@ class Fit:
         share = self.share()
         self.optimiser.forget()
         self._reseed()
-        parts = self._collected_parts(self.progress.step // self.method.visits)
+        parts = self._collected_parts(self.progress.step // self.method.replay_steps)
         terms = [self._accumulate(part, 1.0 / len(parts)) for part in parts]
         average_gradients(self.parameters)
         norm = nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
@@ -124,7 +124,7 @@ class Fit:
         """The batch of a step, on the device, cut for accumulation; ranks read different ones."""
         batch = self.source.batch(self.seed, index * world() + rank(), self.config.batch)
         # Labels have one step more than what they label: m_0.
-        steps = [self.length + (name == "labels") for name in batch._fields]
+        steps = [self.length + (name == "targets") for name in batch._fields]
         read = [part[:, :count] for part, count in zip(batch, steps, strict=True)]
         moved = [part.to(self.device, non_blocking=True) for part in read]
         cut = [part.chunk(self.config.accumulate) for part in moved]

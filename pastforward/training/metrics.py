@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pastforward.types import UsageError
+from pastforward.errors import UsageError
 
 Row = dict[str, Any]
 

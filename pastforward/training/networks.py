@@ -2,22 +2,23 @@
 
 import torch
 
+from pastforward.baselines import Network, build_network
+from pastforward.baselines.attention import Attention, build_transformer
 from pastforward.config import RunConfig
-from pastforward.data import Source
-from pastforward.labels import LabelStore
+from pastforward.data.source import Source
 from pastforward.methods import BY_ORACLE, BY_TRANSFORMER
-from pastforward.oracle import StoredLabels
-from pastforward.peers import Attention, Network, build_network, build_transformer
 from pastforward.student import Student
-from pastforward.teacher import Teacher, build_teacher
+from pastforward.teacher.store.reading import LabelStore
+from pastforward.teacher.target_source import StoredTargets
+from pastforward.teacher.teacher import Teacher, build_teacher
 
 Guide = Teacher | Attention
-"""What a student learns from and is then discarded: a teacher, or the Transformer of `distil`."""
+"""What a student learns from and is then discarded: a teacher, or the Transformer of `distill`."""
 
 
 def build_networks(
     config: RunConfig, source: Source, store: LabelStore | None = None
-) -> tuple[Network, Guide | StoredLabels | None]:
+) -> tuple[Network, Guide | StoredTargets | None]:
     """What is kept and its guide, if some stage asks one, with weights from the run's seed alone.
 
     With a store, its labels take the guide's place; raises `UsageError` if it is damaged.
@@ -26,7 +27,7 @@ def build_networks(
         torch.manual_seed(config.seed)
         network = build_network(config.student, source.signature)
         if store is not None:
-            return network, StoredLabels(store.readout())
+            return network, StoredTargets(store.readout())
         return network, build_guide(config, network)
 
 

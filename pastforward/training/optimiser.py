@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from pastforward.config import FitConfig
+from pastforward.errors import UsageError, nearest
 from pastforward.training.muon import Muon
-from pastforward.types import UsageError, nearest
 
 
 class Optimiser:

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
 from pastforward.config import RunConfig
+from pastforward.training.distributed import rank
 from pastforward.training.loop import Fit
-from pastforward.training.ranks import rank
-from pastforward.training.run import Watcher
+from pastforward.training.trainer import Watcher
 
 LINE_EVERY = 10.0
 """Seconds between lines where there is no terminal."""

@@ -5,9 +5,9 @@ from typing import Any
 
 from torch import Tensor
 
-from pastforward.data import Source
-from pastforward.evaluation import quick_loss
-from pastforward.peers import Network
+from pastforward.analysis.evaluate import quick_loss
+from pastforward.baselines import Network
+from pastforward.data.source import Source
 
 SEQUENCES, BATCH = 256, 64
 
@@ -16,7 +16,7 @@ SEQUENCES, BATCH = 256, 64
 class Selection:
     """Held-out evaluations of a run and the best student so far."""
 
-    looks: int = 0
+    evaluations: int = 0
     latest: float | None = None
     best: float = float("inf")
     """Nats per output."""
@@ -27,10 +27,10 @@ class Selection:
         """Is the next of `evaluations`, spread evenly over a run, reached at `share` of it?"""
         # The sum of shares may end a rounding error below 1.
         number = int(evaluations * share + 1e-6)
-        due, self.looks = number > self.looks, max(number, self.looks)
+        due, self.evaluations = number > self.evaluations, max(number, self.evaluations)
         return due
 
-    def look(self, student: Network, source: Source) -> float:
+    def evaluate(self, student: Network, source: Source) -> float:
         """Evaluate the student alone, and keep it if none was better."""
         self.latest = quick_loss(student, source.held_out("valid", BATCH, SEQUENCES))
         if self.latest < self.best:
@@ -41,4 +41,4 @@ class Selection:
 
     def facts(self) -> dict[str, Any]:
         """All but the tensors."""
-        return {"looks": self.looks, "latest": self.latest, "best": self.best}
+        return {"looks": self.evaluations, "latest": self.latest, "best": self.best}

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from pastforward.data import Source
 from pastforward.data.codec import SymbolCodec
+from pastforward.data.source import Source
 from pastforward.types import Batch, Signature, Tokens
 
 
@@ -25,7 +25,7 @@ class Fixed(Source):
         parts = zip(*(part.split(size) for part in whole), strict=True)
         return (Batch(*part) for part in parts)
 
-    def floors(self) -> dict[str, float]:
+    def references(self) -> dict[str, float]:
         return {"unigram": 1.5}
 
     def describe(self) -> dict:

@@ -10,13 +10,14 @@ import torch
 from oracles import surprise
 from torch import nn
 
-from pastforward.analysis import Credit, bptt_credit, last_output, scaled, smt_credit
-from pastforward.cells import wrap
+from pastforward.analysis.credit import Credit, bptt_credit, last_output, scaled, smt_credit
+from pastforward.cells.wrap import wrap
 from pastforward.config import SMTConfig
-from pastforward.methods import JointSMT
-from pastforward.methods.drawing import Drawn
+from pastforward.errors import UsageError
+from pastforward.methods.sampling import SampledAnchors
+from pastforward.methods.smt import JointSMT
 from pastforward.student import Student
-from pastforward.types import Batch, Labelled, MemoryShape, Signature, Tokens, UsageError
+from pastforward.types import Batch, BatchWithTargets, MemoryShape, Signature, Tokens
 
 STEP = 1e-5
 LONG = SMTConfig(uniformity=0.3)
@@ -107,15 +108,15 @@ def test_smt_against_finite_differences(future):
     config = replace(LONG, future=future, decoding=0.7, readout=1.3)
     with torch.enable_grad():
         found = smt_credit(student, teacher, config, batch)
-    labels, (count, length) = teacher.labels(batch.x), batch.mask.shape
-    drawn = Drawn(None, torch.arange(length).expand(count, -1), None)
+    targets, (count, length) = teacher.targets(batch.x), batch.mask.shape
+    drawn = SampledAnchors(None, torch.arange(length).expand(count, -1), None)
     method = JointSMT(student, teacher, config)
 
     def outputs(at: torch.Tensor) -> torch.Tensor:
-        _, terms = method.compute(Labelled(*batch, at), drawn)
+        _, terms = method.compute(BatchWithTargets(*batch, at), drawn)
         return 0.7 * terms["decoding"] + terms["prediction"] + 1.3 * terms["readout"]
 
-    slopes = count * length * slope(outputs, labels)[:, 1:]
+    slopes = count * length * slope(outputs, targets)[:, 1:]
     assert found["outputs"].times == [1, 2, 3, 4]
     expected = slopes.flatten(2).norm(dim=-1).mean(0).tolist()
     assert found["outputs"].norms == pytest.approx(expected, abs=1e-6)
@@ -153,7 +154,9 @@ def test_a_long_sequence_has_64_times():
 
 def test_one_sequence_and_no_pull():
     student, teacher, batch = tiny.pair()
-    alone = smt_credit(student, teacher, replace(LONG, pull=0.0), Batch(*(p[:1] for p in batch)))
+    alone = smt_credit(
+        student, teacher, replace(LONG, encoder_gradient_scale=0.0), Batch(*(p[:1] for p in batch))
+    )
     assert "uniformity" not in alone
     assert alone["dynamics"].norms == alone["readout"].norms == [0.0] * 7
     assert alone["total"] == alone["outputs"]

@@ -2,8 +2,13 @@
 
 import pytest
 
-from pastforward.analysis import Credit, Gap, Loss, Point, Probe
-from pastforward.analysis.figures import (
+from pastforward.analysis.credit import Credit
+from pastforward.analysis.gap import Gap, Loss
+from pastforward.analysis.memories import remember
+from pastforward.analysis.memory_loss_curve import Point
+from pastforward.analysis.probe import Probe
+from pastforward.errors import UsageError
+from pastforward.report.analysis_charts import (
     credit_figure,
     frontier_figure,
     future_figure,
@@ -11,9 +16,7 @@ from pastforward.analysis.figures import (
     probes_figure,
     save_figure,
 )
-from pastforward.analysis.maps import memory_map
-from pastforward.analysis.memories import remember
-from pastforward.types import UsageError
+from pastforward.report.memory_maps import memory_map
 
 PROBE = Probe(0.9, 0.5, [0.8, None, 1.0], [0.5, None, 0.5], 2)
 GAP = Gap(
@@ -26,7 +29,7 @@ GAP = Gap(
 
 def words(figure) -> set[str]:
     texts = [text.get_text() for axes in figure.axes for text in axes.texts]
-    texts += [label.get_text() for axes in figure.axes for label in axes.get_yticklabels()]
+    texts += [target.get_text() for axes in figure.axes for target in axes.get_yticklabels()]
     legends = [axes.get_legend() for axes in figure.axes] + figure.legends
     return {*texts, *(text.get_text() for of in legends if of for text in of.get_texts())}
 

@@ -1,8 +1,8 @@
 import pytest
 
-from pastforward.analysis import frontier
-from pastforward.evaluation import RunSummary
-from pastforward.types import UsageError
+from pastforward.analysis import memory_loss_curve as memory_loss_curve
+from pastforward.errors import UsageError
+from pastforward.report.summary import RunSummary
 
 
 def run(width: int, nats: float | None, *methods: str, **budget: float) -> RunSummary:
@@ -19,7 +19,7 @@ def test_runs_by_budget_and_size():
         run(8, 1.0, seconds=60.0), run(4, 2.0, seconds=60.0), run(8, 2.0, seconds=60.0),
         run(8, 0.5, seconds=600.0), run(8, 0.7, steps=2000), run(4, None, seconds=600.0),
     ]  # fmt: skip
-    found = frontier(runs)
+    found = memory_loss_curve(runs)
     assert list(found) == ["60 s", "600 s", "2,000 steps"]
     assert [(p.size, p.nats, p.runs) for p in found["60 s"]] == [(8, 2.0, 1), (16, 1.5, 2)]
     assert found["60 s"][1].spread == pytest.approx(0.5**0.5)
@@ -27,7 +27,9 @@ def test_runs_by_budget_and_size():
 
 
 def test_other_methods_are_lines_of_their_own():
-    found = frontier([run(8, 1.0, seconds=60.0), run(8, 3.0, "teacher", "smt", seconds=60.0)])
+    found = memory_loss_curve(
+        [run(8, 1.0, seconds=60.0), run(8, 3.0, "teacher", "smt", seconds=60.0)]
+    )
     assert {name: of[0].nats for name, of in found.items()} == {
         "60 s, bptt": 1.0, "60 s, teacher+smt": 3.0,
     }  # fmt: skip
@@ -35,4 +37,4 @@ def test_other_methods_are_lines_of_their_own():
 
 def test_no_run():
     with pytest.raises(UsageError, match="give at least one"):
-        frontier([run(4, None, seconds=1.0)])
+        memory_loss_curve([run(4, None, seconds=1.0)])

@@ -6,8 +6,8 @@ import torch
 from oracles import surprise
 from stand_ins import Fixed
 
-from pastforward.analysis import loss_gap
-from pastforward.evaluation import evaluate
+from pastforward.analysis.evaluate import evaluate
+from pastforward.analysis.gap import loss_gap
 
 
 @pytest.fixture(params=[("tokens", 7), ("vectors", 8), ("tokens", 1), ("tokens", 2)], ids=str)
@@ -19,10 +19,10 @@ def setting(request):
 
 def slowly(student, teacher, batch, k: int) -> float:
     """The loss after k own steps from a label, one output at a time."""
-    losses, labels = [], teacher.labels(batch.x)
+    losses, targets = [], teacher.targets(batch.x)
     for b, t in batch.mask.nonzero().tolist():
         begin = max(0, t + 1 - k)
-        m = labels[b, begin]
+        m = targets[b, begin]
         for s in range(begin, t + 1):
             m = student.step(m, batch.x[b, s])
         losses.append(surprise(student, m, batch.y[b, t]))

@@ -6,10 +6,11 @@ import torch
 from oracles import through_time
 from stand_ins import Fixed
 
-from pastforward.analysis import at_length, loss_by_length
+from pastforward.analysis.evaluate import evaluate
+from pastforward.analysis.lengths import at_length, loss_by_length
 from pastforward.config import DataConfig
-from pastforward.evaluation import evaluate
-from pastforward.types import Signature, Tokens, UsageError
+from pastforward.errors import UsageError
+from pastforward.types import Signature, Tokens
 
 
 def opener(what: Signature):
@@ -30,7 +31,7 @@ def test_at_the_trained_length_it_is_the_evaluation_and_beyond_it_a_loop(kind):
         slow = through_time(student, tiny.batch(student.signature, length=row.length), 1000)
         assert row.student.nats == pytest.approx(float(slow), abs=1e-10)
         assert len(row.student.by_position) == row.length
-        assert (row.sequences, row.floor) == (3, 1.5)
+        assert (row.sequences, row.reference) == (3, 1.5)
 
 
 @pytest.mark.parametrize("encoder", tiny.ENCODERS)
@@ -38,12 +39,12 @@ def test_at_the_trained_length_it_is_the_evaluation_and_beyond_it_a_loop(kind):
 def test_how_labels_go_on_beyond_the_trained_length(encoder):
     student, teacher, _ = tiny.pair(encoder=encoder)  # T = 7
     x = tiny.batch(student.signature, length=16).x
-    labels = teacher.labels(x)
-    assert labels.shape[1] == 17
-    torch.testing.assert_close(labels[:, :8], teacher.labels(x[:, :7]))
+    targets = teacher.targets(x)
+    assert targets.shape[1] == 17
+    torch.testing.assert_close(targets[:, :8], teacher.targets(x[:, :7]))
     changed = x.clone()
     changed[:, 0] = (x[:, 0] + 1) % 5
-    reaches_the_end = not torch.equal(teacher.labels(changed)[:, -1], labels[:, -1])
+    reaches_the_end = not torch.equal(teacher.targets(changed)[:, -1], targets[:, -1])
     assert reaches_the_end == (encoder != "window")  # which sees the last 7 inputs alone
 
 

@@ -4,7 +4,8 @@ import tiny
 import torch
 from stand_ins import Fixed, Parity
 
-from pastforward.analysis import linear_probe, remember
+from pastforward.analysis.memories import remember
+from pastforward.analysis.probe import linear_probe
 from pastforward.memory import flat
 from pastforward.student import Student
 
@@ -18,7 +19,7 @@ def test_memories_are_those_of_the_networks():
     for t in range(7):
         m = student.step(m, batch.x[:, t])
         torch.testing.assert_close(found.by["student"][:, t], flat(m).float())
-    torch.testing.assert_close(found.by["labels"], flat(teacher.labels(batch.x)[:, 1:]).float())
+    torch.testing.assert_close(found.by["labels"], flat(teacher.targets(batch.x)[:, 1:]).float())
     assert found.states == {}
     assert all(torch.equal(a, b) for a, b in zip(found.batch, batch, strict=True))
     assert student.training  # put back as it came
@@ -46,7 +47,7 @@ class Counter(torch.nn.Module):
 
 
 def test_a_probe_reads_parity_off_a_network_that_keeps_it():
-    from pastforward.cells import wrap
+    from pastforward.cells.wrap import wrap
     from pastforward.types import MemoryShape
 
     source, later = Parity(48, 9), Parity(32, 9, seed=1)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from pastforward.analysis import principal_components
+from pastforward.analysis.principal import principal_components
 
 
 @pytest.mark.parametrize("shape", [(50, 6), (4, 9)])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pastforward.analysis import Sample, linear_probe
+from pastforward.analysis.probe import Sample, linear_probe
 
 COUNT, LENGTH, SIZE, STATES = 64, 6, 12, 4
 

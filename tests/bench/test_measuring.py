@@ -8,24 +8,17 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from pastforward.bench import BENCHES, LONG
-from pastforward.bench.cost import (
+from benchmarks.speed import BENCHES, LONG
+from benchmarks.speed.cost import (
     decoder_macs,
     encoder_macs,
     recurrence_macs,
     student_macs,
     window_macs,
 )
-from pastforward.bench.measuring import (
-    BenchError,
-    Row,
-    interleaved,
-    quartiles,
-    ratios,
-    require_same,
-)
-from pastforward.bench.networks import DEPTH, WIDTH, networks, symbols
-from pastforward.decoder import futures
+from benchmarks.speed.measuring import BenchError, Row, interleaved, quartiles, ratios, require_same
+from benchmarks.speed.networks import DEPTH, WIDTH, networks, symbols
+from pastforward.teacher.decoder import futures
 
 
 def row(ratio: float, sense: str, target: float | None) -> Row:
@@ -64,7 +57,7 @@ def test_what_differs_is_not_compared(bad):
 
 def test_every_benchmark_has_a_module_and_the_long_ones_are_known():
     for bench in BENCHES.values():
-        assert callable(importlib.import_module(f"pastforward.bench.{bench.module}").run)
+        assert callable(importlib.import_module(f"benchmarks.speed.{bench.module}").run)
     assert set(LONG) <= BENCHES.keys()
 
 
@@ -84,7 +77,7 @@ def test_the_count_of_an_encoder_is_that_of_pytorch(slots):
     ours = encoder_macs(length, WIDTH, DEPTH, slots)
     # The counter takes attention for full, where ours sees half of the positions.
     unseen = (length + 1) / 2 * WIDTH * 2 * (DEPTH + slots)
-    found = counted(lambda: causal.labels(x)) / (2 * (length + 1))
+    found = counted(lambda: causal.targets(x)) / (2 * (length + 1))
     assert found == pytest.approx(ours + unseen, rel=0.02)
     times = torch.full((2, 1), length)
     found = counted(lambda: window.at(x, times)) / 2
@@ -116,6 +109,6 @@ def test_the_count_of_a_decoder_is_that_of_pytorch():
     batch, times = symbols(2, 64), torch.full((2, 1), 8)
     future = futures(batch, times, 32)
     memories = student.start(2, 1)
-    tower = counted(lambda: teacher.decoder(memories, future.x))
-    tower -= counted(lambda: teacher.decoder(memories, future.x[:, :, :0]))
-    assert tower / 2 == pytest.approx(decoder_macs(32, 4, WIDTH, 2), rel=0.1)
+    transformer = counted(lambda: teacher.decoder(memories, future.x))
+    transformer -= counted(lambda: teacher.decoder(memories, future.x[:, :, :0]))
+    assert transformer / 2 == pytest.approx(decoder_macs(32, 4, WIDTH, 2), rel=0.1)

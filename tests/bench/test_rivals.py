@@ -3,11 +3,11 @@
 import torch
 from torch.nn import functional as F
 
-from pastforward.bench.networks import networks, symbols
-from pastforward.bench.rivals import CachedTransformer, FusedBPTT, PaperDMT
+from benchmarks.speed.networks import networks, symbols
+from benchmarks.speed.rivals import CachedTransformer, FusedBPTT, PaperDMT
 from pastforward.blocks import rotary_table, rotate
 from pastforward.config import DMTConfig
-from pastforward.methods import UnrollDMT
+from pastforward.methods.dmt import UnrollDMT
 
 
 def test_the_paper_s_dmt_with_every_label_is_the_unroll_without_emphasis():

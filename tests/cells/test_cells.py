@@ -7,13 +7,16 @@ from tiny import batch, descend, gradients, networks, seeded, signature, still
 from torch import nn
 from torch.nn import functional as F
 
-from pastforward.cells import LSTM, Cell, wrap
+from pastforward.cells.base import Cell
+from pastforward.cells.lstm import LSTM
+from pastforward.cells.wrap import wrap
 from pastforward.config import DMTConfig, RunConfig, SMTConfig, StudentConfig
+from pastforward.errors import UsageError
 from pastforward.memory import rms_norm
 from pastforward.methods import METHODS
 from pastforward.rollout import rollout
 from pastforward.student import Student, build_student
-from pastforward.types import MemoryShape, UsageError
+from pastforward.types import MemoryShape
 
 
 def arguments(cell: Cell, *leading: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -97,7 +100,7 @@ def test_one_step_of_every_method(name, method):
     what = signature(length=5)
     own = Student(what, build(name), hidden=5).double()
     run = RunConfig(
-        smt=SMTConfig(future=3, consistency=0.5, noise=0.1), dmt=DMTConfig(window=2, distil=0.5)
+        smt=SMTConfig(future=3, consistency=0.5, noise=0.1), dmt=DMTConfig(window=2, distill=0.5)
     )
     built = METHODS[method](*networks(method, own), run)
     trained = list(built.parameters())

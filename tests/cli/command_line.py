@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from pastforward.cli import main
+from pastforward.cli.main import main
 
 QUICK = ["--steps", "3", "--fit.batch", "4", "--fit.evaluations", "1"]
 TINY = ["--student.slots", "2", "--student.width", "8", "--teacher.width", "16"]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from command_line import QUICK, TEXT, TINY
 
-from pastforward.cli import main
+from pastforward.cli.main import main
 
 
 @pytest.fixture(scope="session")
@@ -22,9 +22,9 @@ def workshop(tmp_path_factory):
         np.savetxt(folder / "walk.csv", rows, delimiter=",", header="north,east", comments="")
         for words in (
             ["train", "tale.txt", "--data.length", "16"],
-            ["train", "squares.npy", "--way", "bptt"],
+            ["train", "squares.npy", "--method", "bptt"],
             ["train", "walk.csv", "--data.length", "8"],
-            ["compare", "copy:8", "--name", "both", "--ways", "bptt", "smt+dmt"],
+            ["compare", "copy:8", "--name", "both", "--methods", "bptt", "smt+dmt"],
         ):
             assert main([*words, *QUICK, *TINY]) == 0
     finally:

@@ -24,8 +24,8 @@ FAST = ["copy:8", *QUICK, *TINY]
         ("--smt.uniformity inf", "--smt.uniformity is inf; give a finite"),
         ("--dmt.window 9", "k is 9, more than"),
         ("--dmt.window 0", "--dmt.window is 0"),
-        ("--dmt.visits 0", "--dmt.visits is 0"),
-        ("--dmt.own 1.5", "--dmt.own is 1.5"),
+        ("--dmt.replay-steps 0", "--dmt.replay-steps is 0"),
+        ("--dmt.on-policy-fraction 1.5", "--dmt.on-policy-fraction is 1.5"),
         ("--student.slots 0", "--student.slots is 0"),
         ("--student.width -1", "--student.width is -1"),
         ("--student.embed 0", "--student.embed is 0"),
@@ -44,22 +44,25 @@ FAST = ["copy:8", *QUICK, *TINY]
         ("--fit.prefix 0", "--fit.prefix is 0; give a finite number, 1 or more"),
         ("--fit.prefix 9", "The prefix is 9, more than"),
         ("--fit.prefix 3", "No output counts in the first 3 steps"),
-        ("--teacher.hold 0", "--teacher.hold is 0.0; give a finite number above 0"),
-        ("--teacher.sharpness nan", "--teacher.sharpness is nan"),
+        (
+            "--teacher.initial-decay-time 0",
+            "--teacher.initial-decay-time is 0.0; give a finite number above 0",
+        ),
+        ("--teacher.query-key-scale nan", "--teacher.query-key-scale is nan"),
         ("--fit.schedule linear", "--fit.schedule is 'linear'"),
         ("--fit.compile yes", "--fit.compile is 'yes'; .*on"),
         ("--fit.precision bf16", "--fit.precision is 'bf16'"),
         ("--stages.0.method smtt", "no method 'smtt'; did you mean 'smt'"),
         ("--stages.0.share 0.9", "add up to 1.7"),
         ("--stages.1.lr 0", "Stage 'smt' has share 0.35 and lr 0"),
-        ("--way smt-dmt", "no way 'smt-dmt'.*did you mean 'smt\\+dmt'"),
-        ("--cell s4d", "'s4d' is a peer.*stage 'teacher' can't train; add --way parallel"),
-        ("--cell s4d --way bptt", "'s4d' is a peer.*stage 'bptt'"),
-        ("--way parallel", "trains a peer, and 'mlp' is none; give --cell s4d"),
-        ("--way parallel --cell s4d --student.like s4d", "--student.like is 's4d'"),
-        ("--way rtrl --student.width 512", "RTRL would carry .*; take a smaller memory"),
-        ("--way distil --teacher.heads 5", "Transformer's width 16 is no multiple"),
-        ("--stages.0.method distil", "put a stage 'transformer' before it"),
+        ("--method smt-dmt", "no way 'smt-dmt'.*did you mean 'smt\\+dmt'"),
+        ("--cell s4d", "'s4d' is a peer.*stage 'teacher' can't train; add --method parallel"),
+        ("--cell s4d --method bptt", "'s4d' is a peer.*stage 'bptt'"),
+        ("--method parallel", "trains a peer, and 'mlp' is none; give --cell s4d"),
+        ("--method parallel --cell s4d --student.like s4d", "--student.like is 's4d'"),
+        ("--method rtrl --student.width 512", "RTRL would carry .*; take a smaller memory"),
+        ("--method distill --teacher.heads 5", "Transformer's width 16 is no multiple"),
+        ("--stages.0.method distill", "put a stage 'transformer' before it"),
         ("--seconds 5", "steps=3, tokens=None, seconds=5"),
         ("--seed 99999999999999999999999", "--seed is 9+; give"),
         ("--resume --overwrite", "Both --resume and --overwrite"),
@@ -173,9 +176,9 @@ def test_temperatures(temperature, here, capsys):
 
 
 def test_ways_of_compare(here, capsys):
-    line = refused(capsys, "compare", "copy:8", "--ways", "bptt", "stm", "--steps", "3")
+    line = refused(capsys, "compare", "copy:8", "--methods", "bptt", "stm", "--steps", "3")
     assert_says(line, "no way 'stm' to train; did you mean 'smt'")
-    assert_says(refused(capsys, "compare", "copy:8", "--ways", "smt", "smt"), "named twice")
+    assert_says(refused(capsys, "compare", "copy:8", "--methods", "smt", "smt"), "named twice")
     assert_says(refused(capsys, "compare", "copy:8", "--resume"), "no comparison to resume")
     assert not list(here.iterdir())
 
@@ -185,9 +188,9 @@ def test_ways_of_compare(here, capsys):
     [
         ("train copy:8 --student.wdth 3", "--student.wdth, 3; Perhaps you meant: --student.width"),
         ("train copy:8 --seconds soon", "--seconds: .*'soon'.; see pastforward train --help"),
-        ("train copy:8 --way", "Missing value for argument '--way'"),
+        ("train copy:8 --method", "Missing value for argument '--method'"),
         ("train", "Missing from pastforward train: RECIPE"),
-        ("compare copy:8 --ways", "No way was named after --ways"),
+        ("compare copy:8 --methods", "No way was named after --methods"),
         ("compare copy:8 --student.cels gru", "Perhaps you meant: --student.cell"),
         ("eval", "Missing from pastforward eval: RUN"),
         ("eval x --jsn", "Perhaps you meant: --json"),

@@ -23,13 +23,13 @@ def test_eval_for_people(shop, capsys):
 def test_eval_for_programs(shop, capsys):
     said = call(capsys, "eval", "runs/both/smt+dmt", "--json")
     found = json.loads(said.out)
-    for part in (found["student"], found["teacher"], found["floors"]["unigram"]):
+    for part in (found["student"], found["teacher"], found["references"]["unigram"]):
         assert part["bits"] == pytest.approx(part["nats"] / math.log(2))
     assert len(found["drift"]["mse"]) == 9
     assert found["collapse"].keys() == {"student", "labels"}
     assert found["facts"]["serial_calls"] == {"teacher": 0, "smt": 1, "follow 4": 4, "dmt": 8}
     assert found["facts"]["steps"] == 4  # each stage rounds its share of 3
-    assert found["floors"]["best"] == {"nats": 0.0, "bits": 0.0}
+    assert found["references"]["best"] == {"nats": 0.0, "bits": 0.0}
     alone = json.loads(call(capsys, "eval", "both/bptt", "--json").out)
     assert (alone["teacher"], alone["drift"]) == (None, None)
 
@@ -37,10 +37,10 @@ def test_eval_for_programs(shop, capsys):
 def test_what_programs_find_in_an_evaluation(shop, capsys):
     said = call(capsys, "eval", "tale-smt+dmt", "--json", "--sequences", "8")
     found = json.loads(said.out)
-    assert {"run", "student", "teacher", "floors", "drift", "collapse", "facts"} <= found.keys()
+    assert {"run", "student", "teacher", "references", "drift", "collapse", "facts"} <= found.keys()
     assert found["run"] == "tale-smt+dmt"
-    assert found["floors"].keys() == {"unigram", "uniform"}
-    for part in (found["student"], found["teacher"], *found["floors"].values()):
+    assert found["references"].keys() == {"unigram", "uniform"}
+    for part in (found["student"], found["teacher"], *found["references"].values()):
         assert part["nats"] > 0
         assert part["bits"] == pytest.approx(part["nats"] / math.log(2))
     assert len(found["student"]["by_position"]) == 16

@@ -13,19 +13,20 @@ from pathlib import Path
 import pytest
 from command_line import TINY, call, refused
 
-import pastforward.training.run as run_module
-from pastforward.comparing.grid import SEARCH_SEED
-from pastforward.training import NonFiniteLoss, RunFolder
+import pastforward.training.trainer as run_module
+from pastforward.runs.comparison.grid import SEARCH_SEED
+from pastforward.training.folder import RunFolder
+from pastforward.training.loop import NonFiniteLoss
 
 SHORT = ["--steps", "2", "--fit.batch", "4", "--fit.evaluations", "1", *TINY]
 WORDS = [
-    "compare", "copy", "--lengths", "8", "12", "--ways", "bptt", "smt", "--name", "grid", *SHORT,
+    "compare", "copy", "--lengths", "8", "12", "--methods", "bptt", "smt", "--name", "grid", *SHORT,
 ]  # fmt: skip
 SEARCHED = [
-    "compare", "copy", "--lengths", "8", "--ways", "bptt", "--seeds", "0", "1", "--search",
+    "compare", "copy", "--lengths", "8", "--methods", "bptt", "--seeds", "0", "1", "--search",
     "--factors", "1", "3", "--name", "grid", *SHORT,
 ]  # fmt: skip
-FOLDERS = [f"copy{T}/mlp/{way}/seed0" for T in (8, 12) for way in ("bptt", "smt")]
+FOLDERS = [f"copy{T}/mlp/{strategy}/seed0" for T in (8, 12) for strategy in ("bptt", "smt")]
 LINUX = pytest.mark.skipif(not Path("/proc").exists(), reason="processes are seen in /proc")
 GRID = Path("runs") / "grid"
 
@@ -101,7 +102,7 @@ def test_plan_says_how_much_and_writes_nothing(here, capsys):
 
 
 def test_a_stopped_grid_is_reported_and_goes_on(here, capsys, monkeypatch):
-    left, real = 6, run_module.Run._step
+    left, real = 6, run_module.Trainer._step
 
     def step(run):
         nonlocal left
@@ -112,7 +113,7 @@ def test_a_stopped_grid_is_reported_and_goes_on(here, capsys, monkeypatch):
 
     assert call(capsys, *WORDS[:-4], *TINY, "--name", "whole").code == 0
     with monkeypatch.context() as patch:
-        patch.setattr(run_module.Run, "_step", step)
+        patch.setattr(run_module.Trainer, "_step", step)
         said = call(capsys, *WORDS)
     assert said.code == 130
     command = shlex.split(said.err.splitlines()[-1].partition("go on with: ")[2])
@@ -194,24 +195,24 @@ def children(pid: int) -> list[int]:
 
 
 def test_a_loss_without_limit_is_recorded_and_the_grid_goes_on(here, capsys, monkeypatch):
-    real = run_module.Run._step
+    real = run_module.Trainer._step
 
     def step(run):
         if run.stage.method == "bptt":
             raise NonFiniteLoss("'readout' is nan at step 0; the step was not taken.")
         return real(run)
 
-    words = ["compare", "copy:8", "--ways", "bptt", "smt", "--name", "grid", *SHORT]
+    words = ["compare", "copy:8", "--methods", "bptt", "smt", "--name", "grid", *SHORT]
     with monkeypatch.context() as patch:
-        patch.setattr(run_module.Run, "_step", step)
+        patch.setattr(run_module.Trainer, "_step", step)
         said = call(capsys, *words)
         assert said.code == 0
         assert "failed, 'readout' is nan at step 0" in said.err
         assert "Failed runs, in no mean: copy:8 mlp bptt (1)" in " ".join(said.out.split())
-        alone = call(capsys, *words, "--ways", "bptt", "--name", "alone")
+        alone = call(capsys, *words, "--methods", "bptt", "--name", "alone")
     assert alone.code == 1
     assert alone.err.splitlines()[-1].startswith("pastforward: Every run failed")
-    rows = {row["way"]: row for row in results()}
+    rows = {row["strategy"]: row for row in results()}
     assert (rows["bptt"]["state"], rows["smt"]["state"]) == ("failed", "finished")
     assert "readout" in rows["bptt"]["error"]
     said = call(capsys, *words, "--resume")  # what failed once would fail again
@@ -222,7 +223,7 @@ def test_a_loss_without_limit_is_recorded_and_the_grid_goes_on(here, capsys, mon
 
 
 def test_what_is_resumed_must_be_what_was_begun(finished, here, capsys):
-    words = ["compare", "copy:8", "--ways", "bptt", "--name", "grid", *SHORT]
+    words = ["compare", "copy:8", "--methods", "bptt", "--name", "grid", *SHORT]
     assert call(capsys, *words).code == 0
     before = {p: p.read_bytes() for p in GRID.rglob("*") if p.is_file()}
     for other, says in (
@@ -238,20 +239,20 @@ def test_what_is_resumed_must_be_what_was_begun(finished, here, capsys):
 
 @pytest.mark.parametrize("other", [["--steps", "3"], ["--smt.noise", "0.5"], ["--seeds", "1"]])
 def test_what_is_overwritten_may_have_been_anything(here, capsys, other):
-    words = ["compare", "copy:8", "--ways", "bptt", "--name", "grid", *SHORT]
+    words = ["compare", "copy:8", "--methods", "bptt", "--name", "grid", *SHORT]
     assert call(capsys, *words).code == 0
     assert call(capsys, *words, *other, "--overwrite").code == 0
     assert [row["state"] for row in results()] == ["finished"]
 
 
 def test_overwriting_forgets_all_earlier_runs_at_once(here, capsys, monkeypatch):
-    words = ["compare", "copy:8", "--ways", "bptt", "smt", "--name", "grid", *SHORT]
+    words = ["compare", "copy:8", "--methods", "bptt", "smt", "--name", "grid", *SHORT]
     assert call(capsys, *words).code == 0
 
     def stop(run):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_module.Run, "_step", stop)
+    monkeypatch.setattr(run_module.Trainer, "_step", stop)
     assert call(capsys, *words, "--overwrite").code == 130
     assert students() == {}
 
@@ -274,13 +275,13 @@ def test_overwriting_forgets_all_earlier_runs_at_once(here, capsys, monkeypatch)
         ("copy:8 --search --factors 1 -1", "give numbers above 0"),
         ("copy:8 --search --fit.evaluations 0", "give --fit.evaluations 1"),
         ("copy:8 retrieval:12 --smt.future 9", "F is 9.* T = 8"),
-        ("copy:12 retrieval:8 --ways bptt smt --smt.future 9", "F is 9.* T = 8"),
+        ("copy:12 retrieval:8 --methods bptt smt --smt.future 9", "F is 9.* T = 8"),
         ("copy:8 --seconds 3 --steps 2", "steps=2, tokens=None, seconds=3"),
         ("", "No task was named|Missing"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_trained(options, says, here, capsys, monkeypatch):
-    monkeypatch.setattr(run_module.Run, "train", lambda *_: pytest.fail("it trained"))
+    monkeypatch.setattr(run_module.Trainer, "train", lambda *_: pytest.fail("it trained"))
     line = refused(capsys, "compare", *options.split())
     assert re.search(says, line), line
     assert not list(here.iterdir())

@@ -11,13 +11,13 @@ from command_line import QUICK, TINY, call, refused
 from markupsafe import escape
 from safetensors.torch import load_file, save_file
 
-import pastforward.training.run as run_module
-from pastforward import doctor
-from pastforward.cli import main
-from pastforward.doctor import CHECKS
+import pastforward.training.trainer as run_module
+from pastforward.analysis import checks as doctor
+from pastforward.analysis.checks import CHECKS
+from pastforward.cli.main import main
 
 WELL = [
-    "train", "copy:6", "--way", "bptt", "--steps", "120", "--stages.0.lr", "1e-2", "--fit.batch",
+    "train", "copy:6", "--method", "bptt", "--steps", "120", "--stages.0.lr", "1e-2", "--fit.batch",
     "32", "--student.cell", "gru", "--student.slots", "1", "--student.width", "32",
 ]  # fmt: skip
 
@@ -68,9 +68,9 @@ def test_the_page_loads_nothing_and_says_all(shop, capsys):
     assert not re.search(r"<(script|link|iframe|img)\b|@import", page)
     assert "url(" not in re.sub(r"url\(#\w+\)", "", page)
     assert page.count("<svg") == page.count("</svg>") == 3
-    for finding in json.loads(said.out)["findings"]:
-        assert finding["check"] in page
-        assert escape(finding["measured"]) in page
+    for result in json.loads(said.out)["findings"]:
+        assert result["check"] in page
+        assert escape(result["measured"]) in page
     assert call(capsys, "doctor", "both/bptt", "--json").code in (0, 1)
     assert Path("runs/both/bptt/doctor.html").read_text("utf-8").count("<svg") == 2
 
@@ -115,7 +115,7 @@ def test_nothing_was_saved_yet(here, capsys, monkeypatch):
 
     monkeypatch.setattr(run_module, "save_student", full)
     with pytest.raises(OSError, match="no room"):
-        main(["train", "copy:8", "--way", "bptt", *QUICK, *TINY])
+        main(["train", "copy:8", "--method", "bptt", *QUICK, *TINY])
     assert "finish it with --resume" in refused(capsys, "doctor", "copy8-bptt")
     assert not Path("runs/copy8-bptt/doctor.html").exists()
 

@@ -8,14 +8,14 @@ import pytest
 from command_line import call
 
 import pastforward
-from pastforward.commands import COMMANDS
+from pastforward.cli import COMMANDS
 
 BOUND = 2.0
 """Seconds; the aim is a quarter of that on an idle machine."""
 
 PROBE = """
 import sys
-from pastforward.cli import main
+from pastforward.cli.main import main
 code = main(sys.argv[1:])
 heavy = [m for m in ("torch", "numpy", "sklearn", "matplotlib") if m in sys.modules]
 sys.exit(f"imported {heavy}" if heavy else code)
@@ -49,7 +49,7 @@ def test_help_teaches(command, capsys):
 
 
 def test_help_of_train_shows_the_recipe(capsys):
-    shown = " ".join(call(capsys, "train", "copy64", "--way", "bptt", "--help").out.split())
+    shown = " ".join(call(capsys, "train", "copy64", "--method", "bptt", "--help").out.split())
     assert "D, width of a slot. (default: 16)" in shown
     assert "--stages.0.method" in shown
     assert "--stages.1.method" not in shown

@@ -12,10 +12,10 @@ import pytest
 from command_line import QUICK, TEXT, call, refused
 from safetensors.torch import load_file
 
-import pastforward.training.run as run_module
-from pastforward.commands import labelling
-from pastforward.labels import open_labels
-from pastforward.teacher import Teacher
+import pastforward.training.trainer as run_module
+from pastforward.runs import labelling
+from pastforward.teacher.store.reading import open_labels
+from pastforward.teacher.teacher import Teacher
 from pastforward.training import networks
 
 RUN = "both/smt+dmt"
@@ -41,7 +41,7 @@ def labelled(workshop, tmp_path_factory):
 
 
 def labelling_done(*options: str) -> int:
-    from pastforward.cli import main
+    from pastforward.cli.main import main
 
     return main(["label", RUN, *options])
 
@@ -112,7 +112,7 @@ def test_other_stages(store, capsys):
 
 
 def test_a_stopped_student_goes_on_to_the_bit(store, capsys, monkeypatch):
-    left, real = 2, run_module.Run._step
+    left, real = 2, run_module.Trainer._step
 
     def step(run):
         nonlocal left
@@ -123,7 +123,7 @@ def test_a_stopped_student_goes_on_to_the_bit(store, capsys, monkeypatch):
 
     assert call(capsys, *STUDENT, "--name", "unbroken").code == 0
     with monkeypatch.context() as patch:
-        patch.setattr(run_module.Run, "_step", step)
+        patch.setattr(run_module.Trainer, "_step", step)
         said = call(capsys, *STUDENT, "--name", "broken")
     assert said.code == 143
     command = shlex.split(said.err.splitlines()[-1].partition("go on with: ")[2])
@@ -142,7 +142,7 @@ def test_a_stopped_student_does_not_go_on_with_other_labels(store, capsys):
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_a_stopped_label_goes_on_to_the_same_bytes(count, store, capsys, monkeypatch):
-    left, real = count, Teacher.labels
+    left, real = count, Teacher.targets
 
     def labels(teacher, x):
         nonlocal left
@@ -201,8 +201,8 @@ def test_a_folder_of_my_own_stays(shop, capsys):
     assert contents(shop / "mine") == {"notes": b"years of work"}
     assert call(capsys, "label", RUN, "--sequences", "4", "--out", "new").code == 0
     (shop / "new" / "notes").write_text("more work")
-    again = ["label", RUN, "--sequences", "2", "--out", "new", "--overwrite"]
-    assert call(capsys, *again).code == 0
+    resume_command = ["label", RUN, "--sequences", "2", "--out", "new", "--overwrite"]
+    assert call(capsys, *resume_command).code == 0
     assert (shop / "new" / "notes").exists()
 
 
@@ -266,8 +266,8 @@ def test_what_can_not_be(words, says, shop, capsys):
         ("--cell gru --student.cell elman", "Both --cell gru and --student.cell elman"),
         ("--stages.0.method teacher", "Stage 'teacher' trains a teacher, .*smt-frozen, follow"),
         ("--stages.0.method smt", "Stage 'smt' trains a teacher"),
-        ("--way smt+dmt", "Stage 'teacher' trains a teacher"),
-        ("--way label", "no way 'label' to train; did you mean 'labels'"),
+        ("--method smt+dmt", "Stage 'teacher' trains a teacher"),
+        ("--method label", "no way 'label' to train; did you mean 'labels'"),
         ("--smt.consistency 0.5", "--smt.consistency is 0.5, which needs the teacher's decoder"),
         ("--data.length 16", "one length|Other data"),
         ("--data.source copy:10", "Other data was asked for"),
@@ -281,7 +281,7 @@ def test_options_that_do_not_fit_the_labels(options, says, store, capsys):
 
 
 def test_ways_need_a_teacher_where_there_are_no_labels(here, capsys):
-    assert "no way 'labels'" in refused(capsys, "train", "copy:8", "--way", "labels", *QUICK)
+    assert "no way 'labels'" in refused(capsys, "train", "copy:8", "--method", "labels", *QUICK)
 
 
 @pytest.mark.parametrize("name", ["chunk-00002.safetensors", "readout.safetensors", "store.json"])

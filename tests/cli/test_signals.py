@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from command_line import QUICK, TINY, call
 
-import pastforward.training.run as run_module
-from pastforward.commands import running
-from pastforward.training import RunFolder
+import pastforward.training.trainer as run_module
+from pastforward.runs import running
+from pastforward.training.folder import RunFolder
 
-WORDS = ["train", "copy:8", "--way", "bptt", "--name", "long run", "--overwrite", *TINY]
+WORDS = ["train", "copy:8", "--method", "bptt", "--name", "long run", "--overwrite", *TINY]
 
 
 def rows(folder: RunFolder) -> int:
@@ -62,7 +62,7 @@ class SignalAfter:
     """`Run._step`, with a signal to this process in the middle of one of them."""
 
     def __init__(self, count: int, number: int) -> None:
-        self.left, self.number, self.real = count, number, run_module.Run._step
+        self.left, self.number, self.real = count, number, run_module.Trainer._step
 
     def bind(self):
         def step(run):
@@ -79,11 +79,11 @@ class SignalAfter:
 )
 def test_a_stopped_comparison_goes_on(count, number, code, here, capsys, monkeypatch):
     """Stopped in the first way (3 steps) or the second: what then is trained is the same."""
-    words = ["compare", "copy:8", "--ways", "bptt", "smt+dmt", *QUICK, *TINY]
+    words = ["compare", "copy:8", "--methods", "bptt", "smt+dmt", *QUICK, *TINY]
     assert call(capsys, *words, "--name", "unbroken").code == 0
     handlers = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
     with monkeypatch.context() as patch:
-        patch.setattr(run_module.Run, "_step", SignalAfter(count, number).bind())
+        patch.setattr(run_module.Trainer, "_step", SignalAfter(count, number).bind())
         said = call(capsys, *words, "--name", "broken")
     assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert said.code == code
@@ -95,8 +95,8 @@ def test_a_stopped_comparison_goes_on(count, number, code, here, capsys, monkeyp
     assert begun == (["bptt"] if count <= 3 else ["bptt", "smt+dmt"])
 
     assert call(capsys, *shlex.split(command)[1:]).code == 0
-    for way in ("bptt", "smt+dmt"):
-        one, other = (RunFolder(here / "runs" / n / way) for n in ("broken", "unbroken"))
+    for strategy in ("bptt", "smt+dmt"):
+        one, other = (RunFolder(here / "runs" / n / strategy) for n in ("broken", "unbroken"))
         assert one.student.read_bytes() == other.student.read_bytes()
 
 
@@ -106,7 +106,7 @@ def test_a_second_signal_is_obeyed_at_once(here, capsys, monkeypatch):
             os.kill(os.getpid(), signal.SIGINT)
         raise AssertionError("went on")
 
-    monkeypatch.setattr(run_module.Run, "_step", impatient)
+    monkeypatch.setattr(run_module.Trainer, "_step", impatient)
     said = call(capsys, "train", "copy:8", *QUICK, *TINY)
     assert said.code == 130
     assert said.err.splitlines()[-1] == "pastforward: interrupted."

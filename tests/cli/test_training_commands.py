@@ -10,8 +10,8 @@ import pytest
 import torch
 from command_line import QUICK, TINY, call, refused
 
-import pastforward.training.run as run_module
-from pastforward.types import UsageError
+import pastforward.training.trainer as run_module
+from pastforward.errors import UsageError
 
 PARTS = {"config.json", "metrics.jsonl", "student.safetensors", "checkpoints", "evaluation.json"}
 
@@ -56,9 +56,9 @@ def test_train_refuses_resumes_and_overwrites(shop, capsys):
     longer = ["--steps", "30", *words[6:]]
     assert "is finished" in refused(capsys, *words[:4], *longer, "--resume")
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
-    again = call(capsys, *words, "--resume")
-    assert (again.code, again.last) == (0, "Report: runs/one/report.html")
-    assert "is finished" in again.err
+    resume_command = call(capsys, *words, "--resume")
+    assert (resume_command.code, resume_command.last) == (0, "Report: runs/one/report.html")
+    assert "is finished" in resume_command.err
     assert call(capsys, *words, "--overwrite", "--seed", "1").code == 0
     assert (folder / "student.safetensors").read_bytes() != before[folder / "student.safetensors"]
 
@@ -76,7 +76,7 @@ def test_compare_makes_a_run_of_each_way(shop, capsys):
     root = shop / "runs" / "both"
     pages = {"grid.json", "results.json", "report.html"}
     assert {p.name for p in root.iterdir()} == {"bptt", "smt+dmt"} | pages
-    words = ["compare", "copy:8", "--name", "both", "--ways", "bptt", "smt+dmt", *QUICK, *TINY]
+    words = ["compare", "copy:8", "--name", "both", "--methods", "bptt", "smt+dmt", *QUICK, *TINY]
     assert "already holds" in refused(capsys, *words)
     shutil.rmtree(root / "smt+dmt")
     before = (root / "bptt" / "student.safetensors").stat().st_mtime_ns
@@ -96,17 +96,17 @@ def test_compare_makes_a_run_of_each_way(shop, capsys):
 
 def test_ways_of_a_comparison_differ_in_their_stages_alone(shop):
     configs = [
-        json.loads((shop / "runs" / "both" / way / "config.json").read_text())
-        for way in ("bptt", "smt+dmt")
+        json.loads((shop / "runs" / "both" / strategy / "config.json").read_text())
+        for strategy in ("bptt", "smt+dmt")
     ]
     stages = [config.pop("stages") for config in configs]
     assert configs[0] == configs[1]
     assert [s["method"] for s in stages[0]] == ["bptt"]
-    assert [s["method"] for s in stages[1]] == ["teacher", "smt", "follow", "dmt"]
+    assert [s["method"] for s in stages[1]] == ["teacher", "smt", "teacher-forced", "dmt"]
 
 
 def test_a_loss_without_limit_is_exit_code_1(here, capsys):
-    words = ["train", "copy:8", "--way", "bptt", "--stages.0.lr", "1e38", "--fit.warmup", "0"]
+    words = ["train", "copy:8", "--method", "bptt", "--stages.0.lr", "1e38", "--fit.warmup", "0"]
     said = call(capsys, *words, "--steps", "20", *TINY)
     assert said.code == 1
     line = said.err.splitlines()[-1]
@@ -119,7 +119,7 @@ def test_a_compiler_that_fails_is_a_warning(here, capsys, monkeypatch):
         raise RuntimeError("no compiler found")
 
     monkeypatch.setattr(torch, "compile", broken)
-    words = ["train", "copy:8", "--way", "bptt", *QUICK, *TINY]
+    words = ["train", "copy:8", "--method", "bptt", *QUICK, *TINY]
     with pytest.warns(UserWarning, match=r"torch.compile failed \(no compiler found\)"):
         said = call(capsys, *words, "--fit.compile", "on", "--name", "one")
     assert (said.code, said.last) == (0, "Report: runs/one/report.html")

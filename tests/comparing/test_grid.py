@@ -5,7 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from pastforward.comparing.grid import (
+from pastforward.config import Budget, StudentConfig
+from pastforward.errors import UsageError
+from pastforward.recipes import RECIPES
+from pastforward.recipes.names import at_length, stem, without_length
+from pastforward.runs.comparison.grid import (
     SEARCH_SEED,
     Grid,
     Setting,
@@ -14,9 +18,6 @@ from pastforward.comparing.grid import (
     problem,
     with_cell,
 )
-from pastforward.config import Budget, StudentConfig
-from pastforward.recipes import RECIPES, at_length, stem, without_length
-from pastforward.types import UsageError
 
 GRID = Grid(
     ("copy:8", "retrieval:12"), ("mlp", "gru"), ("bptt", "smt"), (3, 4), (0.3, 1.0, 3.0), 0.25
@@ -26,8 +27,8 @@ PLAIN = Grid(("digits",), ("mlp",), ("bptt", "smt"))
 
 def test_every_combination_is_a_run_once():
     trials = GRID.trials()
-    expected = itertools.product(GRID.tasks, GRID.cells, GRID.ways, GRID.seeds)
-    found = [(t.setting.task, t.setting.cell, t.setting.way, t.seed) for t in trials]
+    expected = itertools.product(GRID.tasks, GRID.cells, GRID.strategies, GRID.seeds)
+    found = [(t.setting.task, t.setting.cell, t.setting.strategy, t.seed) for t in trials]
     assert sorted(found) == sorted(expected)
     assert {trial.factor for trial in trials} == {1.0}
 

@@ -3,8 +3,8 @@
 import json
 import math
 
-from pastforward.comparing.grid import SEARCH_SEED, Setting
-from pastforward.comparing.rates import Choice, best_valid, write_rates
+from pastforward.runs.comparison.grid import SEARCH_SEED, Setting
+from pastforward.runs.comparison.rates import Choice, best_valid, write_rates
 
 SETTING = Setting("copy:8", "gru", "bptt")
 
@@ -45,7 +45,7 @@ def test_what_was_tried_is_written(tmp_path):
     path = write_rates(tmp_path, [Choice(SETTING, {0.3: None, 1.0: 1.5})])
     assert json.loads(path.read_text()) == [
         {
-            "task": "copy:8", "cell": "gru", "way": "bptt", "seed": SEARCH_SEED,
+            "task": "copy:8", "cell": "gru", "strategy": "bptt", "seed": SEARCH_SEED,
             "tried": [{"factor": 0.3, "valid": None}, {"factor": 1.0, "valid": 1.5}],
             "factor": 1.0, "at_edge": True,
         }

@@ -8,9 +8,10 @@ import re
 import pytest
 from rich.console import Console
 
-from pastforward.comparing.grid import Grid, Setting
-from pastforward.comparing.page import write_page
-from pastforward.comparing.record import (
+from pastforward.errors import UsageError
+from pastforward.runs.comparison.grid import Grid, Setting
+from pastforward.runs.comparison.page import write_page
+from pastforward.runs.comparison.record import (
     Record,
     State,
     folder_of,
@@ -18,7 +19,7 @@ from pastforward.comparing.record import (
     read_record,
     state,
 )
-from pastforward.comparing.results import (
+from pastforward.runs.comparison.results import (
     Row,
     Spread,
     aggregate,
@@ -27,16 +28,15 @@ from pastforward.comparing.results import (
     spread,
     write_results,
 )
-from pastforward.comparing.table import grid_table
-from pastforward.types import UsageError
+from pastforward.runs.comparison.table import grid_table
 
 GRID = Grid(("copy:8", "copy:12"), ("mlp",), ("bptt", "smt+dmt"), (0, 1, 2), (0.3, 1.0))
 SOURCES = {"copy:8": "copy:8", "copy:12": "copy:12"}
 RECORD = Record("pastforward compare copy --lengths 8 12", GRID, SOURCES)
 
 
-def finish(folder, nats, way, length):
-    teacher = None if way == "bptt" else {"nats": 0.25}
+def finish(folder, nats, strategy, length):
+    teacher = None if strategy == "bptt" else {"nats": 0.25}
     stages = [{"lr": 0.5}, {"lr": 0.25}]
     facts = {
         "seconds": 8.0, "tokens": 64, "steps": 4, "calls": 32, "parameters": 1234,
@@ -45,7 +45,7 @@ def finish(folder, nats, way, length):
     }  # fmt: skip
     evaluation = {
         "student": {"nats": nats, "accuracy": 1 / (1 + nats)}, "teacher": teacher,
-        "floors": {"uniform": 2.0794, "unigram": 2.0794},
+        "references": {"uniform": 2.0794, "unigram": 2.0794},
     }  # fmt: skip
     begin(folder)
     folder.evaluation.write_text(json.dumps({"evaluation": evaluation, "facts": facts}))
@@ -67,7 +67,7 @@ def root(tmp_path):
     trials = GRID.trials()
     for nats, trial in zip((0.5, 1.5, 0.75, 0.25), trials[:4], strict=True):
         length = int(trial.setting.task.partition(":")[2])
-        finish(folder_of(root, GRID, trial), nats, trial.setting.way, length)
+        finish(folder_of(root, GRID, trial), nats, trial.setting.strategy, length)
     finish(folder_of(root, GRID, trials[4]), 1.0, "bptt", 8)
     begin(folder_of(root, GRID, trials[5]))
     folder_of(root, GRID, trials[5]).failure.write_text('{"error": "\'dynamics\' is nan"}')
@@ -109,7 +109,7 @@ def test_results_are_whole_json(root):
     assert found["command"] == RECORD.command
     assert len(found["rows"]) == 12
     wanted = {
-        "task", "T", "cell", "way", "seed", "lr", "nats", "accuracy", "teacher_nats", "floors",
+        "task", "T", "cell", "strategy", "seed", "lr", "nats", "accuracy", "teacher_nats", "references",
         "seconds", "tokens", "steps", "calls", "parameters", "hardware", "threads", "date",
         "command", "state",
     }  # fmt: skip
@@ -142,7 +142,7 @@ def test_seeds_are_taken_together(root):
 
 
 def test_nothing_is_best_where_nothing_is_finished():
-    rows = [Row("a", "mlp", way, 0, "not begun", "f", "c") for way in ("bptt", "smt")]
+    rows = [Row("a", "mlp", strategy, 0, "not begun", "f", "c") for strategy in ("bptt", "smt")]
     lines = aggregate(rows)
     assert len(lines) == 2
     assert best_of(lines) == set()

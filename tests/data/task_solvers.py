@@ -109,7 +109,7 @@ def entropy(chances: list[float]) -> float:
     return -sum(p * log(p) for p in chances if p)
 
 
-def held(task, prefix: list[int], place: int, said: int) -> int:
+def state_entropy(task, prefix: list[int], place: int, said: int) -> int:
     """s_place from when it is read until it is said, both counted from 1; V otherwise."""
     return prefix[place - 1] if place <= len(prefix) <= said else task.symbols
 
@@ -118,7 +118,9 @@ def copy_states(task, prefix, said) -> dict[str, int]:
     half = task.length // 2
     due = SOLVERS[task.family](task, prefix)
     places = {"first": 1, "middle": half // 2 + 1, "last": half}
-    found = {name: held(task, prefix, place, said(place)) for name, place in places.items()}
+    found = {
+        name: state_entropy(task, prefix, place, said(place)) for name, place in places.items()
+    }
     return found | {"due": task.symbols if due is None else due}
 
 

@@ -9,15 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from pastforward.data import (
-    SeriesSource,
-    codec_from_json,
-    codec_to_json,
-    image_source,
-    open_source,
-    text_source,
-)
-from pastforward.types import Batch, Tokens, UsageError
+from pastforward.data.codec import codec_from_json, codec_to_json
+from pastforward.data.images import image_source
+from pastforward.data.opening import open_source
+from pastforward.data.series import SeriesSource
+from pastforward.data.text_files import text_source
+from pastforward.errors import UsageError
+from pastforward.types import Batch, Tokens
 
 RNG = np.random.default_rng(0)
 PROSE = "".join(RNG.choice(list("abcdé \n"), 3000))
@@ -99,16 +97,18 @@ def test_held_out_refuses_other_splits(source):
 
 
 def test_floors_by_brute_force(source):
-    floors = source.floors()
+    references = source.references()
     test = list(source.held_out("test", 64, 10**9))
     y, mask = torch.cat([b.y for b in test]), torch.cat([b.mask for b in test])
-    if "gaussian" in floors:
+    if "gaussian" in references:
         # Training rows are standardised, so the Gaussian is the standard one.
         normal = torch.distributions.Normal(0.0, 1.0)
-        assert floors["gaussian"] == pytest.approx(-normal.log_prob(y).sum(-1).mean().item(), 1e-5)
+        assert references["gaussian"] == pytest.approx(
+            -normal.log_prob(y).sum(-1).mean().item(), 1e-5
+        )
         return
     size = source.signature.outputs.size
-    assert floors["uniform"] == pytest.approx(math.log(size))
+    assert references["uniform"] == pytest.approx(math.log(size))
     counts = np.zeros(size)
     for index in range(60):
         batch = source.batch(1, index, 64)
@@ -116,8 +116,12 @@ def test_floors_by_brute_force(source):
     # Sampled frequencies stand for those of the whole split, hence the tolerance.
     smoothed = counts / counts.sum() * training_outputs(source) + 1
     losses = -np.log(smoothed / smoothed.sum())[y[mask].numpy()]
-    assert floors["unigram"] == pytest.approx(losses.mean(), abs=0.02)
-    assert 0.0 <= floors.get("best", 0.0) <= min(floors["uniform"], floors["unigram"]) + 1e-12
+    assert references["unigram"] == pytest.approx(losses.mean(), abs=0.02)
+    assert (
+        0.0
+        <= references.get("best", 0.0)
+        <= min(references["uniform"], references["unigram"]) + 1e-12
+    )
 
 
 def training_outputs(source) -> float:

@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 
 from pastforward.config import DataConfig
-from pastforward.data import PixelCodec, image_source, open_data, open_source
-from pastforward.types import Tokens, UsageError
+from pastforward.data.codec import PixelCodec
+from pastforward.data.images import image_source
+from pastforward.data.opening import open_data, open_source
+from pastforward.errors import UsageError
+from pastforward.types import Tokens
 
 RNG = np.random.default_rng(0)
 

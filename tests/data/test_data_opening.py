@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from pastforward.config import DataConfig
-from pastforward.data import codec_from_json, open_data, open_source
-from pastforward.types import UsageError
+from pastforward.data.codec import codec_from_json
+from pastforward.data.opening import open_data, open_source
+from pastforward.errors import UsageError
 
 
 class FakeColumns(dict):
@@ -112,7 +113,7 @@ def test_mnist():
     assert source.signature.length == 196
     assert source.describe()["sequences"] == {"train": 54000, "valid": 6000, "test": 10000}
     assert source.batch(0, 3, 8).y.max() == 15
-    assert source.floors()["unigram"] < source.floors()["uniform"]
+    assert source.references()["unigram"] < source.references()["uniform"]
 
 
 def test_tinystories():

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from pastforward.config import DataConfig
-from pastforward.data import SeriesSource, open_data, open_source
-from pastforward.types import UsageError, Vectors
+from pastforward.data.opening import open_data, open_source
+from pastforward.data.series import SeriesSource
+from pastforward.errors import UsageError
+from pastforward.types import Vectors
 
 VALUES = np.random.default_rng(0).normal([5.0, -2.0, 100.0], [1.0, 3.0, 20.0], (800, 3))
 
@@ -25,11 +27,11 @@ def test_rows_by_brute_force(path):
     x, y, mask = source.batch(0, 0, 50)
     assert mask.all()
     assert mask.shape == (50, 10)
-    for past, future in zip(x.numpy(), y.numpy(), strict=True):
-        rows = source.codec.decode(np.concatenate([past[:1], future]))
+    for history, future in zip(x.numpy(), y.numpy(), strict=True):
+        rows = source.codec.decode(np.concatenate([history[:1], future]))
         start = int(np.abs(VALUES - rows[0]).sum(1).argmin())
         assert start + 10 < 720
-        np.testing.assert_allclose(past[1:], future[:-1])
+        np.testing.assert_allclose(history[1:], future[:-1])
         np.testing.assert_allclose(rows, VALUES[start : start + 11], rtol=1e-4, atol=1e-4)
 
 
@@ -46,7 +48,7 @@ def test_gaussian_floor_by_brute_force(path):
     train, test = VALUES[:720], VALUES[760 + 1 : 760 + 40]
     mean, std = train.mean(0), train.std(0)
     density = np.exp(-0.5 * ((test - mean) / std) ** 2) / np.sqrt(2 * np.pi)
-    assert source.floors() == {"gaussian": pytest.approx(-np.log(density).sum(1).mean())}
+    assert source.references() == {"gaussian": pytest.approx(-np.log(density).sum(1).mean())}
 
 
 def test_columns_are_chosen_by_name_and_order(path):

@@ -8,9 +8,11 @@ import pytest
 import torch
 from task_solvers import SOLVERS, STATES, distribution, entropy, solve
 
-from pastforward.data import TASKS, open_source
-from pastforward.data.tasks import axes
-from pastforward.types import Tokens, UsageError
+from pastforward.data.opening import open_source
+from pastforward.data.tasks.base import axes
+from pastforward.data.tasks.naming import TASKS
+from pastforward.errors import UsageError
+from pastforward.types import Tokens
 
 NAMES = [
     "copy:4", "copy:14", "copy:12,symbols=3", "reversed_copy:4", "reversed_copy:14",
@@ -74,9 +76,9 @@ def test_sampled_outputs_follow_their_distribution(name):
     assert errors.max() < 5
     surprise = -chances[seen.bool()].log()
     error = surprise.std() / len(surprise) ** 0.5
-    assert abs(surprise.mean() - source.floors()["best"]) < 4 * error
+    assert abs(surprise.mean() - source.references()["best"]) < 4 * error
     wrong = -chances.flip(2)[seen.bool()].clamp(min=1e-3).log()
-    assert wrong.mean() - source.floors()["best"] > 10 * error
+    assert wrong.mean() - source.references()["best"] > 10 * error
 
 
 class Listing:
@@ -111,7 +113,7 @@ def test_best_loss_by_enumeration(name, axes):
     losses = [
         entropy(distribution(task, row[:t])) for row in rows for t in range(1, task.length + 1)
     ]
-    assert source.floors()["best"] == pytest.approx(np.mean(losses), abs=1e-12)
+    assert source.references()["best"] == pytest.approx(np.mean(losses), abs=1e-12)
 
 
 @pytest.mark.parametrize("name", ["s5:6,elements=2", "s5:5,every=2,elements=3", "s5:2,elements=40"])
@@ -123,9 +125,9 @@ def test_unigram_of_products_by_enumeration(name):
         answers = [solve(task, list(row[:t])) for t in range(1, task.length + 1)]
         np.add.at(counts, [answer for answer in answers if answer is not None], 1)
     chances = (counts / counts.sum()).tolist()
-    floors = source.floors()
-    assert floors["unigram"] == pytest.approx(entropy(chances), abs=1e-12)
-    assert floors["uniform"] == pytest.approx(log(120))
+    references = source.references()
+    assert references["unigram"] == pytest.approx(entropy(chances), abs=1e-12)
+    assert references["uniform"] == pytest.approx(log(120))
 
 
 @pytest.mark.parametrize("name", ["modular:5,modulus=6,every=2", "modular:4,modulus=4,every=2"])
@@ -140,9 +142,9 @@ def test_values_stay_equally_likely(name):
 
 @pytest.mark.parametrize("name", CERTAIN)
 def test_nothing_is_left_to_chance_where_outputs_are_certain(name):
-    floors = open_source(name).floors()
-    assert floors["best"] == 0.0
-    assert floors["unigram"] <= floors["uniform"] + 1e-12
+    references = open_source(name).references()
+    assert references["best"] == 0.0
+    assert references["unigram"] <= references["uniform"] + 1e-12
 
 
 def test_alphabets():
@@ -168,11 +170,11 @@ def test_alphabets():
 def test_held_out_sequences_never_occur_in_training(name):
     source = open_source(name)
     rows = {tuple(r) for i in range(20) for r in source.batch(0, i, 64).x.tolist()}
-    held = [
+    state_entropy = [
         tuple(r) for s in ("valid", "test") for r in next(source.held_out(s, 99, 99)).x.tolist()
     ]
-    assert len(set(held)) == len(held) == 198
-    assert rows.isdisjoint(held)
+    assert len(set(state_entropy)) == len(state_entropy) == 198
+    assert rows.isdisjoint(state_entropy)
 
 
 @pytest.mark.parametrize("family", TASKS)

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pastforward.config import DataConfig
-from pastforward.data import TextCodec, open_data, open_source, text_source
-from pastforward.data.text_files import open_text
-from pastforward.types import UsageError
+from pastforward.data.codec import TextCodec
+from pastforward.data.opening import open_data, open_source
+from pastforward.data.text_files import open_text, text_source
+from pastforward.errors import UsageError
 
 # No stretch of five numbers occurs twice, so a window tells its place.
 COUNTED = " ".join(f"{i:04d}" for i in range(600))
@@ -32,8 +33,8 @@ def test_training_windows_by_brute_force(path):
     for index in range(30):
         x, y, mask = source.batch(0, index, 64)
         assert mask.all()
-        for past, future in zip(shown(source, x), shown(source, y), strict=True):
-            start = train.index(past)
+        for history, future in zip(shown(source, x), shown(source, y), strict=True):
+            start = train.index(history)
             starts.add(start)
             assert future == train[start + 1 : start + 26]
     assert min(starts) < 20
@@ -66,7 +67,7 @@ def test_unigram_floor_exactly():
     p = {"a": 28 / 39, "b": 10 / 39, "c": 1 / 39}
     # The test split holds two windows, with targets b b and c b.
     expected = -sum(math.log(p[c]) for c in "bbcb") / 4
-    assert source.floors() == pytest.approx({"uniform": math.log(3), "unigram": expected})
+    assert source.references() == pytest.approx({"uniform": math.log(3), "unigram": expected})
 
 
 def test_units(path):

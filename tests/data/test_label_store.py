@@ -12,22 +12,18 @@ from tiny import student, teacher
 
 from pastforward.config import Budget, DataConfig, DMTConfig, FitConfig, RunConfig, SMTConfig, Stage
 from pastforward.config import StudentConfig as Sizes
-from pastforward.data import SeriesSource, open_source
-from pastforward.labels import (
-    LabelJob,
-    LabelStore,
-    StoreFacts,
-    begin,
-    kept,
-    open_labels,
-    sequence_bytes,
-    write_chunks,
-)
-from pastforward.labels.facts import chunk_name, read_store
-from pastforward.methods import FrozenSMT, UnrollDMT, WindowDMT
-from pastforward.oracle import StoredLabels
-from pastforward.training import check, fit
-from pastforward.types import Batch, UsageError
+from pastforward.data.opening import open_source
+from pastforward.data.series import SeriesSource
+from pastforward.errors import UsageError
+from pastforward.methods.dmt import UnrollDMT, WindowDMT
+from pastforward.methods.smt import FrozenSMT
+from pastforward.teacher.store.facts import StoreFacts, chunk_name, read_store
+from pastforward.teacher.store.reading import LabelStore, open_labels
+from pastforward.teacher.store.writing import LabelJob, begin, kept, sequence_bytes, write_chunks
+from pastforward.teacher.target_source import StoredTargets
+from pastforward.training.check import check
+from pastforward.training.loop import fit
+from pastforward.types import Batch
 
 WALK = np.random.default_rng(0).normal(3, 2, (900, 2)).cumsum(0)
 SOURCES = {
@@ -55,7 +51,7 @@ def new_job(folder, name="copy:8", dtype="float16", kind=torch.float32) -> Label
         run="runs/one", teacher="0" * 64, config=config, signature=source.signature,
         memory=own.memory, hidden=16, sequences=23, chunk=5, dtype=dtype,
     )  # fmt: skip
-    return LabelJob(folder, facts, source, guide.labels, guide.decoder.readout)
+    return LabelJob(folder, facts, source, guide.targets, guide.decoder.readout)
 
 
 def written(job: LabelJob) -> LabelStore:
@@ -88,12 +84,12 @@ def test_a_store_holds_the_source_s_batches_and_their_labels(name, tmp_path):
         count = 3 if number == 4 else 5
         for part, whole in zip(found[:3], expected, strict=True):
             assert torch.equal(part, whole[:count])
-        assert found.labels.dtype == torch.float16
+        assert found.targets.dtype == torch.float16
         labels = job.label(expected.x)[:count]
-        assert found.labels.shape == labels.shape == (count, 9, 2, 4)
+        assert found.targets.shape == labels.shape == (count, 9, 2, 4)
         # Half an ulp; below the least normal number of half precision an absolute one.
-        torch.testing.assert_close(found.labels.float(), labels, rtol=2.0**-11, atol=2.0**-25)
-        assert not torch.equal(found.labels.float(), labels)
+        torch.testing.assert_close(found.targets.float(), labels, rtol=2.0**-11, atol=2.0**-25)
+        assert not torch.equal(found.targets.float(), labels)
 
 
 def test_the_readout_is_the_teacher_s(store):
@@ -116,18 +112,18 @@ def test_batches_are_pure_and_an_epoch_reads_every_sequence_once(store, size):
         for a, b in zip(store.batch(1, index, size), fresh.batch(1, index, size), strict=True):
             assert len(a) == size
             assert torch.equal(a, b)
-    rows = torch.cat([store.batch(1, i, size).labels for i in range(-(-46 // size))]).flatten(1)
-    every = torch.cat([store.chunk(n).labels for n in store.facts.chunks]).flatten(1)
+    rows = torch.cat([store.batch(1, i, size).targets for i in range(-(-46 // size))]).flatten(1)
+    every = torch.cat([store.chunk(n).targets for n in store.facts.chunks]).flatten(1)
     for epoch in (rows[:23], rows[23:46]):
         assert torch.equal(*(r[np.lexsort(r.T.numpy())] for r in (epoch, every)))
     assert not torch.equal(rows[:23], rows[23:46])
-    assert not torch.equal(store.batch(2, 0, 23).labels, store.batch(1, 0, 23).labels)
+    assert not torch.equal(store.batch(2, 0, 23).targets, store.batch(1, 0, 23).targets)
 
 
 def test_batches_keep_what_belongs_together(store):
     job = new_job(store.folder)
     batch = store.batch(0, 1, 16)
-    torch.testing.assert_close(batch.labels.float(), job.label(batch.x), rtol=2e-3, atol=1e-6)
+    torch.testing.assert_close(batch.targets.float(), job.label(batch.x), rtol=2e-3, atol=1e-6)
 
 
 def test_only_the_chunks_asked_for_are_read(store):
@@ -138,11 +134,13 @@ def test_only_the_chunks_asked_for_are_read(store):
 
 
 # Stored labels are visited once, so their teacher's must be, too.
-DMT = DMTConfig(window=3, own=0.5, visits=1, distil=0.5)
+DMT = DMTConfig(window=3, on_policy_fraction=0.5, replay_steps=1, distill=0.5)
 METHODS = {
-    "smt": lambda own, oracle: FrozenSMT(own, oracle, SMTConfig(transitions=5, noise=0.1)),
-    "windows": lambda own, oracle: WindowDMT(own, oracle, DMT),
-    "unroll": lambda own, oracle: UnrollDMT(own, oracle, DMT),
+    "smt": lambda own, target_source: FrozenSMT(
+        own, target_source, SMTConfig(transitions=5, noise=0.1)
+    ),
+    "windows": lambda own, target_source: WindowDMT(own, target_source, DMT),
+    "unroll": lambda own, target_source: UnrollDMT(own, target_source, DMT),
 }
 
 
@@ -170,14 +168,14 @@ def test_the_store_trains_as_the_teacher_does(name, dtype, kind, tolerance, tmp_
     store = written(job)
     guide = job.label.__self__
     losses, weights = [], []
-    for oracle, batches in (
+    for target_source, batches in (
         (guide, Unlabelled(store)),
-        (StoredLabels(store.readout().to(kind)), store),
+        (StoredTargets(store.readout().to(kind)), store),
     ):
         own, seen = student(job.facts.signature).to(kind), []
         config = FitConfig(batch=4, warmup=1, compile="off")
         fit(
-            METHODS[name](own, oracle), batches, 1e-2, Budget(steps=4), config,
+            METHODS[name](own, target_source), batches, 1e-2, Budget(steps=4), config,
             lambda _, terms, seen=seen: seen.append([terms["loss"], terms["gradient"]]),
         )  # fmt: skip
         losses.append(seen)
@@ -347,7 +345,7 @@ STAGE = Stage("smt-frozen", 1.0, 1e-3)
     ],
 )
 def test_sizes_come_from_the_store(sizes, says, store):
-    config = replace(store.facts.config, student=sizes, labels="L", stages=(STAGE,))
+    config = replace(store.facts.config, student=sizes, label_store="L", stages=(STAGE,))
     with pytest.raises(UsageError, match=says):
         check(config, SOURCES["copy:8"](), store.facts)
     fitting = replace(config, student=Sizes("gru", 2, 4))
@@ -360,6 +358,6 @@ def test_sizes_come_from_the_store(sizes, says, store):
 
 def test_an_lstm_needs_two_slots(store):
     facts = replace(store.facts, memory=replace(store.facts.memory, slots=3))
-    config = replace(facts.config, student=Sizes("lstm", 3, 4), labels="L", stages=(STAGE,))
+    config = replace(facts.config, student=Sizes("lstm", 3, 4), label_store="L", stages=(STAGE,))
     with pytest.raises(UsageError, match=r"LSTM packs h and c into K = 2 slots, but .* K = 3"):
         check(config, SOURCES["copy:8"](), facts)

@@ -11,14 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pastforward.cells import Cell
-from pastforward.data import Source
+from pastforward.analysis.checks import CHECKS, examine
+from pastforward.analysis.checks.context import CheckContext, History
+from pastforward.analysis.checks.result import CheckResult
+from pastforward.cells.base import Cell
 from pastforward.data.codec import SymbolCodec
-from pastforward.decoder import Decoder
-from pastforward.doctor import CHECKS, Finding, Past, Patient, examine
-from pastforward.encoder import Encoder
+from pastforward.data.source import Source
 from pastforward.student import Student
-from pastforward.teacher import Teacher
+from pastforward.teacher.decoder import Decoder
+from pastforward.teacher.encoders.base import Encoder
+from pastforward.teacher.teacher import Teacher
 from pastforward.types import Batch, MemoryShape, Signature, Tokens
 
 SYMBOLS, DELAY, LENGTH = 4, 2, 12
@@ -38,13 +40,13 @@ class Delay(Source):
     """y_t = x_{t - delay}; `train` sequences are those that there are, endless without it."""
 
     def __init__(
-        self, delay: int = DELAY, floors: dict[str, float] | None = None,
+        self, delay: int = DELAY, references: dict[str, float] | None = None,
         known: bool = False, noise: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__("delay", SIGNATURE, SymbolCodec(SYMBOLS))
         self.delay, self.known, self.noise = delay, known, noise
         chance = math.log(SYMBOLS)
-        self.given = {"uniform": chance, "best": 0.0} if floors is None else floors
+        self.given = {"uniform": chance, "best": 0.0} if references is None else references
 
     def batch(self, seed, index, size):
         return self.drawn(1000 + index, size)
@@ -65,7 +67,7 @@ class Delay(Source):
         mask = torch.arange(LENGTH).expand(size, -1) >= self.delay
         return Batch(x, y, mask.clone())
 
-    def floors(self):
+    def references(self):
         return self.given
 
     def describe(self):
@@ -119,7 +121,7 @@ class Exact(Encoder):
         super().__init__()
         self.change, self.embed = change, OneHot()
 
-    def labels(self, x):
+    def targets(self, x):
         memories = [torch.zeros(len(x), SHAPE.slots, SHAPE.width)]
         for e in self.embed(x).unbind(1):
             memories.append(register(memories[-1], e))
@@ -129,7 +131,7 @@ class Exact(Encoder):
         raise NotImplementedError
 
     def empty(self, x):
-        return self.labels(x[:1, :0])
+        return self.targets(x[:1, :0])
 
 
 class Future(Decoder):
@@ -163,13 +165,13 @@ def teacher(encoder: Encoder | None = None, decoder: Decoder | None = None) -> T
 
 def examined(
     own: Student | None = None, taught: Teacher | None = None, source: Source | None = None,
-    past: Past | None = None,
-) -> dict[str, Finding]:  # fmt: skip
+    history: History | None = None,
+) -> dict[str, CheckResult]:  # fmt: skip
     """Findings by check; what is not given is healthy."""
-    patient = Patient(own or student(), taught or teacher(), source or Delay(), past)
-    return {finding.check: finding for finding in examine(patient)}
+    context = CheckContext(own or student(), taught or teacher(), source or Delay(), history)
+    return {result.check: result for result in examine(context)}
 
 
-def wrong(found: dict[str, Finding]) -> set[str]:
+def wrong(found: dict[str, CheckResult]) -> set[str]:
     assert found.keys() == CHECKS.keys()
-    return {name for name, finding in found.items() if finding.level in ("failed", "warning")}
+    return {name for name, result in found.items() if result.level in ("failed", "warning")}

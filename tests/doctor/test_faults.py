@@ -20,11 +20,11 @@ from patients import (
 from torch import nn
 
 import pastforward as pf
+from pastforward.analysis.checks import CHECKS
+from pastforward.analysis.checks.context import CheckContext, History
+from pastforward.analysis.checks.result import CheckResult, above
 from pastforward.config import RunConfig, SMTConfig
-from pastforward.doctor import CHECKS, Finding, Past
-from pastforward.doctor.finding import above
-from pastforward.doctor.patient import Patient
-from pastforward.doctor.table import verdict
+from pastforward.report.checks_table import verdict
 
 
 def flipped(logits):
@@ -39,10 +39,10 @@ def flat(logits):
 def test_the_healthy_pair_has_no_fault():
     found = examined()
     assert wrong(found) == set()
-    skipped = {name for name, finding in found.items() if finding.level == "skipped"}
+    skipped = {name for name, result in found.items() if result.level == "skipped"}
     assert skipped == {"run finished", "learning was over"}
     assert found["student beats floor"].figures["nats"] == pytest.approx(0.0536, abs=1e-3)
-    assert not any(finding.cause or finding.advice for finding in found.values())
+    assert not any(result.cause or result.advice for result in found.values())
 
 
 def test_without_a_teacher_its_checks_are_skipped():
@@ -57,10 +57,10 @@ def test_every_fault_says_cause_and_way_out():
     found = examined(student(readout=Oldest(flat)), source=Delay(known=True))
     bad = [f for f in found.values() if f.level in ("warning", "failed")]
     assert len(bad) >= 3
-    for finding in bad:
-        assert finding.cause
-        assert finding.advice
-        assert any(character.isdigit() for character in finding.measured)
+    for result in bad:
+        assert result.cause
+        assert result.advice
+        assert any(character.isdigit() for character in result.measured)
 
 
 @pytest.mark.parametrize(("size", "level"), [(1e-6, "ok"), (1e-2, "failed"), (0.5, "failed")])
@@ -74,7 +74,7 @@ def test_student_that_sees_the_next_input(size, level):
 
 @pytest.mark.parametrize(("size", "level"), [(1e-6, "ok"), (1e-2, "failed"), (0.5, "failed")])
 def test_encoder_without_a_causal_mask(size, level):
-    sees_all = Exact(lambda labels: labels + size * labels.mean(1, keepdim=True))
+    sees_all = Exact(lambda targets: targets + size * targets.mean(1, keepdim=True))
     found = examined(taught=teacher(encoder=sees_all))
     assert found["labels: no future"].level == level
     assert found["student: no future"].level == "ok"
@@ -87,10 +87,10 @@ def test_real_encoder_whose_mask_is_taken_away():
     taught = pf.build_teacher(config, what, patients.SHAPE)
     names = ("labels: no future", "decoder: no future")
     assert [examined(taught=taught)[name].level for name in names] == ["ok", "ok"]
-    taught.encoder.tower.blocks[0].attention.causal = False  # type: ignore[union-attr]
+    taught.encoder.transformer.blocks[0].attention.causal = False  # type: ignore[union-attr]
     assert [examined(taught=taught)[name].level for name in names] == ["failed", "ok"]
-    taught.encoder.tower.blocks[0].attention.causal = True  # type: ignore[union-attr]
-    taught.decoder.tower.blocks[0].attention.causal = False  # type: ignore[union-attr]
+    taught.encoder.transformer.blocks[0].attention.causal = True  # type: ignore[union-attr]
+    taught.decoder.transformer.blocks[0].attention.causal = False  # type: ignore[union-attr]
     assert [examined(taught=taught)[name].level for name in names] == ["ok", "failed"]
 
 
@@ -113,7 +113,7 @@ def test_targets_among_vectors_and_where_little_changes():
     def level(x, y):
         source = Delay()
         source.held_out = lambda split, size, limit: iter([pf.Batch(x, y, mask)])
-        return CHECKS["targets not given"](Patient(student(), None, source)).level
+        return CHECKS["targets not given"](CheckContext(student(), None, source)).level
 
     assert level(x, x) == "failed"
     assert level(x, x.roll(-1, 1)) == "ok"
@@ -138,9 +138,9 @@ def test_held_out_data_that_was_trained_on():
 
 def test_loss_below_the_best_possible():
     for best, level in ((0.0, "ok"), (0.05, "ok"), (0.06, "failed")):
-        found = examined(source=Delay(floors={"uniform": math.log(4), "best": best}))
+        found = examined(source=Delay(references={"uniform": math.log(4), "best": best}))
         assert found["not too good"].level == level
-    found = examined(source=Delay(floors={"uniform": 1.4}))
+    found = examined(source=Delay(references={"uniform": 1.4}))
     assert found["not too good"].level == "skipped"
 
 
@@ -185,19 +185,19 @@ def test_decoder_that_ignores_its_memory():
 
 def test_decoder_that_was_not_trained_on_futures_is_not_asked():
     for smt in (SMTConfig(decoding=0.0), SMTConfig(future=1)):
-        past = Past(config=RunConfig(smt=smt))
-        assert examined(past=past)["decoder uses memory"].level == "skipped"
-    past = Past(config=RunConfig(smt=SMTConfig(future=3)))
-    assert examined(past=past)["decoder uses memory"].level == "ok"
+        history = History(config=RunConfig(smt=smt))
+        assert examined(history=history)["decoder uses memory"].level == "skipped"
+    history = History(config=RunConfig(smt=SMTConfig(future=3)))
+    assert examined(history=history)["decoder uses memory"].level == "ok"
 
 
-def clock(labels):
+def clock(targets):
     """Changes with t, and is the same for all sequences."""
-    return labels[:1].expand_as(labels)
+    return targets[:1].expand_as(targets)
 
 
-def nearly_a_clock(labels):
-    return clock(labels) + 0.15 * labels
+def nearly_a_clock(targets):
+    return clock(targets) + 0.15 * targets
 
 
 @pytest.mark.parametrize(
@@ -218,10 +218,10 @@ def test_memories_that_are_alike():
 
 
 def test_a_memory_of_one_number_is_a_warning():
-    def line(labels):
+    def line(targets):
         """Along one direction, by whether the last input is even."""
-        sign = labels[:, :, :1, :2].sum(-1, keepdim=True) - 1.0
-        return sign * torch.ones_like(labels)
+        sign = targets[:, :, :1, :2].sum(-1, keepdim=True) - 1.0
+        return sign * torch.ones_like(targets)
 
     found = examined(taught=teacher(encoder=Exact(line)))["labels spread"]
     assert found.level == "warning"
@@ -277,7 +277,7 @@ def test_small_steps_whose_errors_compound():
 
 
 def test_drift_that_does_no_harm_is_no_fault():
-    turned = Exact(lambda labels: labels.roll(1, -1))
+    turned = Exact(lambda targets: targets.roll(1, -1))
     # Labels in another order of symbols: memories are far off, outputs are right.
     found = examined(student(), teacher(turned, Future(readout=Oldest(lambda m: m.roll(-1, -1)))))
     assert found["compounding"].figures["drift"] > 0.5
@@ -347,25 +347,25 @@ def test_weights_that_are_not_finite():
     }  # fmt: skip
 
 
-def looks(*valid: float) -> Past:
-    return Past(rows=[{"step": i, "valid": nats} for i, nats in enumerate(valid)])
+def looks(*valid: float) -> History:
+    return History(rows=[{"step": i, "valid": nats} for i, nats in enumerate(valid)])
 
 
 def test_learning_that_was_not_over():
     falling = [1.3, 1.2, 1.1, 1.0, 0.9, 0.8, 0.7, 0.6]
-    found = examined(past=looks(*falling))["learning was over"]
+    found = examined(history=looks(*falling))["learning was over"]
     assert found.level == "warning"
     assert "train longer" in found.advice
-    assert examined(past=looks(1.3, 0.9, 0.7, *[0.6] * 6))["learning was over"].level == "ok"
-    found = examined(past=looks(1.3, 0.9, 0.7, *[0.6] * 6, 0.8))["learning was over"]
+    assert examined(history=looks(1.3, 0.9, 0.7, *[0.6] * 6))["learning was over"].level == "ok"
+    found = examined(history=looks(1.3, 0.9, 0.7, *[0.6] * 6, 0.8))["learning was over"]
     assert found.level == "warning"
     assert "better in between" in found.cause
-    assert examined(past=looks(1.3, 0.6))["learning was over"].level == "skipped"
+    assert examined(history=looks(1.3, 0.6))["learning was over"].level == "skipped"
 
 
 def test_run_that_was_stopped():
-    assert examined(past=Past(finished=True))["run finished"].level == "ok"
-    assert examined(past=Past(finished=False))["run finished"].level == "warning"
+    assert examined(history=History(finished=True))["run finished"].level == "ok"
+    assert examined(history=History(finished=False))["run finished"].level == "warning"
 
 
 def test_levels_at_their_thresholds():
@@ -377,7 +377,7 @@ def test_levels_at_their_thresholds():
 
 def test_verdict_is_the_worst():
     def of(*levels):
-        return verdict([Finding(level, "") for level in levels])
+        return verdict([CheckResult(level, "") for level in levels])
 
     level = {name: type(above(0, 1, 2))(name) for name in ("ok", "warning", "failed", "skipped")}
     assert of(level["skipped"]) == "ok"

@@ -5,17 +5,19 @@ import pytest
 import torch
 from torch import nn
 
+from pastforward.analysis.collapse import CollapseMeter, effective_rank
+from pastforward.analysis.drift import DriftMeter
+from pastforward.analysis.evaluate import evaluate, quick_loss
+from pastforward.baselines import build_network
+from pastforward.baselines.attention import build_transformer
 from pastforward.config import StudentConfig, TeacherConfig
-from pastforward.data import Source
 from pastforward.data.codec import SymbolCodec
-from pastforward.evaluation import effective_rank, evaluate, quick_loss
-from pastforward.evaluation.collapse import CollapseMeter
-from pastforward.evaluation.drift import DriftMeter
-from pastforward.peers import build_network, build_transformer
+from pastforward.data.source import Source
+from pastforward.errors import UsageError
 from pastforward.rollout import rollout
 from pastforward.student import Student, build_student
-from pastforward.teacher import build_teacher
-from pastforward.types import Batch, MemoryShape, Signature, Tokens, UsageError, Vectors
+from pastforward.teacher.teacher import build_teacher
+from pastforward.types import Batch, MemoryShape, Signature, Tokens, Vectors
 
 LENGTH, COUNT = 6, 7
 
@@ -32,7 +34,7 @@ class Fixed(Source):
         for i in range(0, min(limit, len(self.whole.x)), size):
             yield Batch(*(part[i : min(i + size, limit)] for part in self.whole))
 
-    def floors(self):
+    def references(self):
         return {"uniform": math.log(4)}
 
     def describe(self):
@@ -119,7 +121,7 @@ def test_losses_by_brute_force(setting, size):
     check(found.teacher, loops(taught, batch, kind), kind)
     assert found.outputs == expected["outputs"]
     assert found.sequences == COUNT
-    assert found.floors == {"uniform": math.log(4)}
+    assert found.references == {"uniform": math.log(4)}
     batches = source.held_out("valid", size, COUNT)
     assert quick_loss(student, batches) == pytest.approx(expected["nats"], rel=1e-5)
 
@@ -130,18 +132,18 @@ def test_a_peer_and_a_transformer_by_brute_force(setting):
     _, _, source = setting
     kind, batch = source.signature.outputs, source.whole
     config = StudentConfig("mingru", slots=2, width=4, embed=3)
-    peer = build_network(config, source.signature)
-    guide = build_transformer(TeacherConfig(width=8, heads=2, distil_depth=1), source.signature)
+    baseline = build_network(config, source.signature)
+    guide = build_transformer(TeacherConfig(width=8, heads=2, distill_depth=1), source.signature)
 
     def read(network):
         return lambda b, t: network.predict(batch.x[b : b + 1, : t + 1])[0, t]
 
-    found = evaluate(peer, guide, source, size=3)
-    expected = loops(read(peer), batch, kind)
+    found = evaluate(baseline, guide, source, size=3)
+    expected = loops(read(baseline), batch, kind)
     check(found.student, expected, kind)
     assert found.teacher is not None
     check(found.teacher, loops(read(guide), batch, kind), kind)
-    assert quick_loss(peer, source.held_out("valid", 3, COUNT)) == pytest.approx(
+    assert quick_loss(baseline, source.held_out("valid", 3, COUNT)) == pytest.approx(
         expected["nats"], rel=1e-5
     )
     assert (found.drift, found.collapse) == (None, {})
@@ -151,7 +153,7 @@ def test_a_peer_and_a_transformer_by_brute_force(setting):
 @torch.no_grad()
 def test_a_student_beside_a_transformer_has_memories_and_no_labels(setting):
     student, _, source = setting
-    guide = build_transformer(TeacherConfig(width=8, heads=2, distil_depth=1), source.signature)
+    guide = build_transformer(TeacherConfig(width=8, heads=2, distill_depth=1), source.signature)
     found = evaluate(student, guide, source)
     assert found.drift is None
     assert found.collapse.keys() == {"student"}
@@ -162,8 +164,8 @@ def test_a_student_beside_a_transformer_has_memories_and_no_labels(setting):
 def test_drift_and_one_step_by_brute_force(setting):
     student, teacher, source = setting
     x = source.whole.x
-    labels = teacher.labels(x)
-    rows = labels.flatten(2).reshape(-1, 8).double()
+    targets = teacher.targets(x)
+    rows = targets.flatten(2).reshape(-1, 8).double()
     scale = float((rows - rows.mean(0)).square().mean()) + 1e-4
     slots = [
         (r - r.mean(0)).square().mean() for r in rows.unflatten(1, student.empty.shape).unbind(1)
@@ -172,11 +174,11 @@ def test_drift_and_one_step_by_brute_force(setting):
     for b in range(COUNT):
         m = student.start()
         for t in range(LENGTH + 1):
-            expected[t] += float((m - labels[b, t]).square().mean()) / COUNT
+            expected[t] += float((m - targets[b, t]).square().mean()) / COUNT
             if t < LENGTH:
                 m = student.step(m, x[b, t])
-                stepped = student.step(labels[b, t], x[b, t])
-                one_step += (stepped - labels[b, t + 1]).square().mean(-1) / (COUNT * LENGTH)
+                stepped = student.step(targets[b, t], x[b, t])
+                one_step += (stepped - targets[b, t + 1]).square().mean(-1) / (COUNT * LENGTH)
     found = evaluate(student, teacher, source, size=3).drift
     assert found is not None
     assert found.mse == pytest.approx(expected, rel=1e-4)
@@ -196,7 +198,7 @@ class Follower(nn.Module):
         self.decoder = nn.Module()
         self.decoder.readout = student.readout
 
-    def labels(self, x):
+    def targets(self, x):
         student = self.student
         return rollout(student.cell, student.start(len(x)), student.embed(x))
 
@@ -213,9 +215,9 @@ def test_no_drift_from_ones_own_rollout(setting):
 
 def test_drift_of_mean_memories_is_one():
     generator = torch.Generator().manual_seed(0)
-    labels = torch.randn(4000, 5, 2, 3, generator=generator)
+    targets = torch.randn(4000, 5, 2, 3, generator=generator)
     meter = DriftMeter(4, MemoryShape(2, 3))
-    meter.add(torch.zeros_like(labels), labels, torch.zeros_like(labels[:, 1:]))
+    meter.add(torch.zeros_like(targets), targets, torch.zeros_like(targets[:, 1:]))
     assert meter.read().relative == pytest.approx([1.0] * 5, abs=0.05)
     assert meter.read().one_step == pytest.approx(1.0, abs=0.02)
 

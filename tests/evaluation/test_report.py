@@ -9,12 +9,12 @@ import pytest
 from matplotlib.image import imread
 from rich.console import Console
 
-from pastforward.evaluation import ImageSamples, RunSummary
-from pastforward.evaluation.pictures import Curve, chart, png, save_images, svg, tile, tint
-from pastforward.evaluation.report import write_report
-from pastforward.evaluation.summary import best, cells, results
-from pastforward.evaluation.table import results_table
-from pastforward.types import UsageError
+from pastforward.analysis.samples import ImageSamples
+from pastforward.errors import UsageError
+from pastforward.report.charts import Curve, chart, png, save_images, svg, tile, tint
+from pastforward.report.run_page import write_report
+from pastforward.report.summary import RunSummary, best, cells, results
+from pastforward.report.tables import results_table
 
 
 def score(nats):
@@ -37,7 +37,7 @@ def summary(name, nats, teacher=None, samples=None, calls=0) -> RunSummary:
     evaluation = {
         "split": "test", "sequences": 3, "outputs": 9000, "student": score(nats),
         "teacher": score(teacher) if teacher else None,
-        "floors": {"uniform": 2.8332, "unigram": 2.0588},
+        "references": {"uniform": 2.8332, "unigram": 2.0588},
         "drift": drift if teacher else None, "collapse": {"student": meter},
     }  # fmt: skip
     metrics = [{"seconds": float(s), "step": s, "loss": 1.0} for s in range(9)]

@@ -6,22 +6,23 @@ import pytest
 import torch
 from tiny import signature
 
+from pastforward.baselines import BASELINES, build_network
+from pastforward.baselines.base import Baseline
 from pastforward.config import StudentConfig
-from pastforward.peers import PEERS, Peer, build_network
 
 HAS_MAMBA = importlib.util.find_spec("transformers") is not None
 NAMES = [
     pytest.param(name, marks=pytest.mark.skipif(not HAS_MAMBA, reason="needs transformers"))
     if name == "mamba2" else name
-    for name in PEERS
+    for name in BASELINES
 ]  # fmt: skip
 RECURRENT = ("s4d", "mingru")
 CONFIG = StudentConfig("s4d", slots=2, width=8, embed=8, hidden=6)
 
 
-def build(name: str, kind: str = "tokens", length: int = 7) -> Peer:
+def build(name: str, kind: str = "tokens", length: int = 7) -> Baseline:
     torch.manual_seed(0)
     config = StudentConfig(**vars(CONFIG) | {"cell": name})
-    peer = build_network(config, signature(kind, length))
-    assert isinstance(peer, Peer)
-    return peer.double()
+    baseline = build_network(config, signature(kind, length))
+    assert isinstance(baseline, Baseline)
+    return baseline.double()

@@ -7,12 +7,15 @@ import torch
 from peer_table import CONFIG, HAS_MAMBA, NAMES, RECURRENT, build
 from tiny import assert_same, gradients, seeded, sequence, signature, student
 
+from pastforward.baselines import build_network, wanted_parameters
+from pastforward.baselines.base import RecurrentBaseline
+from pastforward.baselines.mingru import scan
+from pastforward.baselines.sizing import parameters
 from pastforward.config import StudentConfig
+from pastforward.errors import UsageError
 from pastforward.outputs import parameter_count
-from pastforward.peers import RecurrentPeer, build_network, parameters, wanted_parameters
-from pastforward.peers.mingru import scan
 from pastforward.recipes import RECIPES
-from pastforward.types import Signature, Tokens, UsageError
+from pastforward.types import Signature, Tokens
 
 KINDS = ("tokens", "vectors")
 
@@ -25,9 +28,9 @@ def inputs(kind: str, length: int, count: int = 2) -> torch.Tensor:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("length", [1, 2, 7])
 def test_it_predicts_every_output_at_once(name, kind, length):
-    peer = build(name, kind)
-    found = peer.predict(inputs(kind, length))
-    assert found.shape == (2, length, parameter_count(peer.signature.outputs))
+    baseline = build(name, kind)
+    found = baseline.predict(inputs(kind, length))
+    assert found.shape == (2, length, parameter_count(baseline.signature.outputs))
     assert found.isfinite().all()
 
 
@@ -35,27 +38,27 @@ def test_it_predicts_every_output_at_once(name, kind, length):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", NAMES)
 def test_later_inputs_move_no_earlier_output(name, kind):
-    peer, x = build(name, kind), inputs(kind, 7)
+    baseline, x = build(name, kind), inputs(kind, 7)
     other = x.clone()
     other[:, 4] = (x[:, 4] + 1) % 5 if kind == "tokens" else x[:, 4] + 1.0
-    moved = (peer.predict(x) - peer.predict(other)).abs().amax((0, 2))
+    moved = (baseline.predict(x) - baseline.predict(other)).abs().amax((0, 2))
     assert float(moved[:4].max()) < 1e-12
     assert (moved[4:] > 1e-9).all()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_gradients_reach_every_parameter(name):
-    peer = build(name)
-    found = peer.predict(inputs("tokens", 7, count=6))
+    baseline = build(name)
+    found = baseline.predict(inputs("tokens", 7, count=6))
     (found * torch.randn(found.shape, generator=seeded(), dtype=found.dtype)).sum().backward()
-    silent = [n for n, p in peer.named_parameters() if p.grad is None or not p.grad.any()]
+    silent = [n for n, p in baseline.named_parameters() if p.grad is None or not p.grad.any()]
     assert not silent
 
 
-def step_by_step(peer: RecurrentPeer, x: torch.Tensor) -> torch.Tensor:
-    state, outputs = peer.start(len(x)), []
+def step_by_step(baseline: RecurrentBaseline, x: torch.Tensor) -> torch.Tensor:
+    state, outputs = baseline.start(len(x)), []
     for x_t in x.unbind(1):
-        parameters, state = peer.step(state, x_t)
+        parameters, state = baseline.step(state, x_t)
         outputs.append(parameters)
     return torch.stack(outputs, 1)
 
@@ -65,15 +68,15 @@ def step_by_step(peer: RecurrentPeer, x: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("length", [1, 2, 63, 65])
 def test_all_steps_at_once_are_one_after_the_other(name, kind, length):
     """Outputs and all gradients."""
-    peer, x = build(name, kind), inputs(kind, length)
-    found, expected = peer.predict(x), step_by_step(peer, x)
+    baseline, x = build(name, kind), inputs(kind, length)
+    found, expected = baseline.predict(x), step_by_step(baseline, x)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-11)
     weight = torch.randn(found.shape, generator=seeded(), dtype=found.dtype)
     (expected * weight).sum().backward()
-    wanted = gradients(peer)
-    peer.zero_grad(set_to_none=True)
+    wanted = gradients(baseline)
+    baseline.zero_grad(set_to_none=True)
     (found * weight).sum().backward()
-    assert_same(gradients(peer), wanted, tolerance=1e-9)
+    assert_same(gradients(baseline), wanted, tolerance=1e-9)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 63, 64, 65])
@@ -93,11 +96,11 @@ def test_a_state_space_layer_is_its_differential_equation():
     u = torch.randn(1, 5, layer.width, generator=seeded(), dtype=torch.float64)
     a = torch.complex(-torch.exp(layer.log_decay), layer.frequency).view(layer.width, -1)
     c, dt = torch.complex(*layer.read), torch.exp(layer.log_dt)[:, None]
-    x, pieces, read = torch.zeros_like(a), 1000, []
+    x, chunks, read = torch.zeros_like(a), 1000, []
     for t in range(5):
-        for _ in range(pieces):  # midpoints, so that errors fall with the square of a piece
-            middle = x + dt / pieces / 2 * (a * x + u[0, t, :, None])
-            x = x + dt / pieces * (a * middle + u[0, t, :, None])
+        for _ in range(chunks):  # midpoints, so that errors fall with the square of a piece
+            middle = x + dt / chunks / 2 * (a * x + u[0, t, :, None])
+            x = x + dt / chunks * (a * middle + u[0, t, :, None])
         read.append(2 * (c * x).sum(-1).real)
     mixed = torch.stack(read)[None]
     torch.testing.assert_close(layer(u), layer._leave(mixed, u), rtol=0, atol=1e-4)
@@ -126,8 +129,8 @@ def test_building_leaves_random_numbers_alone_but_for_its_weights():
     torch.manual_seed(1)
     first = build_network(CONFIG, signature()).state_dict()
     torch.manual_seed(1)
-    again = build_network(CONFIG, signature()).state_dict()
-    assert all(torch.equal(first[name], again[name]) for name in first)
+    resume_command = build_network(CONFIG, signature()).state_dict()
+    assert all(torch.equal(first[name], resume_command[name]) for name in first)
 
 
 def test_an_unknown_name_is_told_the_nearest():

@@ -6,18 +6,29 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
+from pastforward.baselines import BASELINES
 from pastforward.cells import CELLS
-from pastforward.commands.catalogue import ENCODERS
+from pastforward.cli.list import ENCODERS
 from pastforward.config import Budget, DataConfig, RunConfig, Stage, StudentConfig
-from pastforward.data import TASKS, open_data
+from pastforward.data.opening import open_data
+from pastforward.data.tasks.naming import TASKS
+from pastforward.errors import UsageError
 from pastforward.files import from_json
 from pastforward.methods import METHODS
-from pastforward.peers import PEERS
-from pastforward.recipes import RECIPES, USUAL_WAY, WAYS, for_path, stages
+from pastforward.recipes import RECIPES
+from pastforward.recipes.auto import for_path
 from pastforward.recipes.copy import RATES
-from pastforward.recipes.ways import from_prefixes, growing
-from pastforward.training import Existing, Run, RunFolder, Silent, check
-from pastforward.types import UsageError
+from pastforward.recipes.strategies import (
+    DEFAULT_STRATEGY,
+    STRATEGIES,
+    from_prefixes,
+    growing,
+    stages,
+)
+from pastforward.training.check import check
+from pastforward.training.folder import IfExists, RunFolder
+from pastforward.training.progress import Silent
+from pastforward.training.trainer import Trainer
 
 LEAST = {
     "copy": 4, "reversed_copy": 4, "retrieval": 4, "key_values": 24, "stack": 2, "modular": 2,
@@ -26,34 +37,34 @@ LEAST = {
 """The shortest sequences of each task."""
 
 
-def two_steps(config: RunConfig, path) -> Run:
+def two_steps(config: RunConfig, path) -> Trainer:
     fit = replace(config.fit, batch=2, evaluations=0)
     config = replace(config, fit=fit, budget=Budget(steps=2))
-    run = Run(config, RunFolder(path))
-    run.folder.prepare(config, Existing.REFUSE)
+    run = Trainer(config, RunFolder(path))
+    run.folder.prepare(config, IfExists.REFUSE)
     run.train(Silent(), lambda: False)
     return run
 
 
-def by(recipe: str, way: str) -> RunConfig:
+def by(recipe: str, strategy: str) -> RunConfig:
     """The recipe's config, where the way needs it with another network."""
-    config = RECIPES[recipe](way)
-    if way == "parallel":
+    config = RECIPES[recipe](strategy)
+    if strategy == "parallel":
         return replace(config, student=replace(config.student, cell="mingru"))
-    if way == "rtrl":
+    if strategy == "rtrl":
         return replace(config, student=replace(config.student, slots=1, width=8, embed=8))
     return config
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_every_recipe_by_every_way(recipe, way, tmp_path):
-    run = two_steps(by(recipe, way), tmp_path / "run")
+def test_every_recipe_by_every_way(recipe, strategy, tmp_path):
+    run = two_steps(by(recipe, strategy), tmp_path / "run")
     assert run.spent.step >= 2
     assert run.folder.student.exists()
     assert list(run.serial_calls()) == [stage.name for stage in run.config.stages]
-    asked = [stage.method for stage in run.config.stages if stage.method != "follow"]
-    assert asked == [method for method, _ in WAYS[way]]
+    asked = [stage.method for stage in run.config.stages if stage.method != "teacher-forced"]
+    assert asked == [method for method, _ in STRATEGIES[strategy]]
 
 
 @pytest.mark.parametrize(
@@ -62,25 +73,27 @@ def test_every_recipe_by_every_way(recipe, way, tmp_path):
 def test_windows_grow_until_they_are_the_sequence(length, windows):
     usual = stages("smt+dmt+bptt", RATES)
     grown = growing(usual, length)
-    follow = [stage for stage in grown if stage.method == "follow"]
+    follow = [stage for stage in grown if stage.method == "teacher-forced"]
     assert [stage.window for stage in follow] == windows
     assert [stage.share for stage in follow] == sorted(stage.share for stage in follow)
     assert sum(stage.share for stage in grown) == pytest.approx(1.0)
-    others = [(stage.method, stage.lr) for stage in grown if stage.method != "follow"]
+    others = [(stage.method, stage.lr) for stage in grown if stage.method != "teacher-forced"]
     assert others == [(stage.method, stage.lr) for stage in usual]
     (dmt,) = (stage for stage in grown if stage.method == "dmt")
     assert dmt.share + sum(stage.share for stage in follow) == pytest.approx(0.3)
 
 
 def test_a_stage_has_windows_of_its_own(tmp_path):
-    run = two_steps(RECIPES["copy32"](USUAL_WAY), tmp_path / "run")
+    run = two_steps(RECIPES["copy32"](DEFAULT_STRATEGY), tmp_path / "run")
     calls = {"teacher": 0, "smt": 1, "follow 4": 4, "follow 8": 8, "follow 16": 16, "dmt": 32}
     assert run.serial_calls() == calls
     none = replace(run.config, stages=(Stage("bptt", 1.0, 1e-3, 8),))
     with pytest.raises(UsageError, match="'bptt' has windows of 8 steps and cuts nothing into win"):
         check(none, open_data(none.data))
-    wide = replace(run.config, stages=(Stage("follow", 1.0, 1e-3, 33),))
-    with pytest.raises(UsageError, match="'follow' has windows of 33 steps; give it 1 to T = 32"):
+    wide = replace(run.config, stages=(Stage("teacher-forced", 1.0, 1e-3, 33),))
+    with pytest.raises(
+        UsageError, match="'teacher-forced' has windows of 33 steps; give it 1 to T = 32"
+    ):
         check(wide, open_data(wide.data))
 
 
@@ -123,14 +136,14 @@ def test_prefixes_hold_questions(name):
 @pytest.mark.parametrize(("symbols", "keys"), [(4, 16), (16, 16), (17, 32), (64, 64), (999, 128)])
 def test_key_values_have_a_row_for_every_key(symbols, keys):
     config = for_path(f"key_values:64,pairs=4,symbols={symbols}")
-    assert config.teacher.keys == keys
+    assert config.teacher.key_dim == keys
     assert config.student.width == 4 * keys
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_cell_in_a_recipe(cell, tmp_path):
     slots = 2 if cell == "lstm" else 4
-    config = replace(RECIPES["copy32"](USUAL_WAY), student=StudentConfig(cell, slots, 16))
+    config = replace(RECIPES["copy32"](DEFAULT_STRATEGY), student=StudentConfig(cell, slots, 16))
     two_steps(config, tmp_path / "run")
 
 
@@ -142,24 +155,26 @@ def test_every_encoder_in_a_recipe(encoder, tmp_path):
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_ways_of_a_recipe_differ_in_their_stages_alone(recipe):
-    configs = [RECIPES[recipe](way) for way in WAYS]
+    configs = [RECIPES[recipe](strategy) for strategy in STRATEGIES]
     assert len({repr(replace(config, stages=())) for config in configs}) == 1
-    for way, config in zip(WAYS, configs, strict=True):
-        if way == "parallel":
+    for strategy, config in zip(STRATEGIES, configs, strict=True):
+        if strategy == "parallel":
             with pytest.raises(UsageError, match=r"'parallel' trains a peer, .* give --cell s4d"):
                 check(config)
-        check(by(recipe, way))
+        check(by(recipe, strategy))
 
 
-@pytest.mark.parametrize("way", [way for way in WAYS if way != "parallel"])
-def test_a_peer_by_another_way_is_refused(way):
-    config = RECIPES["copy32"](way)
+@pytest.mark.parametrize(
+    "strategy", [strategy for strategy in STRATEGIES if strategy != "parallel"]
+)
+def test_a_peer_by_another_way_is_refused(strategy):
+    config = RECIPES["copy32"](strategy)
     config = replace(config, student=replace(config.student, cell="s4d"))
-    with pytest.raises(UsageError, match=r"'s4d' is a peer, .* add --way parallel"):
+    with pytest.raises(UsageError, match=r"'s4d' is a peer, .* add --method parallel"):
         check(config)
 
 
-@pytest.mark.parametrize("cell", [name for name in PEERS if name != "mamba2"])
+@pytest.mark.parametrize("cell", [name for name in BASELINES if name != "mamba2"])
 def test_every_peer_in_a_recipe(cell, tmp_path):
     config = RECIPES["copy32"]("parallel")
     run = two_steps(replace(config, student=replace(config.student, cell=cell)), tmp_path / "run")
@@ -170,10 +185,10 @@ def test_every_peer_in_a_recipe(cell, tmp_path):
 @pytest.mark.parametrize(
     ("stages", "says"),
     [
-        (("distil",), "put a stage 'transformer' before it"),
-        (("distil", "transformer"), "put a stage 'transformer' before it"),
+        (("distill",), "put a stage 'transformer' before it"),
+        (("distill", "transformer"), "put a stage 'transformer' before it"),
         (("transformer", "smt"), "another guide than the teacher of stage 'smt'"),
-        (("transformer", "dmt", "distil"), "another guide than the teacher of stage 'dmt'"),
+        (("transformer", "dmt", "distill"), "another guide than the teacher of stage 'dmt'"),
     ],
 )
 def test_stages_that_ask_guides_they_do_not_have_are_refused(stages, says):
@@ -196,19 +211,19 @@ def through_json(config: RunConfig) -> RunConfig:
     return from_json(RunConfig, json.loads(json.dumps(asdict(config))))
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_configs_survive_json(recipe, way):
-    config = RECIPES[recipe](way)
+def test_configs_survive_json(recipe, strategy):
+    config = RECIPES[recipe](strategy)
     for budget in (config.budget, Budget(steps=5), Budget(tokens=10**12)):
         expected = replace(config, budget=budget)
         assert through_json(expected) == expected
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_ways_share_out_the_whole_budget(way):
-    assert sum(share for _, share in WAYS[way]) == pytest.approx(1.0)
-    assert all(method in METHODS for method, _ in WAYS[way])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_ways_share_out_the_whole_budget(strategy):
+    assert sum(share for _, share in STRATEGIES[strategy]) == pytest.approx(1.0)
+    assert all(method in METHODS for method, _ in STRATEGIES[strategy])
 
 
 def test_rates_are_those_of_the_method_or_its_kin():
@@ -216,7 +231,7 @@ def test_rates_are_those_of_the_method_or_its_kin():
     assert [stage.lr for stage in stages("two-stage", rates)] == [1.0, 2.0, 3.0]
     assert [stage.lr for stage in stages("tbptt", rates)] == [4.0]
     assert [stage.lr for stage in stages("tbptt", rates | {"tbptt": 5.0})] == [5.0]
-    assert [stage.lr for stage in stages("distil", rates)] == [1.0, 4.0]
+    assert [stage.lr for stage in stages("distill", rates)] == [1.0, 4.0]
     finetuned = [stage.lr for stage in stages("smt+dmt+bptt", rates)]
     assert finetuned == pytest.approx([1.0, 2.0, 3.0, 0.3 * 4.0])
     assert [stage.lr for stage in stages("smt+dmt+bptt", rates | {"finetune": 6.0})][-1] == 6.0
@@ -270,7 +285,7 @@ def test_what_the_user_said_of_the_data_stays(data):
 )
 def test_every_task_has_a_recipe(name, tmp_path):
     config = for_path(name)
-    assert config.dmt.distil == 0.0  # for data that is no task it is 1
+    assert config.dmt.distill == 0.0  # for data that is no task it is 1
     check(config, open_data(config.data))
     assert through_json(config) == config
     two_steps(config, tmp_path / "run")
@@ -284,7 +299,7 @@ def test_a_future_reaches_from_a_pixel_to_the_one_below_the_next(data):
 
 def test_tuned_recipes_are_those_of_their_tasks():
     for name, data in (("copy32", "copy:32"), ("copy64", "copy:64"), ("retrieval128", "retrieval")):
-        tuned = RECIPES[name](USUAL_WAY)
+        tuned = RECIPES[name](DEFAULT_STRATEGY)
         assert replace(for_path(data), data=tuned.data) == tuned
 
 

@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from pastforward.config import StudentConfig
-from pastforward.stream import Eager, Sampling
-from pastforward.stream.ahead import AheadOfTime
-from pastforward.stream.sampling import noise
+from pastforward.errors import UsageError
+from pastforward.inference.aot import AheadOfTime
+from pastforward.inference.engine import Eager
+from pastforward.inference.sampling import Sampling, noise
 from pastforward.student import Student, build_student
-from pastforward.types import Signature, Tokens, UsageError
+from pastforward.types import Signature, Tokens
 
 LENGTHS = (1, 2, 63, 65)
 

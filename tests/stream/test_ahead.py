@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from pastforward.config import StudentConfig
-from pastforward.stream import Stream
-from pastforward.stream.ahead import compile_stream
+from pastforward.inference.aot import compile_stream
+from pastforward.inference.stream import Stream
 from pastforward.student import build_student
 from pastforward.types import Signature, Vectors
 
@@ -26,7 +26,7 @@ def test_without_a_compiler_the_stream_is_eager_and_says_so(tmp_path, monkeypatc
     def fails(*_, **__):
         raise RuntimeError("no compiler here\nand more")
 
-    monkeypatch.setattr("pastforward.stream.ahead.export", fails)
+    monkeypatch.setattr("pastforward.inference.aot.export", fails)
     config = StudentConfig(cell="elman", width=8, embed=4, hidden=8)
     student = build_student(config, Signature(Vectors(3), Vectors(3), 9)).double()
     with pytest.warns(UserWarning, match=r"could not be compiled \(no compiler here\); it runs"):

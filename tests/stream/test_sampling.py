@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 
+from pastforward.errors import UsageError
+from pastforward.inference.sampling import PLAIN, Sampling, draw, noise
 from pastforward.outputs import most_likely
-from pastforward.stream.sampling import PLAIN, Sampling, draw, noise
-from pastforward.types import Tokens, UsageError, Vectors
+from pastforward.types import Tokens, Vectors
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -82,8 +83,8 @@ def test_samples_follow_the_distribution(temperature):
 
 def test_samples_repeat_given_the_seed():
     logits = torch.randn(50, 4, generator=seeded())
-    first, again, other = (drawn(Tokens(4), logits, seed=s) for s in (3, 3, 4))
-    assert torch.equal(first, again)
+    first, resume_command, other = (drawn(Tokens(4), logits, seed=s) for s in (3, 3, 4))
+    assert torch.equal(first, resume_command)
     assert not torch.equal(first, other)
 
 

@@ -6,10 +6,13 @@ from safetensors.torch import load_file, save_file
 
 from pastforward.config import StudentConfig
 from pastforward.data.codec import PixelCodec, TextCodec
+from pastforward.errors import UsageError
+from pastforward.inference.sampling import Sampling
+from pastforward.inference.stream import Stream
+from pastforward.inference.writing import complete_images, continue_text, draw_images
 from pastforward.rollout import rollout
-from pastforward.stream import Sampling, Stream, complete_images, continue_text, draw_images
 from pastforward.student import Student, build_student
-from pastforward.types import Signature, Tokens, UsageError, Vectors
+from pastforward.types import Signature, Tokens, Vectors
 
 
 def small(inputs=Tokens(5), outputs=Tokens(5), cell="gru", length=9) -> Student:  # noqa: B008
@@ -85,8 +88,8 @@ def test_a_memory_is_saved_as_the_tensor_it_is(tmp_path):
     m, _ = stream.feed(stream.start(2), torch.ones(2, 5, dtype=torch.long))
     save_file({"m": m}, tmp_path / "memory.safetensors")
     back = load_file(tmp_path / "memory.safetensors")["m"]
-    first, again = (stream.generate(given, 40, seeded()).y for given in (m, back))
-    assert torch.equal(first, again)
+    first, resume_command = (stream.generate(given, 40, seeded()).y for given in (m, back))
+    assert torch.equal(first, resume_command)
 
 
 @pytest.mark.parametrize("length", [9, 300])
@@ -126,9 +129,9 @@ def start_at(stream: Stream, count: int = 2):
 def test_generate_is_deterministic_given_the_seed():
     stream = Stream(small())
     m, _ = start_at(stream)
-    first, again, other = (stream.generate(m, 40, seeded(s)).y for s in (3, 3, 4))
+    first, resume_command, other = (stream.generate(m, 40, seeded(s)).y for s in (3, 3, 4))
     assert first.shape == (2, 40)
-    assert torch.equal(first, again)
+    assert torch.equal(first, resume_command)
     assert not torch.equal(first, other)
 
 

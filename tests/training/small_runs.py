@@ -16,14 +16,16 @@ from pastforward.config import (
     StudentConfig,
     TeacherConfig,
 )
-from pastforward.training import Existing, Run, RunFolder, Silent
+from pastforward.training.folder import IfExists, RunFolder
+from pastforward.training.progress import Silent
+from pastforward.training.trainer import Trainer
 
 SMALL = RunConfig(
     data=DataConfig("copy:8"),
     student=StudentConfig("gru", slots=2, width=8, embed=4, hidden=8),
     teacher=TeacherConfig("state", width=16, depth=1, heads=2, decoder_depth=1),
     smt=SMTConfig(noise=0.1),
-    dmt=DMTConfig(window=4, own=0.5, visits=2),
+    dmt=DMTConfig(window=4, on_policy_fraction=0.5, replay_steps=2),
     fit=FitConfig(batch=4, warmup=2, evaluations=9),
     budget=Budget(steps=9),
     stages=(Stage("teacher", 1 / 3, 1e-2), Stage("smt", 1 / 3, 1e-2), Stage("dmt", 1 / 3, 1e-2)),
@@ -32,7 +34,7 @@ SMALL = RunConfig(
 
 BPTT = replace(SMALL, stages=(Stage("bptt", 1.0, 1e-2),))
 
-DISTIL = replace(SMALL, stages=(Stage("transformer", 1 / 3, 1e-2), Stage("distil", 2 / 3, 1e-2)))
+DISTIL = replace(SMALL, stages=(Stage("transformer", 1 / 3, 1e-2), Stage("distill", 2 / 3, 1e-2)))
 RTRL = replace(SMALL, stages=(Stage("rtrl", 1.0, 1e-2),))
 PEER = replace(
     SMALL,
@@ -60,15 +62,15 @@ def never() -> bool:
     return False
 
 
-def begin(path: Path, config: RunConfig = SMALL, there: Existing = Existing.REFUSE) -> Run:
-    run = Run(config, RunFolder(path))
-    run.folder.prepare(config, there)
-    if there is Existing.RESUME:
+def begin(path: Path, config: RunConfig = SMALL, if_exists: IfExists = IfExists.REFUSE) -> Trainer:
+    run = Trainer(config, RunFolder(path))
+    run.folder.prepare(config, if_exists)
+    if if_exists is IfExists.RESUME:
         run.restore()
     return run
 
 
-def whole(path: Path, config: RunConfig = SMALL) -> Run:
+def whole(path: Path, config: RunConfig = SMALL) -> Trainer:
     """A run from beginning to end."""
     run = begin(path, config)
     run.train(Silent(), never)

@@ -7,7 +7,10 @@ import torch
 from small_runs import BPTT, StopAfter, begin, never
 
 from pastforward.student_file import load_student
-from pastforward.training import Existing, Interrupted, Silent, selection
+from pastforward.training import selection
+from pastforward.training.folder import IfExists
+from pastforward.training.progress import Silent
+from pastforward.training.trainer import Interrupted
 
 LOSSES = (3.0, 2.5, 1.0, 1.0, 4.0, math.nan, 2.0, 1.5, 9.0)
 BEST = 2
@@ -33,7 +36,7 @@ def test_the_best_student_is_kept_as_it_was(stop, seen, tmp_path):
     if stop is not None:
         with pytest.raises(Interrupted):
             run.train(Silent(), StopAfter(stop))
-        run = begin(tmp_path / "run", BPTT, Existing.RESUME)
+        run = begin(tmp_path / "run", BPTT, IfExists.RESUME)
     run.train(Silent(), never)
     assert len(seen) == len(LOSSES)
     kept = load_student(run.folder.student)[0].state_dict()

@@ -6,10 +6,12 @@ import pytest
 import torch
 from small_runs import StopAfter, begin, never, no_space, whole
 
+from pastforward.errors import UsageError
 from pastforward.student_file import load_student
-from pastforward.training import Existing, Interrupted, Silent
 from pastforward.training.checkpoint import load_tensors, save_tensors
-from pastforward.types import UsageError
+from pastforward.training.folder import IfExists
+from pastforward.training.progress import Silent
+from pastforward.training.trainer import Interrupted
 
 
 def files(path) -> dict[str, bytes]:
@@ -44,7 +46,7 @@ def test_a_full_disk_is_said_and_the_run_goes_on_later(number, tmp_path, monkeyp
     left = files(run.folder.path)
     assert not any(name.endswith(".part") for name in left)
     assert run.folder.checkpoint.exists() == (number > 0)
-    resumed = begin(tmp_path / "run", there=Existing.RESUME)
+    resumed = begin(tmp_path / "run", if_exists=IfExists.RESUME)
     assert resumed.number == min(number, 2)
     resumed.train(Silent(), never)
     for name, tensor in load_student(expected.folder.student)[0].state_dict().items():

@@ -9,21 +9,19 @@ import torch
 from small_runs import BPTT, SMALL
 
 from pastforward.config import Budget, DMTConfig, FitConfig
-from pastforward.data import open_source
-from pastforward.methods import (
-    FrozenSMT,
-    Losses,
-    Method,
-    TruncatedBPTT,
-    UnrollDMT,
-    WindowDMT,
-    bptt,
-)
+from pastforward.data.opening import open_source
+from pastforward.errors import UsageError
+from pastforward.methods.base import Losses, Method
+from pastforward.methods.bptt import TruncatedBPTT, bptt
+from pastforward.methods.dmt import UnrollDMT, WindowDMT
+from pastforward.methods.smt import FrozenSMT
 from pastforward.student import Student, build_student
-from pastforward.teacher import Teacher, build_teacher
-from pastforward.training import Fit, NonFiniteLoss, Run, RunFolder, fit
+from pastforward.teacher.teacher import Teacher, build_teacher
+from pastforward.training.folder import RunFolder
+from pastforward.training.loop import Fit, NonFiniteLoss, fit
 from pastforward.training.optimiser import rate
-from pastforward.types import AnyBatch, Batch, Labelled, UsageError
+from pastforward.training.trainer import Trainer
+from pastforward.types import AnyBatch, Batch, BatchWithTargets
 
 SOURCE = open_source("copy:8")
 EAGER = FitConfig(batch=8, warmup=1, compile="off")
@@ -87,7 +85,7 @@ class Cut:
         if self.teacher is None:
             return cut
         with torch.no_grad():
-            return Labelled(*cut, self.teacher.labels(cut.x))
+            return BatchWithTargets(*cut, self.teacher.targets(cut.x))
 
 
 @pytest.mark.parametrize("labelled", [False, True])
@@ -204,7 +202,7 @@ def test_compiling_on_a_cpu_is_for_those_who_ask(given, seconds, compiled, monke
 
 
 def test_all_methods_see_the_same_batches(tmp_path):
-    runs = [Run(config, RunFolder(tmp_path / "x")) for config in (SMALL, BPTT)]
+    runs = [Trainer(config, RunFolder(tmp_path / "x")) for config in (SMALL, BPTT)]
     for step in range(3):
         a, b = (run.fit._parts(step)[0] for run in runs)
         assert torch.equal(a.x, b.x)
@@ -225,12 +223,16 @@ class Repeated:
 def test_visits_are_a_source_that_repeats_itself(build, accumulate):
     """Where no memories of the student's own are kept: those age."""
     config, steps, calls, stages = replace(EAGER, accumulate=accumulate), 7, [], []
-    for source, visits in ((SOURCE, 3), (Repeated(3), 1)):
+    for source, replay_steps in ((SOURCE, 3), (Repeated(3), 1)):
         own = student()
         guide = build_teacher(SMALL.teacher, SOURCE.signature, own.memory)
-        labels, seen = guide.encoder.labels, []
-        guide.encoder.labels = lambda x, labels=labels, seen=seen: (seen.append(x), labels(x))[1]
-        method = build(own, guide, DMTConfig(window=3, own=0.0, distil=0.5, visits=visits))
+        labels, seen = guide.encoder.targets, []
+        guide.encoder.targets = lambda x, labels=labels, seen=seen: (seen.append(x), labels(x))[1]
+        method = build(
+            own,
+            guide,
+            DMTConfig(window=3, on_policy_fraction=0.0, distill=0.5, replay_steps=replay_steps),
+        )
         stages.append(Fit(method, source, 1e-2, Budget(steps=steps), config))
         calls.append(seen)
     for _ in range(steps):

@@ -3,9 +3,9 @@ import torch
 from torch import nn
 
 from pastforward.config import FitConfig
+from pastforward.errors import UsageError
 from pastforward.training.muon import Muon, orthogonal
 from pastforward.training.optimiser import Optimiser
-from pastforward.types import UsageError
 
 
 def test_singular_values_are_made_alike():
@@ -77,11 +77,11 @@ def test_goes_on_where_it_was(name):
     run(whole, optimiser, 0, 6)
     half, optimiser = fresh()
     run(half, optimiser, 0, 3)
-    again, other = fresh()
-    again.load_state_dict(half.state_dict())
+    resume_command, other = fresh()
+    resume_command.load_state_dict(half.state_dict())
     other.restore(optimiser.tensors())
-    run(again, other, 3, 6)
-    for p, q in zip(whole.parameters(), again.parameters(), strict=True):
+    run(resume_command, other, 3, 6)
+    for p, q in zip(whole.parameters(), resume_command.parameters(), strict=True):
         torch.testing.assert_close(p, q, rtol=0, atol=0)
 
 

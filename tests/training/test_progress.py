@@ -9,8 +9,9 @@ from rich.console import Console
 from small_runs import BPTT, SMALL, begin, never
 
 from pastforward.config import Budget
-from pastforward.training import Bars, Lines, Silent, make_watcher, progress
+from pastforward.training import progress
 from pastforward.training.loop import Progress
+from pastforward.training.progress import Bars, Lines, Silent, make_watcher
 
 
 def console(terminal: bool) -> Console:

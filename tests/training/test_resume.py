@@ -8,10 +8,12 @@ import torch
 from safetensors.torch import load_file
 from small_runs import BPTT, DISTIL, PEER, RTRL, SMALL, StopAfter, begin, never, no_space, whole
 
-import pastforward.training.run as run_module
-from pastforward.training import Existing, Interrupted, RunFolder, Silent
+import pastforward.training.trainer as run_module
+from pastforward.errors import UsageError
 from pastforward.training.checkpoint import load_tensors
-from pastforward.types import UsageError
+from pastforward.training.folder import IfExists, RunFolder
+from pastforward.training.progress import Silent
+from pastforward.training.trainer import Interrupted
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +58,7 @@ def resumed_after(count: int, path, config=SMALL) -> RunFolder:
     with pytest.raises(Interrupted):
         first.train(Silent(), StopAfter(count))
     torch.manual_seed(count)  # nothing may hang on torch's own generator
-    second = begin(path, config, Existing.RESUME)
+    second = begin(path, config, IfExists.RESUME)
     second.train(Silent(), never)
     assert second.spent.step == 9
     return second.folder
@@ -77,7 +79,7 @@ def test_k_steps_then_resume_is_n_steps_by_bptt(count, unbroken_bptt, tmp_path):
 
 
 @pytest.mark.parametrize("count", [2, 5])
-@pytest.mark.parametrize("config", [DISTIL, RTRL, PEER], ids=["distil", "rtrl", "peer"])
+@pytest.mark.parametrize("config", [DISTIL, RTRL, PEER], ids=["distill", "rtrl", "peer"])
 def test_k_steps_then_resume_is_n_steps_of_rivals(config, count, tmp_path, tmp_path_factory):
     whole_run = never_stopped(config, tmp_path_factory)
     assert_same_run(resumed_after(count, tmp_path / "run", config), whole_run)
@@ -101,7 +103,7 @@ def test_resumed_many_times(unbroken, tmp_path):
             break
         except Interrupted:
             stops += 1
-            run = begin(tmp_path / "run", there=Existing.RESUME)
+            run = begin(tmp_path / "run", if_exists=IfExists.RESUME)
     assert stops >= 4
     assert_same_run(run.folder, unbroken)
 
@@ -120,7 +122,7 @@ def test_a_crash_goes_back_to_the_last_checkpoint(unbroken, tmp_path):
     with pytest.raises(MemoryError):
         first.train(Crash(5), never)
     assert len(metrics(first.folder)) > 3
-    second = begin(tmp_path / "run", there=Existing.RESUME)
+    second = begin(tmp_path / "run", if_exists=IfExists.RESUME)
     assert (second.number, second.spent.step) == (1, 3)
     second.train(Silent(), never)
     assert_same_run(second.folder, unbroken)
@@ -130,7 +132,7 @@ def test_a_crash_before_the_first_checkpoint_starts_again(unbroken, tmp_path):
     first = begin(tmp_path / "run")
     with pytest.raises(MemoryError):
         first.train(Crash(2), never)
-    second = begin(tmp_path / "run", there=Existing.RESUME)
+    second = begin(tmp_path / "run", if_exists=IfExists.RESUME)
     second.train(Silent(), never)
     assert_same_run(second.folder, unbroken)
 
@@ -141,7 +143,7 @@ def test_a_half_written_row_is_forgotten(unbroken, tmp_path):
         first.train(Silent(), StopAfter(4))
     with first.folder.metrics.path.open("a") as file:
         file.write('{"step": 4, "lo')
-    second = begin(tmp_path / "run", there=Existing.RESUME)
+    second = begin(tmp_path / "run", if_exists=IfExists.RESUME)
     second.train(Silent(), never)
     assert metrics(second.folder) == metrics(unbroken)
 
@@ -155,10 +157,10 @@ def test_a_full_disk_keeps_the_last_checkpoint(unbroken, tmp_path, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(os, name, no_space)
             with pytest.raises(UsageError, match="No space left"):
-                begin(tmp_path / "run", there=Existing.RESUME).train(Silent(), StopAfter(1))
+                begin(tmp_path / "run", if_exists=IfExists.RESUME).train(Silent(), StopAfter(1))
     assert run.folder.checkpoint.read_bytes() == before
     assert [p.name for p in run.folder.checkpoint.parent.iterdir()] == ["last.safetensors"]
-    resumed = begin(tmp_path / "run", there=Existing.RESUME)
+    resumed = begin(tmp_path / "run", if_exists=IfExists.RESUME)
     resumed.train(Silent(), never)
     assert_same_run(resumed.folder, unbroken)
 

@@ -7,12 +7,13 @@ import pytest
 import torch
 from small_runs import BPTT, DISTIL, PEER, SMALL, begin, never, no_space, whole
 
-import pastforward.training.run as run_module
+import pastforward.training.trainer as run_module
+from pastforward.baselines.attention import Attention
 from pastforward.config import Budget
-from pastforward.peers import Attention
+from pastforward.errors import UsageError
 from pastforward.student_file import load_student
-from pastforward.training import Existing, Silent
-from pastforward.types import UsageError
+from pastforward.training.folder import IfExists
+from pastforward.training.progress import Silent
 
 
 def test_the_best_student_is_kept(tmp_path):
@@ -34,7 +35,7 @@ def test_bptt_leaves_no_teacher(tmp_path):
 def test_a_guide_is_trained_before_the_student_is_looked_at(tmp_path):
     run = whole(tmp_path / "run", DISTIL)
     rows = run.folder.metrics.read()
-    assert {row["stage"] for row in rows if "valid" in row} == {"distil"}
+    assert {row["stage"] for row in rows if "valid" in row} == {"distill"}
     assert isinstance(run.teacher, Attention)
     assert list(run.serial_calls().values()) == [0, 8]
 
@@ -97,14 +98,14 @@ def test_a_bad_checkpoint_is_one_error(damage, tmp_path):
     }
     path.write_bytes(contents[damage])
     with pytest.raises(UsageError, match=r"last.safetensors"):
-        begin(tmp_path / "run", there=Existing.RESUME)
+        begin(tmp_path / "run", if_exists=IfExists.RESUME)
 
 
 def test_another_config_is_refused(tmp_path):
     whole(tmp_path / "run")
     for other in (replace(SMALL, seed=3), replace(SMALL, fit=replace(SMALL.fit, clip=2.0))):
         with pytest.raises(UsageError, match=r"another (seed|fit)"):
-            begin(tmp_path / "run", other, Existing.RESUME)
+            begin(tmp_path / "run", other, IfExists.RESUME)
 
 
 def test_existing_things_stay_unless_the_user_says_so(tmp_path):
@@ -120,10 +121,10 @@ def test_existing_things_stay_unless_the_user_says_so(tmp_path):
     (tmp_path / "theirs" / "config.json").write_text('{"model_type": "another program\'s"}')
     for name in ("mine", "file", "theirs"):
         with pytest.raises(UsageError, match="made by no run"):
-            begin(tmp_path / name, there=Existing.OVERWRITE)
+            begin(tmp_path / name, if_exists=IfExists.OVERWRITE)
     assert (tmp_path / "mine" / "thesis.tex").exists()
     assert "another" in (tmp_path / "theirs" / "config.json").read_text()
-    begin(tmp_path / "run", there=Existing.OVERWRITE)
+    begin(tmp_path / "run", if_exists=IfExists.OVERWRITE)
     assert not folder.student.exists()
 
 

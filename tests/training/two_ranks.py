@@ -1,4 +1,4 @@
-"""Run by torchrun: exit code 0 where two ranks train as one process with the joint batch does."""
+"""Trainer by torchrun: exit code 0 where two ranks train as one process with the joint batch does."""
 
 import sys
 from pathlib import Path
@@ -8,11 +8,14 @@ import torch.distributed as dist
 from small_runs import SMALL, StopAfter, begin, never
 
 from pastforward.config import Budget, FitConfig
-from pastforward.data import open_source
-from pastforward.methods import bptt
+from pastforward.data.opening import open_source
+from pastforward.methods.bptt import bptt
 from pastforward.student import build_student
-from pastforward.training import Existing, Fit, Interrupted, Run, RunFolder, Silent
-from pastforward.training.ranks import connect, disconnect, rank, wait
+from pastforward.training.distributed import connect, disconnect, rank, wait
+from pastforward.training.folder import IfExists, RunFolder
+from pastforward.training.loop import Fit
+from pastforward.training.progress import Silent
+from pastforward.training.trainer import Interrupted, Trainer
 from pastforward.types import Batch
 
 SOURCE = open_source("copy:8")
@@ -46,18 +49,18 @@ def assert_equal_on_ranks(tensors: list[torch.Tensor]) -> None:
         assert torch.equal(*others)
 
 
-def stopped_and_resumed(path: Path) -> Run:
+def stopped_and_resumed(path: Path) -> Trainer:
     """Rank 0 alone is asked to stop: both stop at the same step, and go on as one run."""
-    run = Run(SMALL, RunFolder(path))
+    run = Trainer(SMALL, RunFolder(path))
     if rank() == 0:
-        run.folder.prepare(SMALL, Existing.REFUSE)
+        run.folder.prepare(SMALL, IfExists.REFUSE)
     wait()
     try:
         run.train(Silent(), StopAfter(4 if rank() == 0 else 1e9))
     except Interrupted:
         assert (run.number, run.fit.progress.step) == (1, 1)
     wait()
-    run = begin(path, SMALL, Existing.RESUME)
+    run = begin(path, SMALL, IfExists.RESUME)
     run.train(Silent(), never)
     return run
 
@@ -76,9 +79,9 @@ def main(folder: Path) -> None:
     assert_equal_on_ranks(list(run.student.parameters()))
     unbroken = RunFolder(folder / "unbroken")
     if rank() == 0:
-        unbroken.prepare(SMALL, Existing.REFUSE)
+        unbroken.prepare(SMALL, IfExists.REFUSE)
     wait()
-    other = Run(SMALL, unbroken)
+    other = Trainer(SMALL, unbroken)
     other.train(Silent(), never)
     for a, b in zip(run.student.parameters(), other.student.parameters(), strict=True):
         assert torch.equal(a, b)

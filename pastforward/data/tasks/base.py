@@ -10,7 +10,8 @@ from typing import Any, ClassVar, NamedTuple, final
 
 import numpy as np
 
-from pastforward.types import Tokens, UsageError
+from pastforward.errors import UsageError
+from pastforward.types import Tokens
 
 LONGEST = 65536
 """The longest sequence that a task draws."""
@@ -84,12 +85,12 @@ class Task(ABC):
 
     @property
     @abstractmethod
-    def held(self) -> float:
+    def state_entropy(self) -> float:
         """About how many nats a memory must hold, where it holds most."""
 
     @property
     @abstractmethod
-    def reach(self) -> int:
+    def dependency_length(self) -> int:
         """About how many steps it takes until what a memory holds was asked for."""
 
     def best(self) -> float:

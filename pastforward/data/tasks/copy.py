@@ -19,7 +19,7 @@ class SecondHalf(Task):
     symbols: int = alphabet(8)
 
     @abstractmethod
-    def again(self, first: np.ndarray) -> np.ndarray:
+    def resume_command(self, first: np.ndarray) -> np.ndarray:
         """What follows the first half `[B, T/2]`; an order that is its own inverse."""
 
     @property
@@ -33,12 +33,12 @@ class SecondHalf(Task):
         return Tokens(self.symbols)
 
     @property
-    def held(self) -> float:
+    def state_entropy(self) -> float:
         """See `Task`: the string."""
         return self.length // 2 * log(self.symbols)
 
     @property
-    def reach(self) -> int:
+    def dependency_length(self) -> int:
         """See `Task`: the string's first symbol may be asked for last."""
         return self.length
 
@@ -55,7 +55,7 @@ class SecondHalf(Task):
     def build(self, random: Random) -> Sequences:
         """See `Task`: counted are t = T/2 .. T-1."""
         (first,) = random
-        x = np.concatenate([first, self.again(first)], 1)
+        x = np.concatenate([first, self.resume_command(first)], 1)
         # After the last symbol comes none: a 0 that is masked.
         y = np.concatenate([x[:, 1:], np.zeros_like(x[:, :1])], 1)
         mask = np.zeros(x.shape, dtype=bool)
@@ -71,8 +71,8 @@ class SecondHalf(Task):
         half = self.length // 2
         first, place = x[:, :half], {"first": 0, "middle": half // 2, "last": half - 1}
         due = np.full_like(x, self.symbols)
-        due[:, half - 1 : -1] = self.again(first)
-        said = half - 1 + self.again(np.arange(half)[None])[0]
+        due[:, half - 1 : -1] = self.resume_command(first)
+        said = half - 1 + self.resume_command(np.arange(half)[None])[0]
         found = {"due": due}
         for name, j in place.items():
             found[name] = np.full_like(x, self.symbols)
@@ -88,7 +88,7 @@ class Copy(SecondHalf):
     family: ClassVar[str] = "copy"
     summary: ClassVar[str] = "the second half repeats the first"
 
-    def again(self, first: np.ndarray) -> np.ndarray:
+    def resume_command(self, first: np.ndarray) -> np.ndarray:
         """See `SecondHalf`."""
         return first
 
@@ -101,6 +101,6 @@ class ReversedCopy(SecondHalf):
     family: ClassVar[str] = "reversed_copy"
     summary: ClassVar[str] = "the second half is the first, backwards"
 
-    def again(self, first: np.ndarray) -> np.ndarray:
+    def resume_command(self, first: np.ndarray) -> np.ndarray:
         """See `SecondHalf`."""
         return first[:, ::-1]

@@ -37,12 +37,12 @@ class KeyValues(Task):
         return Tokens(self.symbols)
 
     @property
-    def held(self) -> float:
+    def state_entropy(self) -> float:
         """See `Task`: all pairs."""
         return 2 * self.pairs * log(self.symbols)
 
     @property
-    def reach(self) -> int:
+    def dependency_length(self) -> int:
         """See `Task`: any pair may be asked for last."""
         return self.length
 

@@ -43,12 +43,12 @@ class Modular(Task):
         return Tokens(self.modulus)
 
     @property
-    def held(self) -> float:
+    def state_entropy(self) -> float:
         """See `Task`: the value and an operator."""
         return log(4 * self.modulus)
 
     @property
-    def reach(self) -> int:
+    def dependency_length(self) -> int:
         """See `Task`: a question answers for the whole state."""
         return min(self.length, 4 * self.every)
 

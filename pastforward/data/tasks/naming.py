@@ -9,7 +9,7 @@ from pastforward.data.tasks.recency import Primacy, Recency
 from pastforward.data.tasks.retrieval import Retrieval
 from pastforward.data.tasks.s5 import S5
 from pastforward.data.tasks.stack import Stack
-from pastforward.types import UsageError, nearest
+from pastforward.errors import UsageError, nearest
 
 TASKS: dict[str, type[Task]] = {
     task.family: task

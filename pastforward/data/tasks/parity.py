@@ -29,7 +29,7 @@ class Parity(Tracked):
         return Tokens(2)
 
     @property
-    def held(self) -> float:
+    def state_entropy(self) -> float:
         """See `Task`: one bit."""
         return log(2)
 

@@ -47,12 +47,12 @@ class Sampled(Task):
         return Tokens(self.symbols)
 
     @property
-    def held(self) -> float:
+    def state_entropy(self) -> float:
         """See `Task`: the symbols that have fifteen sixteenths of the weight."""
         return min(4 * self.half, self.length) * log(self.symbols)
 
     @property
-    def reach(self) -> int:
+    def dependency_length(self) -> int:
         """See `Task`."""
         return min(self.length, 4 * self.half)
 

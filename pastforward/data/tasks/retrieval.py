@@ -32,12 +32,12 @@ class Retrieval(Task):
         return Tokens(self.symbols)
 
     @property
-    def held(self) -> float:
+    def state_entropy(self) -> float:
         """See `Task`: the marked symbol."""
         return log(self.symbols)
 
     @property
-    def reach(self) -> int:
+    def dependency_length(self) -> int:
         """See `Task`: there is one output a sequence, its last."""
         return self.length
 
@@ -60,5 +60,5 @@ class Retrieval(Task):
     def states(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """See `Task`: 'marked' is the symbol marked so far, V before there is one."""
         marked = (x >= self.symbols) & (x < 2 * self.symbols)
-        held = np.where(marked, x - self.symbols + 1, 0).cumsum(1)
-        return {"marked": np.where(held > 0, held - 1, self.symbols)}
+        state_entropy = np.where(marked, x - self.symbols + 1, 0).cumsum(1)
+        return {"marked": np.where(state_entropy > 0, state_entropy - 1, self.symbols)}

@@ -41,7 +41,7 @@ class S5(Tracked):
         return Tokens(ORDER)
 
     @property
-    def held(self) -> float:
+    def state_entropy(self) -> float:
         """See `Task`: one permutation."""
         return log(ORDER)
 

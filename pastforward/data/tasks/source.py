@@ -35,7 +35,7 @@ class TaskSource(Source):
         stream = held_out_index(split)
         return (self._drawn(stream, part) for part in portions(HELD_OUT, size, limit))
 
-    def floors(self) -> dict[str, float]:
+    def references(self) -> dict[str, float]:
         """See `Source`: computed from the task, not counted on a split."""
         uniform = float(np.log(self.task.outputs.size))
         return {"best": self.task.best(), "uniform": uniform, "unigram": self.task.unigram()}

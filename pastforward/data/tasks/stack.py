@@ -43,12 +43,12 @@ class Stack(Task):
         return Tokens(self.symbols)
 
     @property
-    def held(self) -> float:
+    def state_entropy(self) -> float:
         """See `Task`: a full stack."""
         return min(self.depth, self.length) * log(self.symbols)
 
     @property
-    def reach(self) -> int:
+    def dependency_length(self) -> int:
         """See `Task`: a random walk from the full stack to its bottom."""
         return min(self.length, (self.depth + 1) ** 2)
 

@@ -20,7 +20,7 @@ class Tracked(Task):
         """States after x_1..x_t, `[B, T]`."""
 
     @property
-    def reach(self) -> int:
+    def dependency_length(self) -> int:
         """See `Task`: a question answers for the whole state."""
         return min(self.length, 4 * self.every)
 

@@ -1,0 +1,99 @@
+"""L4. What a student writes, for people to look at."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pastforward.baselines import Network
+from pastforward.data.codec import Codec, PixelCodec, SeriesCodec, SymbolCodec
+from pastforward.inference.sampling import PLAIN, Sampling
+from pastforward.inference.stream import Stream
+from pastforward.inference.writing import complete_images, continue_text, draw_images
+from pastforward.outputs import most_likely
+from pastforward.student import Student
+from pastforward.types import Batch
+
+_PROMPT, _TEXT = 48, 400
+_IMAGES, _ROWS, _STEPS = 10, 4, 48
+
+
+@dataclass(frozen=True)
+class ImageSamples:
+    """Greys in [0, 1], `[C, H, W]` each; completed images start as the originals do."""
+
+    new: np.ndarray
+    completed: np.ndarray
+    original: np.ndarray
+    given: int
+    """Pixels, row by row, that were given of each completed image."""
+
+
+Samples = str | ImageSamples
+
+
+def draw_samples(
+    network: Network,
+    codec: Codec,
+    held_out: Batch,
+    seed: int = 0,
+    sampling: Sampling = PLAIN,
+) -> Samples | None:
+    """Samples fit for the codec, the same for the same seed; None of what only a student can draw.
+
+    Images: new ones, and the second halves of held-out ones. Text: the start of a held-out
+    sequence, continued. Symbols and series: given, expected and predicted of some sequences.
+    """
+    if isinstance(codec, SymbolCodec | SeriesCodec):
+        return _rows(network, codec, Batch(*(part[:_ROWS] for part in held_out)))
+    if not isinstance(network, Student):
+        return None
+    generator = torch.Generator(network.empty.device).manual_seed(seed)
+    stream = Stream(network)
+    if isinstance(codec, PixelCodec):
+        return _images(stream, codec, held_out.y[:_IMAGES], generator, sampling)
+    prompt = codec.decode(held_out.x[0, :_PROMPT].tolist())
+    return prompt + continue_text(stream, codec, prompt, _TEXT, generator, sampling)
+
+
+def _images(
+    stream: Stream, codec: PixelCodec, pixels: Tensor, generator: torch.Generator,
+    sampling: Sampling,
+) -> ImageSamples:  # fmt: skip
+    given = codec.width * (codec.height // 2)
+    new = draw_images(stream, codec, len(pixels), generator, sampling)
+    completed = complete_images(stream, codec, pixels[:, :given], generator, sampling)
+
+    def greys(levels: Tensor) -> np.ndarray:
+        return np.stack([codec.decode(image) for image in levels.tolist()])
+
+    return ImageSamples(greys(new), greys(completed), greys(pixels), given)
+
+
+@torch.inference_mode()
+def _rows(network: Network, codec: SymbolCodec | SeriesCodec, batch: Batch) -> str:
+    """Three lines a sequence; a dot where no output is asked for."""
+    x = batch.x.to(next(network.parameters()).device)
+    predicted = most_likely(network.signature.outputs, network.predict(x))
+    blocks = []
+    for shown, y, guess, mask in zip(batch.x, batch.y, predicted, batch.mask, strict=True):
+        lines = {
+            "given    ": _line(codec, shown, torch.ones_like(mask)),
+            "expected ": _line(codec, y, mask),
+            "predicted": _line(codec, guess, mask),
+        }
+        blocks.append("\n".join(f"{name} {line}" for name, line in lines.items()))
+    return "\n\n".join(blocks)
+
+
+def _line(codec: SymbolCodec | SeriesCodec, values: Tensor, mask: Tensor) -> str:
+    """The last steps of one sequence: there tasks ask, and there a series is known best."""
+    if isinstance(codec, SymbolCodec):
+        words = [codec.decode([value]) for value in values.tolist()]
+    else:
+        # One column is enough to see by.
+        words = [f"{v:.3g}" for v in codec.decode(values.double().cpu().numpy())[:, 0]]
+    shown = [w if keep else "." for w, keep in zip(words, mask.tolist(), strict=True)]
+    width = max(map(len, words))
+    return " ".join(word.rjust(width) for word in shown[-_STEPS:])

@@ -1,0 +1,110 @@
+"""L6. The command line: finds the command, and turns errors into one line and an exit code.
+
+Exit codes: 0 done, 1 a loss became infinite or NaN, the two sides of a benchmark disagree, or a
+check of the doctor failed, 2 bad input, 130 and 143 stopped and saved.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from pastforward.cli import COMMANDS
+from pastforward.errors import Stopped
+
+_HEAD = """\
+usage: pastforward COMMAND ...
+
+Pretrain any nonlinear RNN without backpropagation through time, then run it alone.
+"""
+_TAIL = """\
+Every command explains itself: pastforward COMMAND --help
+
+  pastforward compare digits --seconds 60    the method beside BPTT, on the same seconds
+  pastforward train my-notes.txt             on your own text, images or series
+  pastforward generate my-notes-smt+dmt --prompt "Dear"
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] in ([], ["--help"], ["-h"]):
+        print(_overview())
+        return 0 if words else 2
+    if words[0] in ("--version", "-V"):
+        print(_version())
+        return 0
+    return answered(lambda: _run(words[0], words[1:]))
+
+
+def answered(work: Callable[[], None]) -> int:
+    """The exit code of `work`, and one line on what went wrong."""
+    try:
+        work()
+        return 0
+    except BaseException as error:
+        return _answer(error)
+    finally:
+        _disconnect()
+
+
+def _run(name: str, argv: list[str]) -> None:
+    if name not in COMMANDS:
+        from pastforward.errors import UsageError, nearest
+
+        raise UsageError(f"There is no command '{name}'; {nearest(name, COMMANDS)}.")
+    module = importlib.import_module(f"pastforward.cli.{COMMANDS[name].module}")
+    module.main(argv)
+
+
+def _answer(error: BaseException) -> int:
+    """Say what an error means and return its exit code; a fault of ours is raised again."""
+    if isinstance(error, SystemExit):  # after --help, or what the doctor found
+        return error.code if isinstance(error.code, int) else 0
+    if isinstance(error, BrokenPipeError):  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    if isinstance(error, KeyboardInterrupt):
+        return _fail("interrupted.", 130)
+    code = _exit_code(error)
+    if code is None:
+        raise error
+    return _fail(str(error), code)
+
+
+def _exit_code(error: BaseException) -> int | None:
+    """The code of an error that the user can act on; None for a fault of ours."""
+    from pastforward.errors import UsageError
+    from pastforward.training.loop import NonFiniteLoss
+
+    if isinstance(error, Stopped):
+        return error.code
+    if isinstance(error, NonFiniteLoss):
+        return 1
+    return 2 if isinstance(error, UsageError) else None
+
+
+def _fail(message: str, code: int) -> int:
+    # Under torchrun every rank comes here with the same news.
+    if os.environ.get("RANK", "0") == "0":
+        print(f"pastforward: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _disconnect() -> None:
+    if "torch" in sys.modules:
+        from pastforward.training.distributed import disconnect
+
+        disconnect()
+
+
+def _overview() -> str:
+    lines = [f"  {name:<10}{entry.summary}" for name, entry in COMMANDS.items()]
+    return "\n".join([_HEAD, *lines, "", _TAIL.rstrip()])
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"pastforward {version('pastforward')}"

@@ -1,0 +1,200 @@
+"""L3. An engine compiled ahead of time: one call runs a loop of steps in machine code.
+
+Python's share of an eager step is two thirds of it; here it is paid once a call, not once a step.
+What is compiled (torch.export, AOTInductor) depends on the network's shape and not on its weights,
+and is kept on disk: the first use of a shape on a machine takes half a minute, later ones none.
+"""
+
+import hashlib
+import os
+import warnings
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch._higher_order_ops.scan import scan
+from torch._inductor import aoti_compile_and_package, aoti_load_package
+from torch.export import Dim, ExportedProgram, export
+from torch.func import functional_call
+
+from pastforward.errors import UsageError
+from pastforward.inference.engine import Eager, Engine
+from pastforward.inference.sampling import PLAIN, Sampling, draw, noise
+from pastforward.inference.stream import Stream
+from pastforward.student import Student
+from pastforward.types import Kind, Tokens
+
+
+class _Reads(nn.Module):
+    """`Engine.read` as one graph."""
+
+    def __init__(self, student: Student) -> None:
+        super().__init__()
+        self.student = student
+
+    def forward(self, m: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        def step(m: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
+            m = self.student.cell(m, e)
+            return m, m.clone()  # a loop may not hand out the same tensor twice
+
+        m, memories = scan(step, m, self.student.embed(x), dim=1)
+        return m, self.student.readout(memories)
+
+
+class _Writes(nn.Module):
+    """`Engine.write` as one graph, for one set of filters and any temperature."""
+
+    def __init__(self, student: Student, sampling: Sampling) -> None:
+        super().__init__()
+        self.student, self.sampling = student, sampling
+
+    def forward(self, m: Tensor, noise: Tensor, temperature: Tensor) -> tuple[Tensor, Tensor]:
+        student = self.student
+
+        def step(m: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+            parameters = student.readout(m)
+            y = draw(student.signature.outputs, parameters, u, temperature, self.sampling)
+            return student.step(m, y), y
+
+        return scan(step, m, noise, dim=1)
+
+
+class _Weightless(nn.Module):
+    """A graph whose weights are inputs: the compiler would write small ones into the code."""
+
+    def __init__(self, graph: nn.Module) -> None:
+        super().__init__()
+        self.graph = (graph,)  # in a tuple, where it is no part of this module
+
+    def forward(self, weights: dict[str, Tensor], inputs: tuple[Tensor, ...]) -> tuple:
+        return functional_call(self.graph[0], weights, inputs)
+
+
+@final
+class AheadOfTime(Engine):
+    """Compiled for `batch` streams: one loop reads, one for each set of filters writes."""
+
+    def __init__(self, student: Student, batch: int = 1, cache: Path | None = None) -> None:
+        """Loops are compiled on first use, or found compiled in `cache`."""
+        super().__init__(student)
+        self.batch, self.cache = batch, cache or usual_cache()
+        self._written: dict[Sampling, Callable] = {}
+
+    def prepare(self) -> None:
+        """Compile reading and, where outputs are fed back, plain writing now; raises what fails."""
+        _ = self._reader
+        if self.student.is_autoregressive():
+            self._writer(PLAIN)
+
+    def read(self, m: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Engine`; raises `UsageError` for another number of streams than compiled for."""
+        self._require(m)
+        return self._reader(m, x)
+
+    def write(self, m: Tensor, noise: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor]:
+        """See `Engine`; raises as `read` does."""
+        self._require(m)
+        temperature = torch.tensor(sampling.temperature, dtype=m.dtype, device=m.device)
+        return self._writer(sampling)(m, noise, temperature)
+
+    @cached_property
+    def _reader(self) -> Callable:
+        m = self._start()
+        return self._build(_Reads(self.student), (m, _blank(self.student.signature.inputs, m)))
+
+    def _writer(self, sampling: Sampling) -> Callable:
+        filters = Sampling(1.0, sampling.top_k, sampling.top_p)
+        if filters not in self._written:
+            m, kind = self._start(), self.student.signature.outputs
+            u = noise(kind, (self.batch, 2), torch.Generator(m.device), m)
+            graph = _Writes(self.student, filters)
+            self._written[filters] = self._build(graph, (m, u, m.new_ones(())))
+        return self._written[filters]
+
+    def _build(self, graph: nn.Module, inputs: tuple[Tensor, ...]) -> Callable:
+        """The graph's loop with this student's weights, for any number of steps."""
+        weights = dict(graph.named_parameters()) | dict(graph.named_buffers())
+        weights = {name: tensor.detach().contiguous() for name, tensor in weights.items()}
+        shapes = (dict.fromkeys(weights), (None, {1: Dim("steps", min=1)}, None)[: len(inputs)])
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the compiler's own, on its own code
+            program = export(_Weightless(graph), (weights, inputs), dynamic_shapes=shapes)
+            package = self.cache / f"{_fingerprint(program, inputs[0])}.pt2"
+            if not package.exists():
+                _compile(program, package)
+            loop = aoti_load_package(str(package))
+
+        def run(*given: Tensor) -> tuple[Tensor, Tensor]:
+            # Machine code takes tensors for what it was compiled for, whatever they are.
+            pairs = zip(given, inputs, strict=True)
+            return loop(weights, tuple(tensor.to(like).contiguous() for tensor, like in pairs))
+
+        return run
+
+    def _start(self) -> Tensor:
+        """A memory to trace by."""
+        return self.student.start(self.batch).detach().clone()
+
+    def _require(self, m: Tensor) -> None:
+        if len(m) != self.batch:
+            raise UsageError(
+                f"{len(m)} streams were given to an engine compiled for {self.batch}; compile "
+                "another one with that `batch`, or use `Stream(student)`."
+            )
+
+
+def compile_stream(student: Student, batch: int = 1, cache: Path | None = None) -> Stream:
+    """A stream for `batch` sequences side by side, compiled; where that fails, a warning and eager.
+
+    What is compiled is kept in `cache`, usually in the user's cache folder.
+    """
+    engine = AheadOfTime(student, batch, cache)
+    try:
+        engine.prepare()
+        return Stream(student, engine)
+    except Exception as error:  # compilers can fail in any way; eager is always right
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        warnings.warn(
+            f"The stream could not be compiled ({first}); it runs eagerly, which is slower. "
+            "Compiling needs a C++ compiler such as g++ and a folder to write to.",
+            stacklevel=2,
+        )
+        return Stream(student, Eager(student))
+
+
+def usual_cache() -> Path:
+    """`pastforward` in the user's cache folder."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "pastforward"
+
+
+def _blank(kind: Kind, like: Tensor) -> Tensor:
+    """Two inputs to trace by for every memory of `like`."""
+    if isinstance(kind, Tokens):
+        return torch.zeros(len(like), 2, dtype=torch.long, device=like.device)
+    return like.new_zeros(len(like), 2, kind.width)
+
+
+def _fingerprint(program: ExportedProgram, like: Tensor) -> str:
+    """Names all that machine code depends on: graph, shapes, precision, torch, processor."""
+    # Comments name places in files that the compiler made up, other ones each time.
+    code = [line for line in str(program).splitlines() if not line.lstrip().startswith("#")]
+    facts = (
+        *code, str(like.dtype), like.device.type, torch.__version__,
+        torch.backends.cpu.get_cpu_capability(),
+    )  # fmt: skip
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:24]
+
+
+def _compile(program: ExportedProgram, package: Path) -> None:
+    """Written beside its place and then put there: a stopped compiler leaves nothing behind."""
+    package.parent.mkdir(parents=True, exist_ok=True)
+    part = package.with_name(f"{package.stem}.{os.getpid()}.pt2")
+    try:
+        aoti_compile_and_package(program, package_path=str(part))
+        os.replace(part, package)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,62 @@
+"""L3. Text and images by way of a stream."""
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from pastforward.data.codec import PixelCodec, SymbolCodec, TextCodec
+from pastforward.errors import UsageError
+from pastforward.inference.sampling import PLAIN, Sampling
+from pastforward.inference.stream import Stream
+
+
+def continue_text(
+    stream: Stream,
+    codec: TextCodec | SymbolCodec,
+    prompt: str,
+    count: int,
+    generator: torch.Generator,
+    sampling: Sampling = PLAIN,
+) -> str:
+    """`count` symbols after `prompt`, as text; raises `UsageError` for an empty prompt."""
+    if not prompt:
+        raise UsageError("An empty prompt was given; give at least one character to go on from.")
+    m = stream.start(1)
+    x = torch.tensor([codec.encode(prompt)], device=m.device)
+    m, _ = stream.feed(m, x)
+    y = stream.generate(m, count, generator, sampling).y
+    return codec.decode(y[0].tolist())
+
+
+def complete_images(
+    stream: Stream,
+    codec: PixelCodec,
+    given: Int[Tensor, "batch given"],
+    generator: torch.Generator,
+    sampling: Sampling = PLAIN,
+) -> Int[Tensor, "batch pixels"]:
+    """Draw what follows the first pixels `given`: levels `[B, H * W]`, the given ones included.
+
+    Raises `UsageError` when no pixel is left to draw.
+    """
+    left = codec.height * codec.width - given.shape[1]
+    if left < 1:
+        raise UsageError(f"{given.shape[1]} pixels were given and none is left; give fewer.")
+    m = stream.start(len(given))
+    start = torch.full((len(given), 1), codec.levels, device=m.device)
+    x = torch.cat([start, given.to(m.device)], 1)
+    m, _ = stream.feed(m, x)
+    y = stream.generate(m, left, generator, sampling).y
+    return torch.cat([x[:, 1:], y], 1)
+
+
+def draw_images(
+    stream: Stream,
+    codec: PixelCodec,
+    count: int,
+    generator: torch.Generator,
+    sampling: Sampling = PLAIN,
+) -> Int[Tensor, "batch pixels"]:
+    """`count` new images, levels `[count, H * W]`."""
+    nothing = torch.zeros(count, 0, dtype=torch.long)
+    return complete_images(stream, codec, nothing, generator, sampling)

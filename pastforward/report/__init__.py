@@ -1,0 +1,1 @@
+"""L4. What people look at: one template loader, one chart style, one table."""

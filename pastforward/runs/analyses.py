@@ -1,0 +1,218 @@
+"""L6. What `analyse` asks of a run: each question a function, and the table of them."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+
+from pastforward.analysis.lengths import AtLength, at_length, loss_by_length
+from pastforward.analysis.credit import Credit, bptt_credit, last_output, scaled, smt_credit
+from pastforward.analysis.memories import Memories, remember
+from pastforward.analysis.probe import Probe, linear_probe
+from pastforward.analysis.gap import loss_gap
+from pastforward.report.analysis_charts import credit_figure, future_figure, gap_figure, lengths_figure, probes_figure
+from pastforward.report.memory_maps import memory_map
+from pastforward.runs.opening import StudentRun
+from pastforward.analysis.evaluate import finite
+from pastforward.student import Student, build_student
+from pastforward.teacher.teacher import Teacher, build_teacher
+from pastforward.errors import UsageError
+from pastforward.types import Batch, Tokens
+
+SCALES = (0.5, 1.0, 2.0)
+"""Factors on the weights from memory to memory at which credit is measured at the start."""
+_FACTORS = (1, 2, 4, 8, 16)
+_MOST_CLASSES = 128
+_MOST_AHEAD = 8
+
+
+@dataclass(frozen=True)
+class Found:
+    """An answer: pictures by the name of their file, figures as JSON, and what they say."""
+
+    figures: dict[str, Figure]
+    facts: Any
+    lines: list[str]
+
+
+def ask_gap(run: StudentRun, sequences: int) -> Found:
+    """Where the student loses against its teacher; `UsageError` where it has none."""
+    if run.teacher is None:
+        raise UsageError(
+            f"{run.folder.path} has no teacher, so there is no gap to share out; ask it of a run "
+            "that smt, smt+dmt or two-stage trained."
+        )
+    # T / 2 steps, each from T starts: its time grows with T^2.
+    few = max(2, min(sequences, 2**24 // run.source.signature.length**2))
+    gap = loss_gap(run.student, run.teacher, run.source, "test", few)
+    lines = [f"student alone {gap.alone.nats:.4f}, teacher {gap.teacher.nats:.4f} nats per output"]
+    for cause, nats in gap.parts.items():
+        share = "" if gap.shares is None else f"{gap.shares[cause]:8.1%}"
+        lines.append(f"{cause:<12}{nats:+.4f}{share}")
+    worst = max(gap.after, key=lambda k: gap.after[k].nats)
+    lines.append(
+        f"worst after k = {worst} own steps from a label: {gap.after[worst].nats:.4f} nats"
+    )
+    lines += _labels_moved(run)
+    return Found({"gap": gap_figure({"student": gap})}, finite(gap.to_json()), lines)
+
+
+def ask_credit(run: StudentRun, sequences: int) -> Found:
+    """Credit of the last output by BPTT and by SMT, at the start of the run and at its end."""
+    length = run.source.signature.length
+    # What decoding from every label takes grows with B * T^2.
+    count = max(2, min(32, sequences, 2**16 // (min(length, 64) * length)))
+    batch = last_output(next(iter(run.source.held_out("test", count, count))))
+    panels = _start_credit(run, batch)
+    panels["BPTT"]["trained"] = bptt_credit(run.student, batch)
+    if run.teacher is not None:
+        _add_smt(panels, "trained", smt_credit(run.student, run.teacher, run.config.smt, batch))
+    facts = {
+        loss: {name: asdict(credit) | {"per_step": credit.per_step} for name, credit in of.items()}
+        for loss, of in panels.items()
+    }
+    lines = [
+        f"{loss:<23}{name:<22}{_per_step(credit)}"
+        for loss, of in panels.items()
+        for name, credit in of.items()
+    ]
+    return Found({"credit": credit_figure(panels)}, finite(facts), lines)
+
+
+def ask_lengths(run: StudentRun, sequences: int) -> Found:
+    """Loss at T, 2T, ..., as far as the data goes; `UsageError` where it has but one length."""
+    trained, found, end = run.student.signature.length, [], None
+    try:
+        for row in loss_by_length(
+            run.student, run.teacher, lambda length: at_length(run.config.data, length),
+            [factor * trained for factor in _FACTORS], "test", sequences,
+        ):  # fmt: skip
+            found.append(row)
+    except UsageError as error:
+        if len(found) < 2:
+            raise
+        end = str(error)
+    lines = [_length_line(row) for row in found] + ([f"no further: {end}"] if end else [])
+    figures = {"lengths": lengths_figure(found, trained)}
+    return Found(figures, finite([asdict(row) for row in found]), lines)
+
+
+def ask_geometry(run: StudentRun, sequences: int) -> Found:
+    """Maps of memories and, where the data knows true states, a linear probe of each."""
+    fit, test = (remember(_networks(run), run.source, split, sequences) for split in _PARTS)
+    states = [n for n, of in fit.states.items() if int(of.max()) < _MOST_CLASSES]
+    if not states:
+        lines = ["the data tells no true states to ask for; memories are coloured by t"]
+        return Found({"geometry": memory_map(test, None)}, {}, lines)
+    figures, facts, lines = {}, {}, []
+    for state in states:
+        probes = {
+            whose: linear_probe(fit.of_state(whose, state), test.of_state(whose, state))
+            for whose in fit.by
+        }
+        figures[f"geometry-{state}"] = memory_map(test, state)
+        title = f"True state '{state}', read off a memory by a linear probe"
+        figures[f"probe-{state}"] = probes_figure(title, probes)
+        facts[state] = {whose: asdict(probe) for whose, probe in probes.items()}
+        lines.append(f"{state}: {_probe_line(probes)}")
+    return Found(figures, finite(facts), lines)
+
+
+def ask_future(run: StudentRun, sequences: int) -> Found:
+    """A linear probe of the outputs to come; `UsageError` for outputs that are no symbols."""
+    if not isinstance(run.student.signature.outputs, Tokens):
+        raise UsageError(
+            f"The outputs of {run.folder.path} are real vectors, and a probe reads symbols; ask it "
+            "of a run on symbols."
+        )
+    fit, test = (remember(_networks(run), run.source, split, sequences) for split in _PARTS)
+    longest = min(_MOST_AHEAD, run.source.signature.length)
+    aheads = [j for j in range(1, longest + 1) if _asked(fit, j) and _asked(test, j)]
+    rows = {
+        whose: [linear_probe(fit.of_future(whose, j), test.of_future(whose, j)) for j in aheads]
+        for whose in fit.by
+    }
+    probes = [{whose: row[place] for whose, row in rows.items()} for place in range(len(aheads))]
+    lines = [f"j = {j}: {_probe_line(row)}" for j, row in zip(aheads, probes, strict=True)]
+    facts = {whose: [asdict(probe) for probe in row] for whose, row in rows.items()}
+    return Found({"future": future_figure(rows)}, finite(facts), lines)
+
+
+ANALYSES: dict[str, Callable[[StudentRun, int], Found]] = {
+    "gap": ask_gap,
+    "credit": ask_credit,
+    "lengths": ask_lengths,
+    "geometry": ask_geometry,
+    "future": ask_future,
+}
+
+_PARTS = ("valid", "test")
+_DECODED, _WHOLE = "SMT, losses of outputs", "SMT, all losses"
+
+
+def _labels_moved(run: StudentRun) -> list[str]:
+    """A warning where the student that was kept is older than the labels it is compared with."""
+    looks = [row for row in run.folder.metrics.read() if row.get("valid") is not None]
+    best = min(looks, key=lambda row: row["valid"], default=None)
+    if best is None or best["stage"] != "smt" or best is looks[-1]:
+        return []
+    return [
+        f"the student that was kept is of step {best['step']}, in joint training, and its teacher "
+        "learned on: these are not the labels that it was trained on last"
+    ]
+
+
+def _start_credit(run: StudentRun, batch: Batch) -> dict[str, dict[str, Credit]]:
+    """By loss and by what was changed, of networks that have learned nothing."""
+    student, teacher = _untrained(run)
+    panels, config = {"BPTT": {}, _DECODED: {}, _WHOLE: {}}, run.config.smt
+    for factor in SCALES if hasattr(student.cell, "recurrent") else (1.0,):
+        name = "start" if factor == 1.0 else f"start, weights x {factor:g}"
+        changed = student if factor == 1.0 else scaled(student, factor)
+        panels["BPTT"][name] = bptt_credit(changed, batch)
+        _add_smt(panels, name, smt_credit(changed, teacher, config, batch))
+    _add_smt(panels, "start, F = 1", smt_credit(student, teacher, replace(config, future=1), batch))
+    return panels
+
+
+def _add_smt(panels: dict[str, dict[str, Credit]], name: str, found: dict[str, Credit]) -> None:
+    panels[_DECODED][name], panels[_WHOLE][name] = found["outputs"], found["total"]
+
+
+def _per_step(credit: Credit) -> str:
+    found = credit.per_step
+    return "reaches no two t" if found is None else f"x {found:.3f} a step back"
+
+
+def _networks(run: StudentRun) -> dict[str, Student | Teacher]:
+    networks: dict[str, Student | Teacher] = {"student": run.student}
+    if run.teacher is not None:
+        networks["labels"] = run.teacher
+    return networks | {"untrained": _untrained(run)[0]}
+
+
+def _untrained(run: StudentRun) -> tuple[Student, Teacher]:
+    """Student and teacher of the run's sizes, whether its stages ask a teacher or not."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(run.config.seed)
+        student = build_student(run.config.student, run.source.signature)
+        return student, build_teacher(run.config.teacher, student.signature, student.memory)
+
+
+def _asked(memories: Memories, ahead: int) -> bool:
+    return bool(memories.of_future("student", ahead).counted.any())
+
+
+def _length_line(row: AtLength) -> str:
+    scores = {"student": row.student} | ({"teacher": row.teacher} if row.teacher else {})
+    shown = [f"{name} {score.nats:.4f}" for name, score in scores.items()]
+    right = [f"({s.accuracy:.1%})" if s.accuracy is not None else "" for s in scores.values()]
+    pairs = "  ".join(f"{a} {b}".strip() for a, b in zip(shown, right, strict=True))
+    return f"length {row.length:<7,}{pairs}"
+
+
+def _probe_line(probes: dict[str, Probe]) -> str:
+    shown = ", ".join(f"{whose} {probe.accuracy:.1%}" for whose, probe in probes.items())
+    return f"{shown}; most frequent {next(iter(probes.values())).majority:.1%}"

@@ -1,0 +1,175 @@
+"""L5. Results of a comparison: a row for every run, and means over seeds."""
+
+import json
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pastforward.runs.comparison.grid import Setting, Trial
+from pastforward.runs.comparison.record import Record, State, folder_of, state
+from pastforward.files import write_json
+from pastforward.training.folder import RunFolder
+from pastforward.errors import UsageError
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run; figures are None until it is finished."""
+
+    task: str
+    cell: str
+    strategy: str
+    seed: int
+    state: str
+    folder: str
+    command: str
+    error: str | None = None
+    T: int | None = None
+    lr: list[float] = field(default_factory=list)
+    """By stage."""
+    nats: float | None = None
+    """Held-out loss per output of the student alone."""
+    accuracy: float | None = None
+    teacher_nats: float | None = None
+    references: dict[str, float] = field(default_factory=dict)
+    seconds: float | None = None
+    tokens: int | None = None
+    steps: int | None = None
+    calls: int | None = None
+    """Cell calls one after the other in all."""
+    parameters: int | None = None
+    hardware: str | None = None
+    threads: int | None = None
+    date: str | None = None
+
+
+class Spread(NamedTuple):
+    """A mean over seeds and their standard deviation, None of a single one."""
+
+    mean: float
+    deviation: float | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A setting's runs taken together; means are over those that are finished."""
+
+    setting: Setting
+    length: int | None
+    planned: int
+    finished: int
+    failed: int
+    nats: Spread | None
+    accuracy: Spread | None
+    teacher: Spread | None
+    seconds: Spread | None
+    tokens: Spread | None
+    calls: Spread | None
+    parameters: int | None
+    lr: list[float]
+    references: dict[str, float]
+
+
+def collect(root: Path, record: Record) -> list[Row]:
+    """A row for every planned run, as far as it is."""
+    return [_row(root, record, trial) for trial in record.grid.trials()]
+
+
+def aggregate(rows: Sequence[Row]) -> list[Line]:
+    """A line for every setting, in the order of its first row."""
+    groups: dict[Setting, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(Setting(row.task, row.cell, row.strategy), []).append(row)
+    lines = [_line(setting, group) for setting, group in groups.items()]
+    order = list(dict.fromkeys(row.task for row in rows))
+    return sorted(lines, key=lambda line: order.index(line.setting.task))
+
+
+def best_of(lines: Sequence[Line]) -> set[Setting]:
+    """The settings with the lowest mean loss on their task."""
+    found: dict[str, Line] = {}
+    for line in lines:
+        rival = found.get(line.setting.task)
+        if line.nats and (not rival or not rival.nats or line.nats.mean < rival.nats.mean):
+            found[line.setting.task] = line
+    return {line.setting for line in found.values()}
+
+
+def write_results(root: Path, record: Record, rows: Sequence[Row]) -> Path:
+    """results.json in the comparison's folder."""
+    path = root / "results.json"
+    write_json(path, {"command": record.command, "rows": [asdict(row) for row in rows]})
+    return path
+
+
+def spread(values: Iterable[float | None]) -> Spread | None:
+    """Mean and standard deviation (over n - 1) of what is there; None of nothing."""
+    found = [value for value in values if value is not None]
+    if not found:
+        return None
+    return Spread(statistics.fmean(found), statistics.stdev(found) if len(found) > 1 else None)
+
+
+def _row(root: Path, record: Record, trial: Trial) -> Row:
+    folder = folder_of(root, record.grid, trial)
+    how, setting = state(folder), trial.setting
+    row = Row(
+        setting.task, setting.cell, setting.strategy, trial.seed, how.value,
+        str(folder.path.relative_to(root)), record.command,
+    )  # fmt: skip
+    if how is State.FAILED:
+        return Row(**(asdict(row) | {"error": _read(folder.failure)["error"]}))
+    return Row(**(asdict(row) | _figures(folder))) if how is State.FINISHED else row
+
+
+def _figures(folder: RunFolder) -> Json:
+    try:
+        return _measured(_read(folder.evaluation))
+    except (KeyError, TypeError) as error:
+        raise UsageError(
+            f"{folder.evaluation} holds no figures of a run ({error!r}); make it anew with: "
+            f"pastforward eval {folder.path}"
+        ) from error
+
+
+def _measured(saved: Json) -> Json:
+    evaluation, facts = saved["evaluation"], saved["facts"]
+    student, teacher = evaluation["student"], evaluation["teacher"] or {}
+    names = ("seconds", "tokens", "steps", "calls", "parameters", "hardware", "threads", "date")
+    return {name: facts.get(name) for name in names} | {
+        "T": facts.get("length"),
+        "lr": [stage["lr"] for stage in facts["config"]["stages"]],
+        "nats": student["nats"],
+        "accuracy": student["accuracy"],
+        "teacher_nats": teacher.get("nats"),
+        "references": evaluation["references"],
+    }
+
+
+def _read(path: Path) -> Json:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} can't be read ({error}); remove it and --resume.") from error
+
+
+def _line(setting: Setting, rows: Sequence[Row]) -> Line:
+    done = [row for row in rows if row.state == State.FINISHED.value]
+    one = done[0] if done else rows[0]
+    return Line(
+        setting, one.T, len(rows), len(done),
+        sum(row.state == State.FAILED.value for row in rows),
+        nats=spread(row.nats for row in done),
+        accuracy=spread(row.accuracy for row in done),
+        teacher=spread(row.teacher_nats for row in done),
+        seconds=spread(row.seconds for row in done),
+        tokens=spread(row.tokens for row in done),
+        calls=spread(row.calls for row in done),
+        parameters=one.parameters,
+        lr=one.lr,
+        references=one.references,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""L2. Encoders: target memories of all prefixes of a sequence."""
