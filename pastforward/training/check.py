@@ -79,7 +79,7 @@ def _numbers(config: RunConfig) -> Iterator[str]:
     for name in ("initial_decay_time", "query_key_scale"):
         value = getattr(config.teacher, name)
         if not 0 < value < math.inf:
-            yield f"--teacher.{name.replace("_", "-")} is {value}; give a finite number above 0."
+            yield f"--teacher.{name} is {value}; give a finite number above 0."
     if not config.fit.clip > 0:
         yield f"--fit.clip is {config.fit.clip}; give a norm above 0, inf for no clipping."
     if config.dmt.on_policy_fraction > 1:
