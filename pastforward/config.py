@@ -13,6 +13,7 @@ RunConfig
   stages    Stage, ...       methods, in order
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +52,21 @@ class Budget:
         if self.tokens is not None:
             return Budget(tokens=max(1, round(share * self.tokens)))
         return Budget(seconds=share * (self.seconds or 0.0))
+
+    def divide(self, shares: Sequence[float]) -> tuple["Budget | None", ...]:
+        """Parts that add up to this budget, in order; None where a stage gets nothing.
+
+        Steps go to every stage where there are as many of them as stages.
+        """
+        if self.steps is None:
+            return tuple(self.part(share) for share in shares)
+        ends = [round(self.steps * sum(shares[: n + 1])) for n in range(len(shares))]
+        counts = [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
+        if self.steps >= len(counts):
+            while 0 in counts:
+                counts[counts.index(max(counts))] -= 1
+                counts[counts.index(0)] += 1
+        return tuple(Budget(steps=count) if count else None for count in counts)
 
 
 @dataclass(frozen=True)

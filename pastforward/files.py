@@ -1,20 +1,24 @@
-"""L0. Files as a whole or not at all; frozen dataclasses to JSON and back."""
+"""L0. Files written as a whole or not at all; dataclasses to JSON and back; safetensors files."""
 
-import dataclasses
 import hashlib
 import json
 import os
-import types
-import typing
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pastforward.errors import UsageError
 
+if TYPE_CHECKING:
+    from cattrs import Converter
+    from torch import Tensor
+
+T = TypeVar("T")
+
 
 def write_atomically(path: Path | str, content: bytes) -> None:
-    """Put `content` in `path` as a whole or not at all; raises `UsageError` when it can't."""
+    """Replace `path` by `content`, or leave it as it was; raises `UsageError` when it can't."""
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -24,14 +28,13 @@ def write_atomically(path: Path | str, content: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(part, path)
     except OSError as error:
-        _remove(part)
         raise UsageError(
             f"'{path}' could not be written ({error.strerror or error}); "
             "free some space or choose a place that you may write to."
         ) from error
-    except BaseException:
-        _remove(part)
-        raise
+    finally:
+        with suppress(OSError):  # the error that was raised is the one to report
+            part.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -39,20 +42,17 @@ def write_json(path: Path, content: Any) -> None:
     write_atomically(path, json.dumps(content, indent=1).encode())
 
 
-def from_json(kind: Any, value: Any) -> Any:
-    """Rebuild (nested) dataclasses and tuples from what `dataclasses.asdict` gave."""
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = typing.get_type_hints(kind)
-        unknown = set(value) - set(hints)
-        if unknown:
-            raise ValueError(f"unknown entries {sorted(unknown)}")
-        return kind(**{name: from_json(hints[name], item) for name, item in value.items()})
-    if typing.get_origin(kind) is tuple:
-        return tuple(from_json(typing.get_args(kind)[0], item) for item in value)
-    if typing.get_origin(kind) in (types.UnionType, typing.Union) and value is not None:
-        options = [k for k in typing.get_args(kind) if k is not type(None)]
-        return from_json(next((k for k in options if _has_fields(k, value)), options[0]), value)
-    return value
+def to_json(value: Any) -> Any:
+    """Dataclasses, tuples and their likes as plain dicts and lists."""
+    return _converter().unstructure(value)
+
+
+def from_json(kind: type[T], value: Any) -> T:
+    """What `to_json` gave, as `kind` again; raises `ValueError` for anything else."""
+    try:
+        return _converter().structure(value, kind)
+    except Exception as error:  # cattrs raises groups and errors of many kinds
+        raise ValueError(_reason(error)) from error
 
 
 def checksum(path: Path) -> str:
@@ -61,10 +61,37 @@ def checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _has_fields(kind: Any, value: Any) -> bool:
-    return dataclasses.is_dataclass(kind) and {f.name for f in dataclasses.fields(kind)} == {*value}
+def pack_tensors(tensors: "dict[str, Tensor]", metadata: dict[str, Any]) -> bytes:
+    """The content of a safetensors file; `metadata` is kept as JSON."""
+    from safetensors.torch import save
+
+    # A clone of each: safetensors refuses tensors that share memory, as tied weights do.
+    whole = {name: t.detach().cpu().clone().contiguous() for name, t in tensors.items()}
+    return save(whole, {name: json.dumps(value) for name, value in metadata.items()})
 
 
-def _remove(part: Path) -> None:
-    with suppress(OSError):  # the error that brought us here is the one to report
-        part.unlink(missing_ok=True)
+def read_tensors(path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
+    """Tensors and metadata of a safetensors file, nothing unpickled.
+
+    Raises `OSError` where it can't be read and `ValueError` where it is damaged or of another kind.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = {name: json.loads(v) for name, v in (file.metadata() or {}).items()}
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+
+
+@cache
+def _converter() -> "Converter":
+    # Late, because a tenth of a second is half of what `import pastforward` may take.
+    from cattrs import Converter
+
+    return Converter(forbid_extra_keys=True, detailed_validation=False)
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

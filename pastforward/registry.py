@@ -14,6 +14,7 @@ from dataclasses import dataclass, is_dataclass
 from typing import Any, Generic, TypeVar
 
 from pastforward.errors import UsageError, nearest
+from pastforward.files import from_json
 
 _FOREIGN = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -55,7 +56,7 @@ class Registry(Mapping[str, Row], Generic[Row]):
         return len(self._rows)
 
     def require(self, name: str) -> None:
-        """Raise `UsageError` for a name that is neither in the table nor of the form module:Name."""
+        """Raise `UsageError` for a name that is neither in the table nor module:Name."""
         if name not in self._rows and not is_foreign(name):
             raise UsageError(
                 f"There is no {self.kind} '{name}'; {nearest(name, self)}, or give one of your own "
@@ -68,7 +69,7 @@ class Registry(Mapping[str, Row], Generic[Row]):
         return import_target(self._rows[name].target if name in self._rows else name)
 
     def config_type(self, name: str) -> type:
-        """The dataclass of a component's dials; of one of the user's own, its attribute `Config`."""
+        """The dataclass of a component's dials; for module:Name, its attribute `Config`."""
         self.require(name)
         if name in self._rows:
             return self._rows[name].config
@@ -81,16 +82,30 @@ class Registry(Mapping[str, Row], Generic[Row]):
         return found
 
     def config(self, name: str, given: Any = None) -> Any:
-        """`given`, or the component's dials at their defaults; `UsageError` for another type."""
+        """`given` (an instance, or its JSON), or the component's dials at their defaults.
+
+        Raises `UsageError` for dials of another component.
+        """
         kind = self.config_type(name)
         if given is None:
             return kind()
+        if isinstance(given, Mapping):
+            return self._from_json(name, kind, given)
         if not isinstance(given, kind):
             raise UsageError(
                 f"The {self.kind} '{name}' was given {type(given).__name__}; give it "
                 f"{kind.__name__}."
             )
         return given
+
+    def _from_json(self, name: str, kind: type, given: Mapping[str, Any]) -> Any:
+        try:
+            return from_json(kind, dict(given))
+        except ValueError as error:
+            raise UsageError(
+                f"The {self.kind} '{name}' can't be configured by {dict(given)} ({error}); its "
+                f"dials are those of {kind.__name__}."
+            ) from error
 
 
 def is_foreign(name: str) -> bool:

@@ -4,10 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pastforward.cells import CELLS
 from pastforward.cells.base import Cell
-from pastforward.config import StudentConfig
-from pastforward.errors import UsageError, nearest
+from pastforward.cells.build import build_cell
+from pastforward.cells.configs import StudentConfig
 from pastforward.inputs import embedding
 from pastforward.memory import rms_norm
 from pastforward.outputs import Readout
@@ -24,7 +23,7 @@ class Student(nn.Module):
         self.embed = embedding(signature.inputs, cell.inputs)
         self.cell = cell
         self.readout = Readout(cell.memory, signature.outputs, hidden)
-        # Small, because the norm takes out its scale: the smaller it is, the faster it can turn.
+        # The norm removes its scale, so a small start lets m_0 change direction quickly.
         self.empty = nn.Parameter(0.05 * torch.randn(cell.memory.slots, cell.memory.width))
 
     @property
@@ -32,6 +31,7 @@ class Student(nn.Module):
         """K and D."""
         return self.cell.memory
 
+    @property
     def is_autoregressive(self) -> bool:
         """Can an output be fed back as the next input?
 
@@ -50,17 +50,25 @@ class Student(nn.Module):
         """f(m_{t-1}, x_t) for tokens `[...]` or vectors `[..., C]`."""
         return self.cell(m, self.embed(x))
 
-    def predict(self, x: Tensor) -> Float[Tensor, "batch length parameters"]:
-        """Parameters of y_1..y_T, alone from m_0: T steps, one after the other."""
-        memories = rollout(self.cell, self.start(x.shape[0]), self.embed(x))
-        return self.readout(memories[:, 1:])
+    def rollout(
+        self, x: Tensor, m: Float[Tensor, "batch slots width"] | None = None
+    ) -> Float[Tensor, "batch steps slots width"]:
+        """m_0..m_T, `[B, T+1, K, D]`, from m (the empty memory when None): T serial steps."""
+        return rollout(self.cell, self.start(x.shape[0]) if m is None else m, self.embed(x))
+
+    def forward(
+        self, x: Tensor, m: Float[Tensor, "batch slots width"] | None = None
+    ) -> tuple[Float[Tensor, "batch length parameters"], Float[Tensor, "batch slots width"]]:
+        """Parameters of y_1..y_T and the last memory m_T, as `torch.nn.GRU` has it.
+
+        x is `[B, T]` tokens or `[B, T, C]` vectors; m the memory before x_1, empty when None.
+        """
+        memories = self.rollout(x, m)
+        return self.readout(memories[:, 1:]), memories[:, -1]
 
 
 def build_student(config: StudentConfig, signature: Signature) -> Student:
-    """A student with a cell of the table; raises `UsageError` for what doesn't fit."""
-    if config.cell not in CELLS:
-        raise UsageError(f"There is no cell '{config.cell}'; {nearest(config.cell, CELLS)}.")
+    """A student as configured; raises `UsageError` for an unknown cell or sizes that don't fit."""
     memory = MemoryShape(config.slots, config.width)
-    cell = CELLS[config.cell](memory, config.embed)
-    cell.scale.fill_(config.scale)
+    cell = build_cell(config.cell, memory, config.embed, config.cell_config)
     return Student(signature, cell, config.hidden)

@@ -1,71 +1,77 @@
 """L3. What ships: one safetensors file of weights and, as JSON, all that it takes to run them.
 
-Nothing is pickled, and nothing of the teacher or of training is imported or needed.
+Nothing is pickled, no code is imported by a name that stands in a file, and nothing of the teacher
+or of training is needed.
 """
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
-from pastforward.baselines import BASELINES, Network, build_network
-from pastforward.cells import CELLS, CellBuilder
-from pastforward.config import StudentConfig
+from pastforward.baselines.base import Network
+from pastforward.baselines.build import build_baseline
+from pastforward.baselines.configs import BaselineConfig
+from pastforward.cells import CELLS
+from pastforward.cells.configs import StudentConfig
+from pastforward.cells.wrap import CellBuilder
 from pastforward.data.codec import Codec, codec_from_json, codec_to_json
 from pastforward.errors import UsageError
-from pastforward.files import write_atomically
-from pastforward.student import Student
-from pastforward.types import Kind, MemoryShape, Signature, Tokens, Vectors
+from pastforward.files import from_json, pack_tensors, read_tensors, to_json, write_atomically
+from pastforward.registry import is_foreign
+from pastforward.student import Student, build_student
+from pastforward.types import MemoryShape, Signature
 
-_KEY, _FORMAT = "pastforward.student", 1
+_KEY, _FORMAT = "pastforward.student", 2
 
 
-def save_student(path: Path | str, student: Network, config: StudentConfig, codec: Codec) -> None:
+def save_student(
+    path: Path | str, network: Network, config: StudentConfig | BaselineConfig, codec: Codec
+) -> None:
     """Write weights, config, signature and codec to `path`, atomically.
 
-    Raises `UsageError` when the place can't be written; a file that was there before then stays.
+    `config` is what the network was built by: a `StudentConfig`, or for a baseline its
+    `BaselineConfig` with the width that was chosen. Raises `UsageError` where the config builds a
+    network of other sizes, or the place can't be written; a file that was there then stays.
     """
+    _require_fit(network, config)
     facts = {
         "format": _FORMAT,
-        "config": asdict(config),
-        "signature": _signature_to_json(student.signature),
+        "network": "student" if isinstance(config, StudentConfig) else "baseline",
+        "config": to_json(config),
+        "signature": to_json(network.signature),
         "codec": codec_to_json(codec),
     }
-    # A clone of each: safetensors refuses tensors that share memory, as tied weights do.
-    tensors = {name: t.detach().cpu().clone() for name, t in student.state_dict().items()}
-    tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    write_atomically(path, save(tensors, {_KEY: json.dumps(facts)}))
+    write_atomically(path, pack_tensors(network.state_dict(), {_KEY: facts}))
 
 
-def load_student(path: Path | str, cell: CellBuilder | None = None) -> tuple[Student, Codec]:
+def load_student(path: Path | str, cell: CellBuilder | str | None = None) -> tuple[Student, Codec]:
     """The student in `path`, in evaluation mode on the CPU, and the codec of its symbols.
 
-    Raises as `load_network` does, and `UsageError` for a peer.
+    Raises as `load_network` does, and `UsageError` for a baseline.
     """
     network, codec = load_network(path, cell)
     if not isinstance(network, Student):
         raise UsageError(
-            f"'{path}' holds a peer, which `eval` and `report` can measure, but which has no "
-            "memory to run alone; give the file of a student."
+            f"'{path}' holds a baseline, which `eval` and `report` can measure, but which has no "
+            "memory to stream; give the file of a student."
         )
     return network, codec
 
 
-def load_network(path: Path | str, cell: CellBuilder | None = None) -> tuple[Network, Codec]:
-    """The student or peer in `path`, in evaluation mode on the CPU, and the codec of its symbols.
+def load_network(path: Path | str, cell: CellBuilder | str | None = None) -> tuple[Network, Codec]:
+    """The student or baseline in `path`, in evaluation mode on the CPU, and its codec.
 
-    `cell` builds the cell of a student whose cell is no entry of the table, as `wrap` makes them.
-    Raises `UsageError` for a file that is missing, truncated, foreign or of another cell.
+    A file whose cell is no row of `CELLS` says which one it needs, and code is imported only where
+    you name it: `cell` is that name as module:Name, or a builder as `wrap` gives. Raises
+    `UsageError` for a file that is missing, truncated, foreign or of another format or cell.
     """
     facts, tensors = _read(Path(path))
     try:
-        config = StudentConfig(**facts["config"])
-        signature = _signature_from_json(facts["signature"])
+        kind = {"student": StudentConfig, "baseline": BaselineConfig}[facts["network"]]
+        config = from_json(kind, facts["config"])
+        signature = from_json(Signature, facts["signature"])
         codec = codec_from_json(facts["codec"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _foreign(path, f"its description can't be read ({error})") from error
@@ -82,55 +88,67 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not path.is_file():
         raise UsageError(f"There is no student file '{path}'; give the path of one.")
     try:
-        with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {}).get(_KEY, "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
+        tensors, metadata = read_tensors(path)
+    except (OSError, ValueError) as error:
         raise _foreign(path, f"it is damaged or of another kind ({error})") from error
+    facts = metadata.get(_KEY)
     if not isinstance(facts, dict):
         raise _foreign(path, "it holds weights, but no description of a student")
     if facts.get("format") != _FORMAT:
-        raise _foreign(path, f"it has format {facts.get('format')} where {_FORMAT} is known")
+        raise _foreign(
+            path,
+            f"it has format {facts.get('format')}, of another version of pastforward, where "
+            f"{_FORMAT} is known",
+        )
     return facts, tensors
 
 
 def _build(
-    path: Path | str, config: StudentConfig, signature: Signature, cell: CellBuilder | None
+    path: Path | str,
+    config: StudentConfig | BaselineConfig,
+    signature: Signature,
+    cell: CellBuilder | str | None,
 ) -> Network:
-    if cell is None and config.cell not in (*CELLS, *BASELINES):
-        raise UsageError(
-            f"'{path}' holds a student with a cell of its own, '{config.cell}'; "
-            "hand the builder of that cell to load_student as `cell`."
-        )
-    # The weights drawn here are thrown away, and must not move anyone's random numbers.
+    # The weights drawn here are thrown away, and must not advance anyone's random numbers.
     with torch.random.fork_rng(devices=[]):
-        if cell is None:
-            return build_network(config, signature)
-        built = cell(MemoryShape(config.slots, config.width), config.embed)
-        return Student(signature, built, config.hidden)
+        if isinstance(config, BaselineConfig):
+            return build_baseline(config, signature)
+        if callable(cell):
+            memory = MemoryShape(config.slots, config.width)
+            return Student(signature, cell(memory, config.embed), config.hidden)
+        if config.cell not in CELLS and cell != config.cell:
+            how = f"'{config.cell}'" if is_foreign(config.cell) else "the builder of that cell"
+            raise UsageError(
+                f"'{path}' holds a student with a cell of its own, '{config.cell}', whose code is "
+                f"not imported unasked; allow it by giving {how} as `cell`."
+            )
+        return build_student(config, signature)
+
+
+def _require_fit(network: Network, config: StudentConfig | BaselineConfig) -> None:
+    """Refuse a config that builds another network: its file could not be loaded."""
+    if isinstance(config, BaselineConfig):
+        if config.width is None:
+            raise UsageError("A baseline is saved with its width; give BaselineConfig a width.")
+        return
+    if not isinstance(network, Student):
+        raise UsageError("A StudentConfig was given to save a baseline; give its BaselineConfig.")
+    memory, hidden = network.memory, network.readout.net.up.out_features
+    found = (memory.slots, memory.width, network.cell.inputs, hidden)
+    asked = (config.slots, config.width, config.embed, config.hidden)
+    if found != asked:
+        raise UsageError(
+            f"The student has slots, width, embed and hidden {found}, but the config given says "
+            f"{asked}; give the config that it was built by."
+        )
+    if config.cell in CELLS and type(network.cell) is not CELLS.load(config.cell):
+        raise UsageError(
+            f"The student has a cell of type {type(network.cell).__name__}, but the config given "
+            f"says '{config.cell}'; give the config that it was built by."
+        )
 
 
 def _foreign(path: Path | str, reason: str) -> UsageError:
     return UsageError(
         f"'{path}' is no student file: {reason}; give a file that save_student wrote."
     )
-
-
-def _signature_to_json(signature: Signature) -> dict[str, Any]:
-    def kind(given: Kind) -> dict[str, int]:
-        if isinstance(given, Tokens):
-            return {"tokens": given.size}
-        return {"vectors": given.width}
-
-    return {
-        "inputs": kind(signature.inputs),
-        "outputs": kind(signature.outputs),
-        "length": signature.length,
-    }
-
-
-def _signature_from_json(facts: dict[str, Any]) -> Signature:
-    def kind(given: dict[str, int]) -> Kind:
-        return Tokens(given["tokens"]) if "tokens" in given else Vectors(given["vectors"])
-
-    return Signature(kind(facts["inputs"]), kind(facts["outputs"]), facts["length"])

@@ -1,44 +1,37 @@
 """L2. A causal Transformer that predicts y_t directly at every t: the ceiling.
 
-It may look at every input again, so it has no memory to squeeze and no bounded cost a step.
+It attends to every input again, so it has no memory to compress and no bounded cost per step.
 """
 
 from typing import final
 
 from torch import Tensor
+from typing_extensions import override
 
 from pastforward.baselines.base import Baseline
+from pastforward.baselines.configs import BaselineConfig
 from pastforward.blocks import Transformer
-from pastforward.config import TeacherConfig
 from pastforward.errors import UsageError
 from pastforward.types import Signature
-
-HEADS = 4
 
 
 @final
 class Attention(Baseline):
-    """A causal tower between embedding and readout."""
+    """A causal Transformer between embedding and readout."""
 
-    def __init__(
-        self, signature: Signature, width: int, hidden: int, depth: int, heads: int = HEADS
-    ) -> None:
-        super().__init__(signature, width, hidden)
-        self.transformer = Transformer(width, depth, heads, signature.length, causal=True)
-
-    def mix(self, e: Tensor) -> Tensor:
-        """See `Peer`."""
-        return self.transformer(e)
-
-
-def build_transformer(config: TeacherConfig, signature: Signature) -> Attention:
-    """What output distillation learns from: no memory in between.
-
-    Raises `UsageError` on misfits.
-    """
-    if config.width % (2 * config.heads):
-        raise UsageError(
-            f"Sizes don't fit: the Transformer's width {config.width} is no multiple of twice its "
-            f"{config.heads} heads; change --teacher.width or --teacher.heads."
+    def __init__(self, signature: Signature, config: BaselineConfig) -> None:
+        """Raises `UsageError` where the width is no multiple of twice the heads (rotary pairs)."""
+        super().__init__(signature, config)
+        heads = config.heads
+        if self.width % (2 * heads):
+            raise UsageError(
+                f"Sizes don't fit: the Transformer's width {self.width} is no multiple of twice "
+                f"its {heads} heads; change one of them."
+            )
+        self.transformer = Transformer(
+            self.width, config.depth, heads, signature.length, causal=True
         )
-    return Attention(signature, config.width, 2 * config.width, config.distill_depth, config.heads)
+
+    @override
+    def features(self, e: Tensor) -> Tensor:
+        return self.transformer(e)

@@ -1,62 +1,73 @@
-"""L2. The contract of a peer: a whole network that is trained in parallel over time, by itself.
+"""L2. The contract of a baseline: a network that is trained in parallel over time, by itself.
 
-Peers are what a nonlinear recurrent network is measured against: linear recurrences, and a causal
-Transformer as the ceiling. They share the student's embedding, readout and loss, and are no cells:
-their state is theirs, and nobody labels it.
+Baselines are what a nonlinear recurrent network is measured against: linear recurrences, and a
+causal Transformer as the ceiling. They have the student's kind of embedding, readout and loss. They
+have no memory in this library's sense: no target memories, no `Stream`.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import final
+from typing import cast, final
 
 from jaxtyping import Float
 from torch import Tensor, nn
+from typing_extensions import override
 
+from pastforward.baselines.configs import BaselineConfig
 from pastforward.blocks import Mlp
 from pastforward.inputs import embedding
-from pastforward.outputs import Readout
-from pastforward.types import MemoryShape, Signature
+from pastforward.outputs import parameter_count
+from pastforward.student import Student
+from pastforward.types import Signature
 
 State = list[Tensor]
 
 
 class Baseline(nn.Module, ABC):
-    """Embedding, something causal over time `[B, T, width]`, and the student's kind of readout."""
+    """Embedding, a causal map over time `[B, T, width]`, and a readout with one hidden layer."""
 
-    def __init__(self, signature: Signature, width: int, hidden: int) -> None:
+    def __init__(self, signature: Signature, config: BaselineConfig) -> None:
+        """`config.width` must be given."""
         super().__init__()
-        self.signature = signature
-        self.embed = embedding(signature.inputs, width)
-        self.readout = Readout(MemoryShape(1, width), signature.outputs, hidden)
+        assert config.width is not None
+        self.signature, self.width = signature, config.width
+        self.embed = embedding(signature.inputs, config.width)
+        self.readout = Mlp(config.width, config.hidden, parameter_count(signature.outputs))
 
     @abstractmethod
-    def mix(self, e: Float[Tensor, "batch length width"]) -> Float[Tensor, "batch length width"]:
+    def features(
+        self, e: Float[Tensor, "batch length width"]
+    ) -> Float[Tensor, "batch length width"]:
         """From embedded inputs to features; those at t depend on e_1..e_t alone."""
 
     @final
-    def predict(self, x: Tensor) -> Float[Tensor, "batch length parameters"]:
-        """Parameters of y_1..y_T, all at once."""
-        return self.readout(self.mix(self.embed(x)).unsqueeze(-2))
+    def forward(self, x: Tensor) -> tuple[Float[Tensor, "batch length parameters"], None]:
+        """Parameters of y_1..y_T, all at once; no last memory, where a student returns one."""
+        return self.readout(self.features(self.embed(x))), None
+
+
+Network = Student | Baseline
+"""What a run trains and keeps: `network(x)[0]` are the parameters of y_1..y_T."""
 
 
 class Recurrence(nn.Module, ABC):
-    """A linear recurrence in one layer, in its two forms."""
+    """A linear recurrence in one layer, in its parallel and its serial form."""
 
     @abstractmethod
     def forward(self, u: Float[Tensor, "batch length width"]) -> Tensor:
-        """All steps at once, from an empty state."""
+        """All steps at once, from a zero state."""
 
     @abstractmethod
     def start(self, count: int) -> Tensor:
-        """The empty state of so many sequences."""
+        """The zero state of `count` sequences."""
 
     @abstractmethod
     def step(self, state: Tensor, u: Float[Tensor, "batch width"]) -> tuple[Tensor, Tensor]:
-        """One step: what comes out, and the next state."""
+        """One step: the output, and the next state."""
 
 
 class Layer(nn.Module):
-    """A recurrence and an MLP, both residual and normed before, as in a Transformer's block."""
+    """A recurrence and an MLP, both pre-norm and residual, as in a Transformer's block."""
 
     def __init__(self, width: int, recurrence: Recurrence) -> None:
         super().__init__()
@@ -69,7 +80,7 @@ class Layer(nn.Module):
         return self.feed_forward(h + self.recurrence(self.norms[0](h)))
 
     def feed_forward(self, h: Tensor) -> Tensor:
-        """The second half: each step by itself."""
+        """Residual MLP."""
         return h + self.mlp(self.norms[1](h))
 
     def step(self, state: Tensor, h: Float[Tensor, "batch width"]) -> tuple[Tensor, Tensor]:
@@ -80,32 +91,30 @@ class Layer(nn.Module):
 
 @final
 class RecurrentBaseline(Baseline):
-    """Layers of linear recurrences: parallel over time in training, a step at a time alone."""
+    """Layers of linear recurrences: parallel over time in training, serial when run alone."""
 
     def __init__(
-        self, signature: Signature, width: int, hidden: int, recurrences: Sequence[Recurrence]
+        self, signature: Signature, config: BaselineConfig, recurrences: Sequence[Recurrence]
     ) -> None:
-        super().__init__(signature, width, hidden)
-        self.layers = nn.ModuleList([Layer(width, recurrence) for recurrence in recurrences])
-        self.norm = nn.LayerNorm(width)
+        super().__init__(signature, config)
+        layers = [Layer(self.width, recurrence) for recurrence in recurrences]
+        self.layers = nn.ModuleList(layers)
+        self.norm = nn.LayerNorm(self.width)
 
-    def mix(self, e: Tensor) -> Tensor:
-        """See `Peer`."""
+    @override
+    def features(self, e: Tensor) -> Tensor:
         for layer in self.layers:
             e = layer(e)
         return self.norm(e)
 
     def start(self, count: int) -> State:
-        """Empty states of so many sequences, one a layer."""
-        return [layer.recurrence.start(count) for layer in self._layers()]
+        """Zero states of `count` sequences, one a layer."""
+        return [cast(Layer, layer).recurrence.start(count) for layer in self.layers]
 
     def step(self, state: State, x: Tensor) -> tuple[Tensor, State]:
-        """Parameters of y_t from x_t and what came before, and the next state."""
+        """Parameters of y_t from x_t and the state before it, and the next state."""
         h, later = self.embed(x), []
-        for layer, own in zip(self._layers(), state, strict=True):
-            h, after = layer.step(own, h)
+        for layer, own in zip(self.layers, state, strict=True):
+            h, after = cast(Layer, layer).step(own, h)
             later.append(after)
-        return self.readout(self.norm(h).unsqueeze(-2)), later
-
-    def _layers(self) -> list[Layer]:
-        return [layer for layer in self.layers if isinstance(layer, Layer)]
+        return self.readout(self.norm(h)), later

@@ -15,6 +15,10 @@ class BaselineConfig:
     """Layers."""
     width: int | None = None
     """Width of a layer; the one that comes nearest to the student's parameter count when None."""
+    hidden: int = 128
+    """Hidden units of the readout."""
+    heads: int = 4
+    """Attention heads, of 'attention' alone."""
 
     def __post_init__(self) -> None:
-        at_least(self, "network", 1, "depth", "width")
+        at_least(self, "network", 1, "depth", "width", "hidden", "heads")

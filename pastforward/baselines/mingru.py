@@ -10,37 +10,41 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+from typing_extensions import override
 
-from pastforward.baselines.base import Recurrence
+from pastforward.baselines.base import Recurrence, RecurrentBaseline
+from pastforward.baselines.configs import BaselineConfig
+from pastforward.types import Signature
 
 LONGEST = 1000
-"""Steps: at the start, units hold what they read for 1 to so many, as those of S4D do."""
+"""Longest time constant at initialisation, in steps; the shortest is 1, as in S4D."""
 
 
 @final
 class MinGRU(Recurrence):
-    """A hidden state twice as wide as what comes in and goes out."""
+    """A hidden state twice as wide as the layer."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.gates = nn.Linear(width, 4 * width)
         self.out = nn.Linear(2 * width, width)
-        # Half-open gates forget within a few steps, and nothing teaches them to hold (chrono
-        # initialisation, Tallec & Ollivier 2018).
+        # Gates that start half open forget within a few steps and get no gradient to hold longer
+        # (chrono initialisation, Tallec & Ollivier 2018).
         with torch.no_grad():
             self.gates.bias[: 2 * width] = -math.log(LONGEST) * torch.rand(2 * width)
 
+    @override
     def forward(self, u: Tensor) -> Tensor:
-        """See `Recurrence`."""
         keep, add = self._gates(u)
         return self.out(scan(keep, add))
 
+    @override
     def start(self, count: int) -> Tensor:
-        """See `Recurrence`: `[B, 2 width]`."""
+        # [B, 2 width]
         return self.out.weight.new_zeros(count, self.out.in_features)
 
+    @override
     def step(self, state: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-        """See `Recurrence`."""
         keep, add = self._gates(u)
         state = keep * state + add
         return self.out(state), state
@@ -65,3 +69,10 @@ def scan(
         keep = keep * F.pad(keep[:, :-distance], (0, 0, distance, 0), value=1.0)
         distance *= 2
     return add
+
+
+def build(signature: Signature, config: BaselineConfig) -> RecurrentBaseline:
+    """`config.depth` layers of MinGRU."""
+    assert config.width is not None
+    layers = [MinGRU(config.width) for _ in range(config.depth)]
+    return RecurrentBaseline(signature, config, layers)

@@ -14,8 +14,11 @@ from typing import final
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from typing_extensions import override
 
-from pastforward.baselines.base import Recurrence
+from pastforward.baselines.base import Recurrence, RecurrentBaseline
+from pastforward.baselines.configs import BaselineConfig
+from pastforward.types import Signature
 
 MODES = 32
 """N / 2, complex modes of a channel."""
@@ -31,32 +34,33 @@ class S4D(Recurrence):
         self.width = width
         span = math.log(_FASTEST) - math.log(_SLOWEST)
         self.log_dt = nn.Parameter(math.log(_SLOWEST) + span * torch.rand(width))
-        # Flat, because the optimiser shrinks matrices, and shrunken modes would be other modes.
+        # Flat, so that weight decay, which is for matrices, leaves the modes alone.
         self.log_decay = nn.Parameter(torch.full((width * MODES,), math.log(0.5)))
         self.frequency = nn.Parameter((math.pi * torch.arange(MODES)).repeat(width))
         self.read = nn.Parameter(math.sqrt(0.5) * torch.randn(2, width, MODES))
         self.skip = nn.Parameter(torch.randn(width))
         self.out = nn.Linear(width, 2 * width)
 
+    @override
     def forward(self, u: Tensor) -> Tensor:
-        """See `Recurrence`."""
         length = u.shape[1]
         rate, read = self._modes()
         powers = rate.unsqueeze(-1) * torch.arange(length, device=u.device)
         kernel = 2 * torch.einsum("wn,wnl->wl", read, powers.exp()).real
-        whole = u.to(kernel.dtype).transpose(1, 2)  # half precision has no Fourier transform
-        # Twice the length, so that the end doesn't come round to the beginning.
+        whole = u.to(kernel.dtype).transpose(1, 2)  # no FFT in half precision
+        # Zero-padded to twice the length: a linear, not a circular convolution.
         spectrum = torch.fft.rfft(whole, n=2 * length) * torch.fft.rfft(kernel, n=2 * length)
         mixed = torch.fft.irfft(spectrum, n=2 * length)[..., :length].transpose(1, 2)
         return self._leave(mixed, u)
 
+    @override
     def start(self, count: int) -> Tensor:
-        """See `Recurrence`: complex `[B, width, N / 2]`."""
+        # complex [B, width, N / 2]
         rate, _ = self._modes()
         return rate.new_zeros(count, *rate.shape)
 
+    @override
     def step(self, state: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-        """See `Recurrence`."""
         rate, read = self._modes()
         state = rate.exp() * state + u.unsqueeze(-1)
         return self._leave(2 * (read * state).sum(-1).real, u), state
@@ -71,3 +75,10 @@ class S4D(Recurrence):
 
     def _leave(self, mixed: Tensor, u: Tensor) -> Tensor:
         return F.glu(self.out(F.gelu(mixed + self.skip * u)), -1)
+
+
+def build(signature: Signature, config: BaselineConfig) -> RecurrentBaseline:
+    """`config.depth` layers of S4D."""
+    assert config.width is not None
+    layers = [S4D(config.width) for _ in range(config.depth)]
+    return RecurrentBaseline(signature, config, layers)

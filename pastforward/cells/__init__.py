@@ -1,35 +1,32 @@
 """L1. Cells: one-step maps on memories, and the table of those that have a name."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
-from pastforward.cells.base import Cell
-from pastforward.cells.elman import Elman
-from pastforward.cells.gru import GRU
-from pastforward.cells.lstm import LSTM
-from pastforward.cells.mlp import ResidualMLP
-from pastforward.cells.transformer import TransformerCell
-from pastforward.cells.wrap import WrappedCell, wrap
-from pastforward.types import MemoryShape
+from pastforward.cells.configs import MLPConfig, TanhConfig, TransformerCellConfig
+from pastforward.registry import Entry, Registry
 
-CellBuilder = Callable[[MemoryShape, int], Cell]
 
-CELLS: dict[str, CellBuilder] = {
-    "elman": Elman,
-    "gru": GRU,
-    "lstm": LSTM,
-    "mlp": ResidualMLP,
-    "transformer": TransformerCell,
-}
+@dataclass(frozen=True)
+class CellEntry(Entry):
+    """A row of `CELLS`: a class called as (MemoryShape, input width E, its config)."""
 
-__all__ = [
-    "CELLS",
-    "GRU",
-    "LSTM",
-    "Cell",
-    "CellBuilder",
-    "Elman",
-    "ResidualMLP",
-    "TransformerCell",
-    "WrappedCell",
-    "wrap",
-]
+    slots: int | None = None
+    """K where the cell needs a certain number of slots."""
+
+
+CELLS: Registry[CellEntry] = Registry(
+    "cell",
+    {
+        "elman": CellEntry("pastforward.cells.elman:Elman", TanhConfig, "one tanh layer"),
+        "gru": CellEntry("pastforward.cells.gru:GRU", TanhConfig, "gated recurrent unit"),
+        "lstm": CellEntry(
+            "pastforward.cells.lstm:LSTM", TanhConfig, "long short-term memory, K = 2", slots=2
+        ),
+        "mlp": CellEntry("pastforward.cells.mlp:ResidualMLP", MLPConfig, "residual MLP"),
+        "transformer": CellEntry(
+            "pastforward.cells.transformer:TransformerCell",
+            TransformerCellConfig,
+            "Transformer over the K slots and the input, as in the paper",
+        ),
+    },
+)

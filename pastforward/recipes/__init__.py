@@ -3,30 +3,21 @@
 Nothing here imports torch until data is looked at, so that the command line answers at once.
 """
 
-from collections.abc import Callable
-from functools import partial
+from pastforward.registry import Entry, Registry
 
-from pastforward.config import RunConfig
-from pastforward.recipes.auto import for_path
-from pastforward.recipes.copy import copy
-from pastforward.recipes.digits import digits
-from pastforward.recipes.names import at_length, stem, without_length
-from pastforward.recipes.pydoc import pydoc
-from pastforward.recipes.retrieval import retrieval
-from pastforward.recipes.stored import STORED_STRATEGY, for_labels
-from pastforward.recipes.strategies import DEFAULT_STRATEGY, STRATEGIES, stages
 
-RECIPES: dict[str, Callable[[str], RunConfig]] = {
-    "digits": digits,
-    "pydoc": pydoc,
-    "copy32": partial(copy, length=32),
-    "copy64": partial(copy, length=64),
-    "retrieval128": partial(retrieval, length=128),
-}
-"""Functions `(way) -> RunConfig`, by the names that the command line knows."""
+def _row(target: str, summary: str) -> Entry:
+    return Entry(f"pastforward.recipes.{target}", summary=summary)
 
-__all__ = [
-    "RECIPES", "STORED_WAY", "USUAL_WAY", "WAYS", "at_length", "copy", "digits",
-    "for_labels", "for_path", "pydoc", "retrieval", "stages", "stem",
-    "without_length",
-]  # fmt: skip
+
+RECIPES: Registry[Entry] = Registry(
+    "recipe",
+    {
+        "digits": _row("digits:digits", "handwritten digits, 64 pixels, 17 grey levels"),
+        "pydoc": _row("pydoc:pydoc", "Python's help topics, byte by byte"),
+        "copy32": _row("named:copy32", "string copy, T = 32"),
+        "copy64": _row("named:copy64", "string copy, T = 64"),
+        "retrieval128": _row("named:retrieval128", "one marked symbol, asked for at the end"),
+    },
+)
+"""Functions (strategy, cell) -> RunConfig, by the names that `train` and `compare` take."""

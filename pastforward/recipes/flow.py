@@ -1,15 +1,11 @@
-"""L5. Text and series: what comes next hangs mostly on what is near."""
+"""L5. Text and series: what comes next depends mostly on what is near."""
 
-from pastforward.config import (
-    Budget,
-    DataConfig,
-    DMTConfig,
-    FitConfig,
-    RunConfig,
-    SMTConfig,
-    StudentConfig,
-)
-from pastforward.recipes.strategies import DEFAULT_STRATEGY, STRATEGIES, stages
+from pastforward.cells.configs import StudentConfig
+from pastforward.config import Budget, RunConfig
+from pastforward.data.configs import DataConfig
+from pastforward.methods.configs import DMTConfig, SMTConfig
+from pastforward.recipes.strategies import DEFAULT_STRATEGY, stages
+from pastforward.training.configs import FitConfig
 
 RATES = {"teacher": 4e-3, "smt": 4e-3, "dmt": 1e-3, "bptt": 1e-3, "finetune": 1e-3}
 
@@ -27,12 +23,12 @@ def flow(
     return RunConfig(
         data=data,
         student=student,
-        # One short future a sequence: what it leaves out, the readout at every t makes up for.
+        # One short future per sequence; the readout at every t makes up for the others.
         smt=SMTConfig(future=min(length, _FUTURE), anchors=1, uniformity=0.01, noise=0.05),
         # The whole rollout, new sequences at every step: a student of text soon knows more than
-        # its teacher, and one that sees a batch four times learns that batch.
+        # its teacher, and one that replays a batch four times overfits that batch.
         dmt=DMTConfig(window=min(length, _ROLLOUT), dynamics=0.1, replay_steps=1),
         fit=FitConfig(batch=max(8, min(64, _POSITIONS // length))),
         budget=Budget(seconds=180.0),
-        stages=stages(strategy, RATES, STRATEGIES | _SHARES),
+        stages=stages(strategy, RATES, _SHARES),
     )

@@ -1,94 +1,95 @@
-"""L5. Ways to train: named lists of stages, each a method for a share of the budget."""
+"""L5. Strategies: named lists of stages, each a method for a share of the budget."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pastforward.config import Stage
+from pastforward.errors import UsageError, nearest
+from pastforward.methods import METHODS
 
-STRATEGIES: dict[str, tuple[tuple[str, float], ...]] = {
+Shares = tuple[tuple[str, float], ...]
+"""Methods and their shares of the budget, in order."""
+
+STRATEGIES: dict[str, Shares] = {
     "bptt": (("bptt", 1.0),),
     "tbptt": (("tbptt", 1.0),),
     "rtrl": (("rtrl", 1.0),),
     "distill": (("transformer", 0.4), ("distill", 0.6)),
-    "parallel": (("parallel", 1.0),),
     "smt": (("teacher", 0.3), ("smt", 0.7)),
     "smt+dmt": (("teacher", 0.15), ("smt", 0.35), ("dmt", 0.5)),
     "smt+dmt+bptt": (("teacher", 0.12), ("smt", 0.28), ("dmt", 0.3), ("bptt", 0.3)),
     "two-stage": (("teacher", 0.4), ("smt-frozen", 0.2), ("dmt", 0.4)),
 }
-"""Methods and their shares of the budget, in order, by name. Gradients of 'tbptt' are cut every
-`dmt.window` steps; 'parallel' trains a peer in the student's place."""
+"""By the name that `--method` takes. A method of `METHODS`, or of your own as module:Name, is a
+strategy of one stage, too."""
 
 DEFAULT_STRATEGY = "smt+dmt"
+STORED_STRATEGY = "labels"
+"""The default with a label store: students alone, no teacher."""
+STORED_SHARES: dict[str, Shares] = {STORED_STRATEGY: (("smt-frozen", 0.4), ("dmt", 0.6))}
 
-_KIN = {
-    "tbptt": ("bptt", 1.0),
-    "rtrl": ("bptt", 1.0),
-    "distill": ("bptt", 1.0),
-    "finetune": ("bptt", 0.3),
-    "smt-frozen": ("smt", 1.0),
-    "dmt-unroll": ("dmt", 1.0),
-    "teacher-forced": ("dmt", 1.0),
-    "parallel": ("teacher", 1.0),
-    "transformer": ("teacher", 1.0),
-}
-"""Whose rate a method takes that has none of its own, and how much of it."""
-
-
-_FOLLOWING = 0.6
-_ENOUGH = 128
+FINETUNE = 0.3
+"""Factor on BPTT's rate after another stage: a high rate would undo what was learned."""
+_TEACHER_FORCED_SHARE = 0.6
+_LONG_ENOUGH = 128
+"""Steps of target memories that show a student every transition of a small state."""
 
 
 def stages(
-    strategy: str,
-    rates: Mapping[str, float],
-    strategies: Mapping[str, tuple[tuple[str, float], ...]] = STRATEGIES,
+    strategy: str, rates: Mapping[str, float], own: Mapping[str, Shares] | None = None
 ) -> tuple[Stage, ...]:
-    """The stages of a way with learning rates by method.
+    """The stages of a strategy with learning rates by method.
 
-    A method without a rate of its own takes that of its kin (tbptt that of bptt, smt-frozen that
-    of smt). BPTT after another stage is 'finetune': a high rate would undo what was learned.
-    Raises `UsageError` for a way that is not in `ways`.
+    `own` holds a recipe's shares where they differ from `STRATEGIES`. A method without a rate in
+    `rates` takes that of the method its row in `METHODS` names. BPTT after another stage is
+    'finetune' in `rates`. Raises `UsageError` for an unknown strategy.
     """
-    if strategy not in strategies:
-        from pastforward.errors import UsageError, nearest
-
-        raise UsageError(f"There is no way '{strategy}' to train; {nearest(strategy, strategies)}.")
+    known = STRATEGIES | (own or {})
+    if strategy in known:
+        shares = known[strategy]
+    elif strategy in METHODS or ":" in strategy:
+        shares = ((strategy, 1.0),)
+    else:
+        raise UsageError(
+            f"There is no method '{strategy}'; {nearest(strategy, [*known, *METHODS])}."
+        )
     return tuple(
-        Stage(method, share, _rate("finetune" if number and method == "bptt" else method, rates))
-        for number, (method, share) in enumerate(strategies[strategy])
+        Stage(method, share, _finetune(rates) if n and method == "bptt" else _rate(method, rates))
+        for n, (method, share) in enumerate(shares)
     )
 
 
-def growing(stages: tuple[Stage, ...], window: int, lr: float | None = None) -> tuple[Stage, ...]:
-    """The same, DMT in windows of `window` begun with shorter ones from labels: 4, 8, ... steps.
+def with_growing_windows(
+    stages: tuple[Stage, ...], window: int, lr: float | None = None
+) -> tuple[Stage, ...]:
+    """The same, DMT in windows of `window` preceded by teacher-forced windows of 4, 8, ... steps.
 
-    They get three fifths of its share, the longer the more, and its rate where `lr` is not given.
+    They take three fifths of its share, longer ones more, at rate `lr`, DMT's own when None.
     """
     windows = [2**n for n in range(2, window.bit_length()) if 2**n < window]
-    grown = []
+    grown: list[Stage] = []
     for stage in stages:
         if stage.method != "dmt" or not windows:
             grown.append(stage)
             continue
-        parts = [_FOLLOWING * stage.share * (n + 2) for n in range(len(windows))]
+        parts = [_TEACHER_FORCED_SHARE * stage.share * (n + 2) for n in range(len(windows))]
         whole = sum(n + 2 for n in range(len(windows)))
         grown += [
-            Stage("teacher-forced", part / whole, lr or stage.lr, window)
-            for part, window in zip(parts, windows, strict=True)
+            Stage("teacher-forced", part / whole, lr or stage.lr, steps)
+            for part, steps in zip(parts, windows, strict=True)
         ]
-        grown.append(replace(stage, share=(1 - _FOLLOWING) * stage.share))
+        grown.append(replace(stage, share=(1 - _TEACHER_FORCED_SHARE) * stage.share))
     return tuple(grown)
 
 
-def from_prefixes(
+def with_prefixes(
     stages: tuple[Stage, ...], prefixes: Sequence[int], length: int
 ) -> tuple[Stage, ...]:
-    """The same for T = `length`, the teacher's stage begun with prefixes of so many steps.
+    """The same for T = `length`, the teacher's stage preceded by training on prefixes.
 
-    Where outputs tell a state all along, what moves it is found in few steps, and longer sequences
-    only make it exact, at lower rates. Whole ones get half as much again as each of the prefixes.
-    Labels of some hundred steps show a student all that moves a state.
+    Where outputs depend on a state at every step, its transitions are learned from few steps, and
+    longer sequences only make it exact, at lower rates. Whole sequences get 1.5 times the share of
+    each prefix. Students of such states learn from the first 128 steps of target memories.
     """
     if not prefixes:
         return stages
@@ -97,21 +98,29 @@ def from_prefixes(
         if stage.method == "teacher":
             share = stage.share / (len(prefixes) + 1.5)
             found += [
-                replace(stage, share=share, lr=stage.lr * _slowing(steps), prefix=steps)
+                replace(stage, share=share, lr=stage.lr * _slower(steps), prefix=steps)
                 for steps in prefixes
             ]
-            found.append(replace(stage, share=1.5 * share, lr=stage.lr * _slowing(length)))
-        elif stage.method in ("smt-frozen", "teacher-forced") and length > _ENOUGH:
-            found.append(replace(stage, prefix=_ENOUGH))
+            found.append(replace(stage, share=1.5 * share, lr=stage.lr * _slower(length)))
+        elif stage.method in ("smt-frozen", "teacher-forced") and length > _LONG_ENOUGH:
+            found.append(replace(stage, prefix=_LONG_ENOUGH))
         else:
             found.append(stage)
     return tuple(found)
 
 
-def _slowing(steps: int) -> float:
+def _slower(steps: int) -> float:
     return min(1.0, (32 / steps) ** 0.5)
 
 
-def _rate(name: str, rates: Mapping[str, float]) -> float:
-    kin, factor = _KIN.get(name, (name, 1.0))
-    return rates[name] if name in rates else factor * rates[kin]
+def _finetune(rates: Mapping[str, float]) -> float:
+    return rates.get("finetune", FINETUNE * rates["bptt"])
+
+
+def _rate(method: str, rates: Mapping[str, float]) -> float:
+    if method in rates:
+        return rates[method]
+    if method not in METHODS:
+        return rates["smt"]
+    row = METHODS[method]
+    return row.lr_factor * rates[row.lr_of or "smt"]

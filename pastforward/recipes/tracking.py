@@ -1,20 +1,17 @@
-"""L5. State tracking (parity, S5, modular arithmetic): every input moves a small state."""
+"""L5. State tracking (parity, S5, modular arithmetic): every input changes a small state."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pastforward.config import (
-    Budget,
-    DataConfig,
-    DMTConfig,
-    FitConfig,
-    RunConfig,
-    SMTConfig,
-    StudentConfig,
-    TeacherConfig,
-)
-from pastforward.recipes.strategies import STRATEGIES, from_prefixes, growing, stages
+from pastforward.cells.configs import StudentConfig
+from pastforward.config import Budget, RunConfig
+from pastforward.data.configs import DataConfig
+from pastforward.methods.configs import DMTConfig, SMTConfig
+from pastforward.recipes.strategies import stages, with_growing_windows, with_prefixes
+from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher.encoders.configs import DeltaConfig
+from pastforward.training.configs import FitConfig
 
 if TYPE_CHECKING:
     from pastforward.data.tasks.modular import Modular
@@ -23,20 +20,20 @@ if TYPE_CHECKING:
 RATES = {"teacher": 4e-3, "smt": 2e-3, "dmt": 1e-4, "bptt": 1e-3}
 
 _TEACHER_FORCED_LR = 1e-3
-"""Rate of windows from labels. DMT has less: of a solved task it follows the noise."""
+"""DMT has less: once a task is solved, it follows gradient noise."""
 
-# A step from frozen labels costs less. What joint training would give is open (docs/log.md).
-_FROZEN = {
+# A step from frozen targets costs less. Whether joint training does better is open (docs/log.md).
+_SHARES = {
     "smt": (("teacher", 0.5), ("smt-frozen", 0.5)),
     "smt+dmt": (("teacher", 0.4), ("smt-frozen", 0.3), ("dmt", 0.3)),
     "smt+dmt+bptt": (("teacher", 0.35), ("smt-frozen", 0.25), ("dmt", 0.2), ("bptt", 0.2)),
 }
 _PREFIXES = 16, 32, 128
-_TURNS = 4
-"""Reflections of 4 x 4 matrices: all that an orthogonal matrix can do, and 4 is what S5 needs."""
+_REFLECTIONS = 4
+"""Reflections of 4 x 4 matrices: they make every orthogonal matrix, and S5 needs 4 dimensions."""
 _MATRICES = {"modular": 1}
-"""Half of the slots where not given: more find S5 sooner. But a number acts in many ways, one for
-each operator before it, and a student has to learn them all for every matrix."""
+"""Half of the slots where not given: more find S5 sooner. In modular arithmetic a number acts in as
+many ways as there are operators before it, and a student has to learn all of them per matrix."""
 _WINDOW, _POSITIONS = 32, 2048
 
 
@@ -45,20 +42,17 @@ def tracking(
 ) -> RunConfig:
     """A config for a task whose outputs tell its state, every so many steps."""
     window = min(_WINDOW, task.length)
+    grown = with_growing_windows(stages(strategy, RATES, _SHARES), window, _TEACHER_FORCED_LR)
+    prefixes = [steps for steps in _PREFIXES if 2 * task.every <= steps < task.length]
+    own = DeltaConfig(_MATRICES.get(task.family), _REFLECTIONS, _REFLECTIONS)
     return RunConfig(
         data=data,
         student=student,
-        teacher=TeacherConfig(
-            "delta", matrices=_MATRICES.get(task.family), key_dim=_TURNS, householder_steps=_TURNS
-        ),
-        # Nothing goes around such a memory, so all credit comes through it: no futures to decode.
+        teacher=TeacherConfig("delta", encoder_config=own),
+        # No state bypasses such a memory, so all credit passes through it: no futures to decode.
         smt=SMTConfig(future=task.dependency_length, decoding=0.0),
         dmt=DMTConfig(window=window, dynamics=0.1),
         fit=FitConfig(batch=max(8, min(32, _POSITIONS // task.length))),
         budget=Budget(seconds=600.0),
-        stages=from_prefixes(
-            growing(stages(strategy, RATES, STRATEGIES | _FROZEN), window, _TEACHER_FORCED_LR),
-            [steps for steps in _PREFIXES if 2 * task.every <= steps < task.length],
-            task.length,
-        ),
+        stages=with_prefixes(grown, prefixes, task.length),
     )

@@ -1,32 +1,28 @@
 """L4. Checkpoints: tensors and JSON in one safetensors file, replaced atomically."""
 
-import json
 from pathlib import Path
+from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from pastforward.errors import UsageError
-from pastforward.files import write_atomically
+from pastforward.files import pack_tensors, read_tensors, write_atomically
 
 
-def save_tensors(path: Path, tensors: dict[str, Tensor], facts: dict) -> None:
+def save_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
     """Write all of it or nothing.
 
     Raises `UsageError` when the disk is full or the place can't be written; the old file stays.
     """
-    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomically(path, save(whole, {"facts": json.dumps(facts)}))
+    write_atomically(path, pack_tensors(tensors, {"facts": facts}))
 
 
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and facts; raises `UsageError` for a missing, truncated or foreign file."""
     try:
-        with safe_open(path, "pt") as file:
-            facts = json.loads((file.metadata() or {})["facts"])
-            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        tensors, metadata = read_tensors(path)
+        return tensors, metadata["facts"]
+    except (OSError, KeyError, ValueError) as error:
         raise UsageError(
             f"{path} is missing, cut short or not one of pastforward's files "
             f"({type(error).__name__}: {error}); point to a run folder that `train` wrote."
@@ -34,11 +30,11 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
 
 
 def prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Put tensors of a part under its name."""
+    """The same tensors with `prefix/` before their names."""
     return {f"{prefix}/{name}": tensor for name, tensor in tensors.items()}
 
 
 def part(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What `prefixed` put under that name."""
+    """What `prefixed` named so, by the names of before."""
     cut = len(prefix) + 1
     return {n[cut:]: t for n, t in tensors.items() if n.startswith(prefix + "/")}

@@ -6,34 +6,34 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from pastforward.config import FitConfig
 from pastforward.methods.base import Method
+from pastforward.training.configs import FitConfig
 
-ROUNDING = {False: 1e-2, True: 0.2}
-"""Difference of gradients over their norm that rounding may make, by whether it is to bfloat16."""
+TOLERANCE = {False: 1e-2, True: 0.2}
+"""Allowed norm of the gradients' difference over their norm, by whether bfloat16 is used."""
 
 
 def wanted(config: FitConfig, device: torch.device) -> bool:
-    """Is compilation asked for? On a CPU it gains little, so only those who ask get it."""
+    """Is compilation asked for? 'auto' leaves it out on a CPU, where it gains little."""
     if config.compile == "auto":
         return device.type != "cpu"
     return config.compile == "on"
 
 
 def compile_checked(
-    method: Method, gradients: Callable[[], Sequence[Tensor]], rounding: float
+    method: Method, gradients: Callable[[], Sequence[Tensor]], tolerance: float
 ) -> None:
     """Compile `method`; where that fails or is wrong, warn and go back to eager code.
 
-    `gradients()` runs one step of it on the same batch and noise each time. Compilers put off
-    their work, backward too, until it is asked for: so this also keeps it out of timed training.
+    `gradients()` runs one step on the same batch and noise each time. Compilation is lazy, the
+    backward pass included, so this also keeps its time out of timed training.
     """
     right = gradients()
     try:
         method.compile(lambda part: torch.compile(part, dynamic=False))
         error = _difference(gradients(), right)
-        # Generated code can be wrong and run on: seen on CPUs with more than one thread.
-        problem = None if error <= rounding else f"gradients are off by {error:.1%}"
+        # Generated code can be silently wrong: seen on CPUs with more than one thread (2.13.0).
+        problem = None if error <= tolerance else f"gradients are off by {error:.1%}"
     except Exception as failure:  # any compiler can fail in any way; eager is always right
         problem = str(failure).strip().splitlines()[0]
     if problem is not None:
@@ -42,7 +42,7 @@ def compile_checked(
 
 
 def _difference(given: Sequence[Tensor], right: Sequence[Tensor]) -> float:
-    """Norm of the difference over the norm of what is right."""
+    """Norm of the difference over the norm of `right`."""
     off, size = (
         torch.nn.utils.get_total_norm(parts)
         for parts in ([a - b for a, b in zip(given, right, strict=True)], right)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 def connect() -> torch.device:
-    """Join the group that torchrun announces, if any, and return this rank's device."""
+    """Join the process group that torchrun announces, if any, and return this rank's device."""
     accelerator = torch.accelerator.current_accelerator()
     if "WORLD_SIZE" in os.environ and not dist.is_initialized():
         dist.init_process_group("nccl" if accelerator and accelerator.type == "cuda" else "gloo")
@@ -28,7 +28,7 @@ def world() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def share_parameters(parameters: Sequence[nn.Parameter]) -> None:
+def broadcast_parameters(parameters: Sequence[nn.Parameter]) -> None:
     """Give every rank rank 0's weights."""
     if world() > 1:
         for parameter in parameters:
@@ -42,9 +42,9 @@ def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
     grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
     message = torch.cat([grad.flatten() for grad in grads])
     dist.all_reduce(message)
-    chunks = message.div_(world()).split([p.numel() for p in parameters])
-    for parameter, chunk in zip(parameters, chunks, strict=True):
-        parameter.grad = chunk.view_as(parameter)
+    parts = message.div_(world()).split([p.numel() for p in parameters])
+    for parameter, part in zip(parameters, parts, strict=True):
+        parameter.grad = part.view_as(parameter)
 
 
 def agree(value: float) -> float:
@@ -58,12 +58,12 @@ def agree(value: float) -> float:
     return message.item()
 
 
-def wait() -> None:
-    """Until all ranks are here."""
+def barrier() -> None:
+    """Wait until all ranks are here."""
     agree(0.0)
 
 
 def disconnect() -> None:
-    """Leave the group, if there is one."""
+    """Leave the process group, if there is one."""
     if dist.is_initialized():
         dist.destroy_process_group()

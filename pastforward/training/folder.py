@@ -4,21 +4,20 @@ runs/NAME/config.json  metrics.jsonl  student.safetensors  teacher.safetensors
           checkpoints/last.safetensors  evaluation.json  report.html  doctor.html  labels/
 """
 
-import dataclasses
 import json
 import os
 import shutil
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 
 from pastforward.config import RunConfig
 from pastforward.errors import UsageError
-from pastforward.files import from_json, write_json
+from pastforward.files import from_json, to_json, write_json
 from pastforward.training.metrics import MetricsLog
 
 
-class IfExists(Enum):
+class IfExists(StrEnum):
     """What to do when the run is already there."""
 
     REFUSE = "refuse"
@@ -28,7 +27,7 @@ class IfExists(Enum):
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where a run's files lie."""
+    """Where a run's files are."""
 
     path: Path
 
@@ -44,7 +43,7 @@ class RunFolder:
 
     @property
     def student(self) -> Path:
-        """The best student."""
+        """The best student, or baseline."""
         return self.path / "student.safetensors"
 
     @property
@@ -64,7 +63,7 @@ class RunFolder:
 
     @property
     def failure(self) -> Path:
-        """Why the run can't be finished, JSON; there after a loss without limit."""
+        """Why the run can't be finished, JSON; there after a loss that is not finite."""
         return self.path / "failed.json"
 
     @property
@@ -83,11 +82,11 @@ class RunFolder:
         filled = self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir()))
         return filled and not self.is_run
 
-    def prepare(self, config: RunConfig, existing: IfExists) -> None:
+    def prepare(self, config: RunConfig, if_exists: IfExists) -> None:
         """Make the folder, or raise `UsageError` by what is there and what the user said."""
-        if existing is IfExists.RESUME:
+        if if_exists is IfExists.RESUME:
             self._require_same(config)
-        elif self.is_run and existing is IfExists.REFUSE:
+        elif self.is_run and if_exists is IfExists.REFUSE:
             raise UsageError(
                 f"{self.path} already holds a run; add --resume to go on with it, --overwrite to "
                 "replace it, or choose another --name."
@@ -99,7 +98,7 @@ class RunFolder:
 
     def record(self, config: RunConfig) -> None:
         """Keep the config; a resumed run may have another budget than it began with."""
-        write_json(self.config, dataclasses.asdict(config))
+        write_json(self.config, to_json(config))
 
     def read_config(self) -> RunConfig:
         """The config as it was written; raises `UsageError` if it isn't one."""
@@ -109,14 +108,14 @@ class RunFolder:
             raise UsageError(
                 f"{self.path} holds no run (no config.json); give a folder that `train` made."
             ) from error
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError) as error:
             raise UsageError(
                 f"{self.config} can't be read as a run's config ({error}); it was made by another "
                 "version or edited, so train again or restore it."
             ) from error
 
     def _create(self, config: RunConfig) -> None:
-        """Made beside its place and then put there: where that fails, what was there stays."""
+        """Made beside its place and then moved there: where that fails, what was there stays."""
         fresh = RunFolder(self.path.with_name(f".{self.path.name}.{os.getpid()}.new"))
         try:
             fresh.checkpoint.parent.mkdir(parents=True)
@@ -133,11 +132,14 @@ class RunFolder:
             shutil.rmtree(fresh.path, ignore_errors=True)
 
     def _require_same(self, config: RunConfig) -> None:
-        if_exists = dataclasses.asdict(self.read_config())
-        asked = dataclasses.asdict(config)
-        differing = [k for k in asked if k != "budget" and asked[k] != if_exists[k]]
+        before, asked = (_plain(one) for one in (self.read_config(), config))
+        differing = [k for k in asked if k != "budget" and asked[k] != before[k]]
         if differing:
             raise UsageError(
                 f"{self.path} was trained with another {', '.join(differing)} than asked for now; "
                 "resume with the options it was started with, or use another --name."
             )
+
+
+def _plain(config: RunConfig) -> dict:
+    return json.loads(json.dumps(to_json(config)))

@@ -1,18 +1,28 @@
 """L4. One loop for all methods: gradients, ranks, clipping, schedule, budget."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from pastforward.config import Budget, FitConfig
+from pastforward.config import Budget
+from pastforward.data.source import Source
 from pastforward.methods.base import Method
-from pastforward.training.compiling import ROUNDING, compile_checked, wanted
-from pastforward.training.distributed import agree, average_gradients, rank, share_parameters, world
-from pastforward.training.optimiser import Optimiser, rate
+from pastforward.training.callbacks import Callback, Callbacks
+from pastforward.training.compiling import TOLERANCE, compile_checked, wanted
+from pastforward.training.configs import FitConfig
+from pastforward.training.distributed import (
+    agree,
+    average_gradients,
+    broadcast_parameters,
+    rank,
+    world,
+)
+from pastforward.training.optimiser import Optimiser, schedule
+from pastforward.training.selection import Selection
 from pastforward.types import AnyBatch, Signature
 
 
@@ -38,7 +48,7 @@ class Progress:
     tokens: int = 0
     seconds: float = 0.0
     calls: int = 0
-    """Cell calls one after the other."""
+    """Serial cell calls."""
 
     def share(self, budget: Budget) -> float:
         """Spent part of the budget; 1 and above is the end."""
@@ -47,6 +57,13 @@ class Progress:
         if budget.tokens is not None:
             return self.tokens / budget.tokens
         return self.seconds / (budget.seconds or 1.0)
+
+    def add(self, other: "Progress") -> None:
+        """Add what another stage has spent."""
+        self.step += other.step
+        self.tokens += other.tokens
+        self.seconds += other.seconds
+        self.calls += other.calls
 
 
 @dataclass
@@ -64,10 +81,10 @@ class Fit:
     def __post_init__(self) -> None:
         self.optimiser = Optimiser(self.method.modules(), self.config)
         self.parameters = self.optimiser.parameters
-        share_parameters(self.parameters)
+        broadcast_parameters(self.parameters)
         self.generator = torch.Generator(self.device)
         self.progress = Progress()
-        self._visited: tuple[int, list[AnyBatch]] = -1, []
+        self._replayed: tuple[int, list[AnyBatch]] = -1, []
 
     @property
     def length(self) -> int:
@@ -79,21 +96,21 @@ class Fit:
         return agree(self.progress.share(self.budget))
 
     @property
-    def midway(self) -> bool:
-        """Is the last batch to be visited again? What was collected for it is in no checkpoint."""
+    def mid_replay(self) -> bool:
+        """Is the last batch to be replayed? What was collected for it is in no checkpoint."""
         over = self.progress.share(self.budget) >= 1.0
         return not over and self.progress.step % self.method.replay_steps != 0
 
     def prepare(self) -> None:
         """Compile where that is asked for, and where it is right."""
         if wanted(self.config, self.device):
-            compile_checked(self.method, self._first_gradients, ROUNDING[self._lower])
+            compile_checked(self.method, self._first_gradients, TOLERANCE[self._bfloat16])
 
     def step(self) -> dict[str, float]:
         """One optimiser step; returns the terms. Raises `NonFiniteLoss` before a bad step."""
         begin = time.perf_counter()
         share = self.share()
-        self.optimiser.forget()
+        self.optimiser.zero_grad()
         self._reseed()
         parts = self._collected_parts(self.progress.step // self.method.replay_steps)
         terms = [self._accumulate(part, 1.0 / len(parts)) for part in parts]
@@ -101,7 +118,7 @@ class Fit:
         norm = nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
         mean = {k: torch.stack([t[k] for t in terms]).mean() for k in terms[0]} | {"gradient": norm}
         values = _finite(mean, self.progress.step)
-        self.optimiser.step(self.lr * rate(self.config, self.progress.step, share))
+        self.optimiser.step(self.lr * schedule(self.config, self.progress.step, share))
         self.progress.step += 1
         self.progress.calls += self.method.serial_calls(self.length)
         self.progress.tokens += world() * self.config.batch * self.length
@@ -114,16 +131,16 @@ class Fit:
         self.generator.manual_seed((4096 * step + rank()) % 2**63)
 
     def _collected_parts(self, index: int) -> list[AnyBatch]:
-        """Batch `index` and what the method found for it at its first visit."""
-        if self._visited[0] != index:
+        """Batch `index` with what the method collected for it at its first step."""
+        if self._replayed[0] != index:
             with self._precision():
-                self._visited = index, [self.method.collect(part) for part in self._parts(index)]
-        return self._visited[1]
+                self._replayed = index, [self.method.collect(part) for part in self._parts(index)]
+        return self._replayed[1]
 
     def _parts(self, index: int) -> list[AnyBatch]:
-        """The batch of a step, on the device, cut for accumulation; ranks read different ones."""
+        """The micro-batches of a step, on the device; ranks read different ones."""
         batch = self.source.batch(self.seed, index * world() + rank(), self.config.batch)
-        # Labels have one step more than what they label: m_0.
+        # Targets have one step more than the sequence: m_0.
         steps = [self.length + (name == "targets") for name in batch._fields]
         read = [part[:, :count] for part, count in zip(batch, steps, strict=True)]
         moved = [part.to(self.device, non_blocking=True) for part in read]
@@ -135,20 +152,20 @@ class Fit:
             return self.method.accumulate_gradients(part, self.generator, share)
 
     def _first_gradients(self) -> list[Tensor]:
-        """Of the first part of the first batch, leaving nothing behind."""
-        self.optimiser.forget()  # the stage before left its last
+        """Of the first micro-batch of the first batch, leaving nothing behind."""
+        self.optimiser.zero_grad()  # the stage before left its last
         self._reseed()
         self._accumulate(self._parts(0)[0], 1.0)
         found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
-        self.optimiser.forget()
+        self.optimiser.zero_grad()
         return found
 
     @property
-    def _lower(self) -> bool:
+    def _bfloat16(self) -> bool:
         return self.config.precision == "auto" and self.device.type == "cuda"
 
     def _precision(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self._lower)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self._bfloat16)
 
 
 def read_steps(config: FitConfig, length: int) -> int:
@@ -156,17 +173,58 @@ def read_steps(config: FitConfig, length: int) -> int:
     return min(length, config.prefix or length)
 
 
+@dataclass(frozen=True)
+class FitContext:
+    """Where and how `fit` runs a method."""
+
+    device: torch.device | str | None = None
+    """Where networks are moved to and batches read; where the networks are, when None."""
+    seed: int = 0
+    """Of batches and noise."""
+    validation: Source | None = None
+    """Held-out data: the trained student (or baseline) is evaluated on its 'valid' split
+    `FitConfig.evaluations` times, and left with the best weights in the end."""
+    callbacks: Sequence[Callback] = ()
+
+
 def fit(
-    method: Method, source: Batches, lr: float, budget: Budget,
-    config: FitConfig = FitConfig(),  # noqa: B008 (frozen)
-    after: Callable[[Fit, dict[str, float]], None] = lambda stage, terms: None,
-) -> Fit:  # fmt: skip
-    """Train `method` on `source` for `budget`; `after(stage, terms)` is called after every step."""
-    stage = Fit(method, source, lr, budget, config)
+    method: Method,
+    source: Batches,
+    lr: float,
+    budget: Budget,
+    config: FitConfig = FitConfig(),
+    context: FitContext = FitContext(),
+) -> Fit:
+    """Train `method` on `source` for `budget` at learning rate `lr`.
+
+    Raises `NonFiniteLoss` where a loss becomes infinite or NaN.
+    """
+    device = _move(method, context.device)
+    stage = Fit(method, source, lr, budget, config, context.seed, device)
+    told, selection, network = Callbacks(context.callbacks), Selection(), method.network
+    told.on_stage(type(method).__name__, 0, 1)
     stage.prepare()
     while stage.share() < 1.0:
-        after(stage, stage.step())
+        terms = stage.step()
+        due = selection.due(min(1.0, stage.share()), config.evaluations)
+        if due and context.validation is not None and network is not None:
+            selection.evaluate(network, context.validation)
+        told.on_step(stage, terms, selection.latest)
+    if network is not None:
+        selection.restore(network)
+    told.on_end()
     return stage
+
+
+def _move(method: Method, device: torch.device | str | None) -> torch.device:
+    """Move all networks of a method, those it doesn't train too; returns their device."""
+    networks = [value for value in vars(method).values() if isinstance(value, nn.Module)]
+    if device is None:
+        parameters = (p for network in networks for p in network.parameters())
+        return next((p.device for p in parameters), torch.device("cpu"))
+    for network in networks:
+        network.to(device)
+    return torch.device(device)
 
 
 def _finite(terms: dict[str, Tensor], step: int) -> dict[str, float]:

@@ -36,8 +36,8 @@ class MetricsLog:
                 f"{self.path} can't be read ({error}); remove the damaged line."
             ) from error
 
-    def forget_after(self, step: int) -> None:
-        """Drop rows of later steps: they are taken again."""
+    def truncate(self, step: int) -> None:
+        """Drop rows of later steps."""
         if self.path.exists():
             kept = [json.dumps(row) + "\n" for row in self.read() if row["step"] <= step]
             self.path.write_text("".join(kept))

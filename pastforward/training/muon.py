@@ -1,6 +1,7 @@
-"""L4. Muon (Jordan et al. 2024): momentum with all singular values made alike.
+"""L4. Muon (Jordan et al. 2024): orthogonalised momentum for weight matrices.
 
-What is rarely seen, one marked symbol among hundreds, moves a matrix as much as what always is.
+All singular values of an update are made alike, so a rare gradient direction changes a matrix as
+much as a frequent one.
 """
 
 import math
@@ -10,23 +11,24 @@ import torch
 from torch import Tensor, nn
 
 _NEWTON_SCHULZ = 3.4445, -4.7750, 2.0315
-"""Jordan's quintic: five rounds bring singular values from 0.01 up to between 0.7 and 1.2."""
-_ROUNDS = 5
+"""Coefficients of Jordan's quintic: five iterations bring singular values >= 0.01 to 0.7..1.2."""
+_ITERATIONS = 5
 _SCALE = 0.8
-"""Root-mean-square of an update at a rate of 1. Liu et al. 2025 (arXiv 2502.16982) have 0.2, the
-size of AdamW's; four times that was best on copies, digits and retrieval (docs/log.md)."""
+"""Root-mean-square of an update at a learning rate of 1. Liu et al. 2025 (arXiv 2502.16982) use 0.2,
+the size of AdamW's; 0.8 was best on copies, digits and retrieval (docs/log.md)."""
 
 
 class Muon(torch.optim.Optimizer):
     """Orthogonalised momentum, in float32 and for all matrices of a shape at once.
 
-    `torch.optim.Muon` goes matrix by matrix in bfloat16: on a CPU twice the time of a whole step.
+    `torch.optim.Muon` goes matrix by matrix in bfloat16, which on a CPU takes twice the time of a whole
+    training step (torch 2.13.0).
     """
 
     def __init__(
         self, matrices: Iterable[nn.Parameter], weight_decay: float, momentum: float = 0.95
     ) -> None:
-        """A group for each shape, tall and wide ones of the same sides together."""
+        """One parameter group per shape, where m x n and n x m count as the same."""
         shapes: dict[tuple[int, ...], list[nn.Parameter]] = {}
         for matrix in matrices:
             shapes.setdefault(tuple(sorted(matrix.shape)), []).append(matrix)
@@ -51,7 +53,7 @@ class Muon(torch.optim.Optimizer):
             matrix.sub_(update if _is_wide(matrix) else update.mT)
 
     def _ahead(self, matrix: nn.Parameter, momentum: float) -> Tensor:
-        """The gradient, with the new momentum mixed in as Nesterov does."""
+        """Nesterov momentum: the gradient with the updated momentum mixed in."""
         assert matrix.grad is not None
         state = self.state[matrix]
         if not state:
@@ -61,13 +63,10 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
-    """The same singular vectors with singular values near 1, `[N, m, n]`, m <= n.
-
-    By Newton-Schulz iteration: products of matrices alone.
-    """
+    """The same singular vectors with singular values near 1, `[N, m, n]`, m <= n, by Newton-Schulz."""
     a, b, c = _NEWTON_SCHULZ
     x = matrices / matrices.norm(dim=(1, 2), keepdim=True).clamp(min=1e-12)
-    for _ in range(_ROUNDS):
+    for _ in range(_ITERATIONS):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x

@@ -1,41 +1,48 @@
-"""L4. The networks of a run, as its config says: what is trained to be kept, and its guide."""
+"""L4. The networks of a run, as its config says: what is trained to be kept, and its teacher."""
 
 import torch
 
-from pastforward.baselines import Network, build_network
-from pastforward.baselines.attention import Attention, build_transformer
+from pastforward.baselines.base import Baseline, Network
+from pastforward.baselines.build import build_baseline, build_output_teacher, sized
 from pastforward.config import RunConfig
-from pastforward.data.source import Source
-from pastforward.methods import BY_ORACLE, BY_TRANSFORMER
-from pastforward.student import Student
+from pastforward.methods.facts import method_facts
+from pastforward.student import Student, build_student
 from pastforward.teacher.store.reading import LabelStore
 from pastforward.teacher.target_source import StoredTargets
 from pastforward.teacher.teacher import Teacher, build_teacher
+from pastforward.types import Signature
 
-Guide = Teacher | Attention
-"""What a student learns from and is then discarded: a teacher, or the Transformer of `distill`."""
+AnyTeacher = Teacher | Baseline
+"""What a student learns from and is then discarded: a teacher of memories, or of outputs."""
 
 
 def build_networks(
-    config: RunConfig, source: Source, store: LabelStore | None = None
-) -> tuple[Network, Guide | StoredTargets | None]:
-    """What is kept and its guide, if some stage asks one, with weights from the run's seed alone.
+    config: RunConfig, signature: Signature, store: LabelStore | None = None
+) -> tuple[Network, AnyTeacher | StoredTargets | None]:
+    """What is kept and its teacher, if a stage needs one, with weights from the run's seed alone.
 
-    With a store, its labels take the guide's place; raises `UsageError` if it is damaged.
+    With a store, its targets take the teacher's place; raises `UsageError` if it is damaged.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        network = build_network(config.student, source.signature)
+        network = build_network(config, signature)
         if store is not None:
             return network, StoredTargets(store.readout())
-        return network, build_guide(config, network)
+        return network, build_run_teacher(config, network)
 
 
-def build_guide(config: RunConfig, network: Network) -> Guide | None:
-    """The guide that the stages ask; raises `UsageError` on misfits."""
-    methods = {stage.method for stage in config.stages}
-    if methods.intersection(BY_TRANSFORMER):
-        return build_transformer(config.teacher, network.signature)
-    if methods.intersection(BY_ORACLE) and isinstance(network, Student):
+def build_network(config: RunConfig, signature: Signature) -> Network:
+    """The student, or the baseline in its place; raises `UsageError` for what doesn't fit."""
+    if config.baseline is None:
+        return build_student(config.student, signature)
+    return build_baseline(sized(config.baseline, signature, config.student), signature)
+
+
+def build_run_teacher(config: RunConfig, network: Network) -> AnyTeacher | None:
+    """The teacher that the stages need, or None; raises `UsageError` on misfits."""
+    needed = {method_facts(stage.method).teacher for stage in config.stages}
+    if "output" in needed:
+        return build_output_teacher(config.teacher, config.distill.depth, network.signature)
+    if "memory" in needed and isinstance(network, Student):
         return build_teacher(config.teacher, network.signature, network.memory)
     return None

@@ -7,21 +7,15 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from pastforward.config import FitConfig
-from pastforward.errors import UsageError, nearest
+from pastforward.training.configs import FitConfig
 from pastforward.training.muon import Muon
 
 
 class Optimiser:
-    """What the loop steps: the trainable parameters of modules, each moved by its optimiser."""
+    """The trainable parameters of modules, each updated by Muon or AdamW."""
 
     def __init__(self, modules: Iterable[nn.Module], config: FitConfig) -> None:
-        """Raises `UsageError` for an optimiser that does not exist."""
-        known = ["muon", "adamw"]
-        if config.optimiser not in known:
-            raise UsageError(
-                f"There is no optimiser '{config.optimiser}'; {nearest(config.optimiser, known)}."
-            )
+        """`config.optimiser` says which one moves the weights of linear maps."""
         modules = list(modules)
         unique = dict.fromkeys(p for m in modules for p in m.parameters() if p.requires_grad)
         self.parameters: Sequence[nn.Parameter] = list(unique)
@@ -33,7 +27,7 @@ class Optimiser:
             ordered = (p for p in self.parameters if p in matrices)
             self._parts.append(Muon(ordered, config.weight_decay))
 
-    def forget(self) -> None:
+    def zero_grad(self) -> None:
         """Drop all gradients."""
         for parameter in self.parameters:
             parameter.grad = None
@@ -55,7 +49,7 @@ class Optimiser:
         }
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Put back what `tensors` gave."""
+        """Load what `tensors` gave."""
         for n, part in enumerate(self._parts):
             state: dict[int, dict[str, Tensor]] = {}
             for key, tensor in tensors.items():
@@ -66,7 +60,7 @@ class Optimiser:
 
 
 def _linear(modules: Iterable[nn.Module]) -> Iterable[nn.Parameter]:
-    """Weights of linear maps. Tables of embeddings, registers and the like are no maps."""
+    """Weights of linear maps. Embeddings and registers use AdamW."""
     parts = (part for module in modules for part in module.modules())
     return (cast(nn.Parameter, part.weight) for part in parts if isinstance(part, nn.Linear))
 
@@ -80,14 +74,9 @@ def _adamw(parameters: Sequence[nn.Parameter], weight_decay: float) -> torch.opt
     return torch.optim.AdamW(groups, betas=(0.9, 0.99), fused=True)
 
 
-def rate(config: FitConfig, step: int, share: float) -> float:
+def schedule(config: FitConfig, step: int, share: float) -> float:
     """Factor on the stage's learning rate at `step`, with `share` of its budget spent."""
     warm = min(1.0, (step + 1) / max(1, config.warmup))
     if config.schedule == "constant":
         return warm
-    if config.schedule == "cosine":
-        return warm * (0.05 + 0.95 * 0.5 * (1.0 + math.cos(math.pi * min(1.0, share))))
-    known = ["cosine", "constant"]
-    raise UsageError(
-        f"There is no schedule '{config.schedule}'; {nearest(config.schedule, known)}."
-    )
+    return warm * (0.05 + 0.95 * 0.5 * (1.0 + math.cos(math.pi * min(1.0, share))))

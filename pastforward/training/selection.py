@@ -1,4 +1,4 @@
-"""L4. Which student of a run is kept: the one with the best held-out loss."""
+"""L4. Which network of a run is kept: the one with the best held-out loss."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from pastforward.analysis.evaluate import quick_loss
-from pastforward.baselines import Network
+from pastforward.baselines.base import Network
 from pastforward.data.source import Source
 
 SEQUENCES, BATCH = 256, 64
@@ -14,14 +14,14 @@ SEQUENCES, BATCH = 256, 64
 
 @dataclass
 class Selection:
-    """Held-out evaluations of a run and the best student so far."""
+    """Held-out evaluations of a run and the best network so far."""
 
     evaluations: int = 0
     latest: float | None = None
     best: float = float("inf")
     """Nats per output."""
     tensors: dict[str, Tensor] = field(default_factory=dict)
-    """State of the best student; empty before the first look."""
+    """State of the best network; empty before the first evaluation."""
 
     def due(self, share: float, evaluations: int) -> bool:
         """Is the next of `evaluations`, spread evenly over a run, reached at `share` of it?"""
@@ -30,15 +30,20 @@ class Selection:
         due, self.evaluations = number > self.evaluations, max(number, self.evaluations)
         return due
 
-    def evaluate(self, student: Network, source: Source) -> float:
-        """Evaluate the student alone, and keep it if none was better."""
-        self.latest = quick_loss(student, source.held_out("valid", BATCH, SEQUENCES))
+    def evaluate(self, network: Network, source: Source) -> float:
+        """Held-out loss of the network alone, which is kept if none was better."""
+        self.latest = quick_loss(network, source.held_out("valid", BATCH, SEQUENCES))
         if self.latest < self.best:
             self.best = self.latest
-            state = student.state_dict()
+            state = network.state_dict()
             self.tensors = {name: tensor.detach().clone() for name, tensor in state.items()}
         return self.latest
 
+    def restore(self, network: Network) -> None:
+        """Put the best weights back, where there was an evaluation."""
+        if self.tensors:
+            network.load_state_dict(self.tensors)
+
     def facts(self) -> dict[str, Any]:
         """All but the tensors."""
-        return {"looks": self.evaluations, "latest": self.latest, "best": self.best}
+        return {"evaluations": self.evaluations, "latest": self.latest, "best": self.best}

@@ -1,4 +1,4 @@
-"""L4. Ctrl-C and SIGTERM as a request that a run obeys between two steps."""
+"""L4. Ctrl-C and SIGTERM as a request that a run serves between two steps."""
 
 import signal
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class StopRequest:
-    """Has anyone asked to stop? Call it to know; `signal` says how, 0 while nobody has."""
+    """Was a stop asked for? Call it to know; `signal` is the signal's number, 0 before."""
 
     signal = 0
 
@@ -17,7 +17,7 @@ class StopRequest:
 
 @contextmanager
 def stop_signals() -> Iterator[StopRequest]:
-    """Ctrl-C and SIGTERM set a flag instead of cutting a step in half; a second one is obeyed."""
+    """Ctrl-C and SIGTERM set a flag instead of interrupting a step; a second one interrupts."""
     request = StopRequest()
 
     def ask(number: int, frame: object) -> None:

@@ -1,23 +1,28 @@
-"""L4. A run: the stages of a config, one after the other, in a run folder that can be resumed."""
+"""L4. The stages of a run, one after the other, in a run folder that can be resumed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from typing import Any, Protocol
+from typing import Any
 
-from pastforward.config import FitConfig, RunConfig, Stage
+from pastforward.baselines.build import sized
+from pastforward.config import Budget, RunConfig, Stage
 from pastforward.data.opening import open_data
+from pastforward.data.source import Source
 from pastforward.errors import UsageError
-from pastforward.methods import LEAVE_THE_STUDENT, METHODS
+from pastforward.methods import METHODS
 from pastforward.methods.base import Method
+from pastforward.methods.facts import method_facts
 from pastforward.student_file import save_student
 from pastforward.teacher.store.reading import open_labels
 from pastforward.teacher.target_source import StoredTargets
+from pastforward.training.callbacks import Callback, Callbacks
 from pastforward.training.check import check
 from pastforward.training.checkpoint import load_tensors, part, prefixed, save_tensors
+from pastforward.training.configs import FitConfig
 from pastforward.training.distributed import agree, connect, rank
 from pastforward.training.folder import RunFolder
 from pastforward.training.loop import Batches, Fit, Progress, read_steps
-from pastforward.training.networks import Guide, build_networks
+from pastforward.training.networks import AnyTeacher, build_networks
 from pastforward.training.selection import Selection
 
 CHECKPOINT_EVERY = 60.0
@@ -30,55 +35,45 @@ class Interrupted(Exception):
     """The user or the system asked to stop; everything is saved."""
 
 
-class Watcher(Protocol):
-    """Who is told how a run goes."""
-
-    def stage(self, name: str, number: int, of: int) -> None:
-        """A stage begins."""
-        ...
-
-    def step(self, stage: Fit, terms: dict[str, float], valid: float | None) -> None:
-        """A step was taken; `valid` is the last held-out loss."""
-        ...
-
-
 class Trainer:
-    """Student (or peer), data and guide, as a config says, trained stage by stage."""
+    """Network, data and teacher, as a config says, trained stage by stage."""
 
-    def __init__(self, config: RunConfig, folder: RunFolder) -> None:
-        """Writes nothing yet; raises `UsageError` for sizes or data that can't work."""
+    def __init__(self, config: RunConfig, folder: RunFolder, source: Source | None = None) -> None:
+        """Writes nothing yet; raises `UsageError` for sizes or data that can't work.
+
+        `source` stands for the data that the config names, where that is in memory.
+        """
         check(config)
         self.config, self.folder = config, folder
         self.device = connect()
         self.store = None if config.label_store is None else open_labels(config.label_store)
-        self.source = open_data(config.data)
+        self.source = open_data(config.data) if source is None else source
         check(config, self.source, self.store and self.store.facts)
-        self.student, guide = build_networks(config, self.source, self.store)
-        self.student.to(self.device)
-        self.guide = guide and guide.to(self.device)
+        self.network, targets = build_networks(config, self.source.signature, self.store)
+        self.network.to(self.device)
+        self.target_source = targets and targets.to(self.device)
+        self.budgets = config.budget.divide([stage.share for stage in config.stages])
         self.number, self.spent, self.selection = 0, Progress(), Selection()
         self._checkpointed = 0.0
+        self._skip_empty()
         self.fit = self._make_fit()
 
-    def train(self, watcher: Watcher, stopping: Callable[[], bool]) -> None:
+    def train(self, callbacks: Sequence[Callback], stopping: Callable[[], bool]) -> None:
         """All remaining stages; raises `Interrupted`, with all saved, once `stopping()` is True."""
-        while self.number < len(self.config.stages):
-            watcher.stage(self.stage.name, self.number, len(self.config.stages))
-            self.fit.prepare()
-            while self.fit.share() < 1.0:
-                terms = self._step()
-                watcher.step(self.fit, terms, self.selection.latest)
-                # Rank 0 decides: a signal reaches the ranks at different steps.
-                if agree(float(stopping() and not self.fit.midway)):
-                    self.checkpoint()
-                    raise Interrupted
-            self._finish_stage()
-        self._finish()
+        told = Callbacks(callbacks)
+        try:
+            while self.number < len(self.config.stages):
+                told.on_stage(self.stage.name, self.number, len(self.config.stages))
+                self._train_stage(told, stopping)
+                self._finish_stage()
+            self._finish()
+        finally:
+            told.on_end()
 
     @property
-    def teacher(self) -> Guide | None:
-        """The guide, where some stage uses one; stored labels do without."""
-        return None if isinstance(self.guide, StoredTargets) else self.guide
+    def teacher(self) -> AnyTeacher | None:
+        """The teacher, where some stage needs one; a label store does without."""
+        return None if isinstance(self.target_source, StoredTargets) else self.target_source
 
     @property
     def stage(self) -> Stage:
@@ -86,48 +81,116 @@ class Trainer:
         return self.config.stages[self.number]
 
     def serial_calls(self) -> dict[str, int]:
-        """Cell calls one after the other in an optimiser step, by stage."""
+        """Serial cell calls in an optimiser step, by stage."""
         length = self.source.signature.length
         return {
             stage.name: self._make_method(stage).serial_calls(
-                read_steps(self._dials(stage), length)
+                read_steps(self._fit_config(stage), length)
             )
             for stage in self.config.stages
         }
 
+    def checkpoint(self) -> None:
+        """Save everything that resuming needs, atomically."""
+        self._checkpointed = self.fit.progress.seconds
+        if rank() != 0:
+            return
+        tensors = {
+            **prefixed("network", self.network.state_dict()),
+            **prefixed("teacher", self.teacher.state_dict() if self.teacher else {}),
+            **prefixed("best", self.selection.tensors),
+            **prefixed("optimiser", self.fit.optimiser.tensors()),
+        }
+        facts: dict[str, Any] = {
+            "number": self.number,
+            "progress": asdict(self.fit.progress),
+            "spent": asdict(self.spent),
+            "selection": self.selection.facts(),
+            "label_store": self.store and self.store.identity,
+        }
+        save_tensors(self.folder.checkpoint, tensors, facts)
+
+    def restore(self) -> None:
+        """Go back to the last checkpoint; raises `UsageError` when it can't be used.
+
+        A run that was stopped before its first one starts again.
+        """
+        if self.folder.checkpoint.exists():
+            tensors, facts = load_tensors(self.folder.checkpoint)
+            try:
+                self._load(tensors, facts)
+            except (KeyError, RuntimeError, TypeError, ValueError) as error:
+                raise UsageError(
+                    f"{self.folder.checkpoint} doesn't fit this run ({error}); resume with the "
+                    "options it was started with, or start again with --overwrite."
+                ) from error
+        # Metrics of steps taken after the checkpoint: those steps are taken again.
+        if rank() == 0:
+            self.folder.metrics.truncate(self.spent.step + self.fit.progress.step)
+
+    def _train_stage(self, told: Callbacks, stopping: Callable[[], bool]) -> None:
+        self.fit.prepare()
+        while self.fit.share() < 1.0:
+            terms = self._step()
+            told.on_step(self.fit, terms, self.selection.latest)
+            # Rank 0 decides: a signal reaches the ranks at different steps.
+            if agree(float(stopping() and not self.fit.mid_replay)):
+                self.checkpoint()
+                raise Interrupted
+
+    def _load(self, tensors: dict[str, Any], facts: dict[str, Any]) -> None:
+        self.number = facts["number"]
+        self.network.load_state_dict(part("network", tensors))
+        if self.teacher:
+            self.teacher.load_state_dict(part("teacher", tensors))
+        if facts.get("label_store") != (self.store and self.store.identity):
+            raise ValueError(f"{self.config.label_store} holds other targets than it began with")
+        self.selection = Selection(**facts["selection"], tensors=part("best", tensors))
+        self.spent = Progress(**facts["spent"])
+        if self.number < len(self.config.stages):
+            self.fit = self._make_fit()
+            self.fit.optimiser.restore(part("optimiser", tensors))
+            self.fit.progress = Progress(**facts["progress"])
+
     def _make_method(self, stage: Stage) -> Method:
         config = self.config
         if stage.window is not None:
-            config = replace(config, dmt=replace(config.dmt, window=stage.window))
-        return METHODS[stage.method](self.student, self.guide, config)
+            config = replace(
+                config,
+                dmt=replace(config.dmt, window=stage.window),
+                tbptt=replace(config.tbptt, window=stage.window),
+            )
+        return METHODS.load(stage.method)(self.network, self.target_source, config)
 
-    def _dials(self, stage: Stage) -> FitConfig:
-        """Those of the run; where a stage reads prefixes, more sequences but fewer positions."""
-        dials = self.config.fit
+    def _fit_config(self, stage: Stage) -> FitConfig:
+        """That of the run; where a stage reads prefixes, more sequences but fewer positions."""
+        config = self.config.fit
         if stage.prefix is None:
-            return dials
-        whole = read_steps(dials, self.source.signature.length)
+            return config
+        whole = read_steps(config, self.source.signature.length)
         steps = min(stage.prefix, whole)
-        return replace(dials, prefix=steps, batch=round(dials.batch * (whole / steps) ** 0.5))
+        return replace(config, prefix=steps, batch=round(config.batch * (whole / steps) ** 0.5))
 
     def _make_fit(self) -> Fit:
-        method = self._make_method(self.stage)
         batches: Batches = self.store or self.source
-        budget = self.config.budget.part(self.stage.share)
         seed = self.config.seed + 7919 * self.number
-        dials = self._dials(self.stage)
-        return Fit(method, batches, self.stage.lr, budget, dials, seed, self.device)
+        budget = self.budgets[self.number]
+        assert isinstance(budget, Budget)
+        return Fit(
+            self._make_method(self.stage), batches, self.stage.lr, budget,
+            self._fit_config(self.stage), seed, self.device,
+        )  # fmt: skip
 
     def _step(self) -> dict[str, float]:
         terms = self.fit.step()
         if self.fit.progress.step % LOG_EVERY == 0:
             self._log(terms)
-        # Evaluations lie at fixed shares of the whole budget, so methods are looked at equally.
+        # Evaluations lie at fixed shares of the whole budget, the same for all methods.
         due = self.selection.due(self._share(), self.config.fit.evaluations)
-        if due and self.stage.method not in LEAVE_THE_STUDENT:
-            self._log({"valid": self.selection.evaluate(self.student, self.source)})
+        if due and method_facts(self.stage.method).trains_network:
+            self._log({"valid": self.selection.evaluate(self.network, self.source)})
         overdue = self.fit.progress.seconds - self._checkpointed > CHECKPOINT_EVERY
-        if overdue and not self.fit.midway:
+        if overdue and not self.fit.mid_replay:
             self.checkpoint()
         return terms
 
@@ -150,81 +213,34 @@ class Trainer:
         } | terms
         self.folder.metrics.append(row)
 
+    def _skip_empty(self) -> None:
+        """Go on to the first stage that has a budget."""
+        while self.number < len(self.budgets) and self.budgets[self.number] is None:
+            self.number += 1
+
     def _finish_stage(self) -> None:
-        progress = self.fit.progress
-        self.spent.step += progress.step
-        self.spent.tokens += progress.tokens
-        self.spent.seconds += progress.seconds
-        self.spent.calls += progress.calls
+        self.spent.add(self.fit.progress)
         self.number += 1
+        self._skip_empty()
         self._checkpointed = 0.0
         if self.number < len(self.config.stages):
             self.fit = self._make_fit()
             self.checkpoint()
 
     def _finish(self) -> None:
-        """Put the best student and its teacher where readers look for them."""
-        if self.selection.tensors:
-            self.student.load_state_dict(self.selection.tensors)
+        """Put the best network and its teacher where readers look for them."""
+        self.selection.restore(self.network)
         if rank() != 0:
             return
         save_student(
-            self.folder.student, self.student.cpu(), self.config.student, self.source.codec
+            self.folder.student, self.network.cpu(), self._network_config(), self.source.codec
         )
         if self.teacher:
             save_tensors(self.folder.teacher, self.teacher.cpu().state_dict(), {})
         self.checkpoint()
 
-    def checkpoint(self) -> None:
-        """Save everything that resuming needs, atomically."""
-        self._checkpointed = self.fit.progress.seconds
-        if rank() != 0:
-            return
-        tensors = {
-            **prefixed("student", self.student.state_dict()),
-            **prefixed("teacher", self.teacher.state_dict() if self.teacher else {}),
-            **prefixed("best", self.selection.tensors),
-            **prefixed("optimiser", self.fit.optimiser.tensors()),
-        }
-        facts: dict[str, Any] = {
-            "number": self.number,
-            "progress": asdict(self.fit.progress),
-            "spent": asdict(self.spent),
-            "selection": self.selection.facts(),
-            "labels": self.store and self.store.identity,
-        }
-        save_tensors(self.folder.checkpoint, tensors, facts)
-
-    def restore(self) -> None:
-        """Go back to the last checkpoint; raises `UsageError` when it can't be used.
-
-        A run that was stopped before its first one starts again.
-        """
-        if not self.folder.checkpoint.exists():
-            self._forget_later_rows()
-            return
-        tensors, facts = load_tensors(self.folder.checkpoint)
-        try:
-            self.number = facts["number"]
-            self.student.load_state_dict(part("student", tensors))
-            if self.teacher:
-                self.teacher.load_state_dict(part("teacher", tensors))
-            if facts.get("labels") != (self.store and self.store.identity):
-                raise ValueError(f"{self.config.label_store} holds other labels than it began with")
-            self.selection = Selection(**facts["selection"], tensors=part("best", tensors))
-            self.spent = Progress(**facts["spent"])
-            if self.number < len(self.config.stages):
-                self.fit = self._make_fit()
-                self.fit.optimiser.restore(part("optimiser", tensors))
-                self.fit.progress = Progress(**facts["progress"])
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise UsageError(
-                f"{self.folder.checkpoint} doesn't fit this run ({error}); resume with the options "
-                "it was started with, or start again with --overwrite."
-            ) from error
-        self._forget_later_rows()
-
-    def _forget_later_rows(self) -> None:
-        """Drop metrics of steps taken after the checkpoint: they are taken again."""
-        if rank() == 0:
-            self.folder.metrics.forget_after(self.spent.step + self.fit.progress.step)
+    def _network_config(self) -> Any:
+        config = self.config
+        if config.baseline is None:
+            return config.student
+        return sized(config.baseline, self.source.signature, config.student)

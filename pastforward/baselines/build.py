@@ -1,0 +1,68 @@
+"""L2. Baselines by name, as wide as brings them nearest to the student's parameter count."""
+
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from pastforward.baselines import BASELINES
+from pastforward.baselines.attention import Attention
+from pastforward.baselines.base import Baseline
+from pastforward.baselines.configs import BaselineConfig
+from pastforward.cells.configs import StudentConfig
+from pastforward.errors import UsageError
+from pastforward.student import build_student
+from pastforward.teacher.configs import TeacherConfig
+from pastforward.types import Signature
+
+
+def build_baseline(config: BaselineConfig, signature: Signature) -> Baseline:
+    """A baseline whose width is given; raises `UsageError` for what doesn't fit or isn't there."""
+    baseline = BASELINES.load(config.name)(signature, config)
+    if not isinstance(baseline, Baseline):
+        raise UsageError(
+            f"'{config.name}' built {type(baseline).__name__}, which is no baseline; derive it "
+            "from pastforward.Baseline."
+        )
+    return baseline
+
+
+def sized(config: BaselineConfig, signature: Signature, student: StudentConfig) -> BaselineConfig:
+    """The config with a width: its own, or the nearest to the student's parameter count."""
+    if config.width is not None:
+        return config
+    step = BASELINES[config.name].width_step if config.name in BASELINES else 1
+    wanted = student_parameters(student, signature)
+
+    def count(multiple: int) -> int:
+        # On the meta device weights have no values: only sizes are asked for.
+        with torch.device("meta"), torch.random.fork_rng(devices=[]):
+            return parameters(build_baseline(replace(config, width=step * multiple), signature))
+
+    low, high = 1, 2
+    while count(high) < wanted:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if count(middle) < wanted else (low, middle)
+    best = min((low, high), key=lambda multiple: abs(count(multiple) - wanted))
+    return replace(config, width=step * best)
+
+
+def build_output_teacher(teacher: TeacherConfig, depth: int, signature: Signature) -> Attention:
+    """The causal Transformer that output distillation learns from: no memory in between."""
+    config = BaselineConfig(
+        "attention", depth, teacher.width, hidden=2 * teacher.width, heads=teacher.heads
+    )
+    return Attention(signature, config)
+
+
+def parameters(network: nn.Module) -> int:
+    """How many numbers a network learns."""
+    return sum(p.numel() for p in network.parameters())
+
+
+def student_parameters(config: StudentConfig, signature: Signature) -> int:
+    """How many numbers a student of this config learns."""
+    with torch.device("meta"), torch.random.fork_rng(devices=[]):
+        return parameters(build_student(config, signature))

@@ -1,0 +1,17 @@
+"""L5. A student's config for a cell: the same memory size, in the slots that the cell needs."""
+
+from pastforward.cells import CELLS
+from pastforward.cells.configs import StudentConfig, TanhConfig
+
+
+def student_for(cell: str, slots: int, width: int, scale: float = 1.0) -> StudentConfig:
+    """K = `slots` of D = `width`; a cell with its own K (an LSTM: 2) keeps the K * D numbers.
+
+    `scale` is the memory scale of cells with a tanh.
+    """
+    needed = CELLS[cell].slots if cell in CELLS else None
+    size = slots * width
+    if needed is not None and slots != needed and size % needed == 0:
+        slots, width = needed, size // needed
+    tanh = cell in CELLS and CELLS[cell].config is TanhConfig and scale != 1.0
+    return StudentConfig(cell, slots, width, cell_config=TanhConfig(scale) if tanh else None)
