@@ -1,7 +1,7 @@
-"""L1. From a memory to a distribution of y_t, and what can be asked of that distribution.
+"""L1. The readout, from a memory to a distribution of y_t, and functions of that distribution.
 
-Tokens are categorical (parameters are logits), vectors diagonal Gaussians (mean, log deviation).
-Losses are in nats per output and per element; whoever calls applies the mask, once.
+Tokens are categorical (parameters are logits), vectors diagonal Gaussians (mean, log of the
+standard deviation). Losses are in nats, one per output; the caller applies the mask.
 """
 
 import math
@@ -17,19 +17,19 @@ from pastforward.types import Kind, MemoryShape, Tokens
 
 
 def parameter_count(kind: Kind) -> int:
-    """How many numbers describe the distribution of one output."""
+    """P: how many numbers parametrise the distribution of one output."""
     return kind.size if isinstance(kind, Tokens) else 2 * kind.width
 
 
 class Readout(nn.Module):
-    """g: one hidden layer from the whole memory to the parameters of y_t."""
+    """g: an MLP with one hidden layer, from the whole memory to the parameters of y_t."""
 
     def __init__(self, memory: MemoryShape, kind: Kind, hidden: int) -> None:
         super().__init__()
         self.net = Mlp(memory.size, hidden, parameter_count(kind))
 
     def forward(self, m: Float[Tensor, "... slots width"]) -> Float[Tensor, "... parameters"]:
-        """Any leading axes."""
+        """Memories with any leading axes to output parameters."""
         return self.net(flat(m))
 
 
@@ -60,7 +60,7 @@ def most_likely(kind: Kind, parameters: Tensor) -> Tensor:
 
 
 def gaussian(parameters: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and log deviation of each channel."""
-    # Bounds keep a lucky channel from a likelihood without limit.
+    """Mean and log standard deviation of each channel."""
+    # Without bounds, the likelihood of a channel that is predicted exactly would be unbounded.
     mean, log_std = parameters.chunk(2, -1)
     return mean, log_std.clamp(-5.0, 5.0)

@@ -9,17 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pastforward.data.files import first_bytes, read_bytes
+from pastforward.data.files import IDX_TYPES, idx_images, is_idx, read_bytes
 from pastforward.errors import UsageError
-
-_IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
-
-
-def is_idx(path: Path) -> bool:
-    """Whether the name or the first bytes are those of an IDX file."""
-    head = first_bytes(path, 4)
-    magic = len(head) == 4 and head[:2] == b"\0\0" and head[2] in _IDX_TYPES and 1 <= head[3] <= 4
-    return magic or "-ubyte" in path.name
 
 
 def read_arrays(path: Path) -> list[np.ndarray]:
@@ -31,22 +22,17 @@ def read_arrays(path: Path) -> list[np.ndarray]:
     return _read_numpy(path)
 
 
-def idx_images(folder: Path) -> list[Path]:
-    """The IDX files of images that lie in a folder."""
-    return sorted(p for p in folder.iterdir() if "idx3-ubyte" in p.name.replace(".", "-"))
-
-
 def read_idx(path: Path) -> np.ndarray:
-    """The array in an IDX file; UsageError when it is truncated or none."""
+    """The array in an IDX file; raises `UsageError` when it is truncated or no IDX file."""
     data = read_bytes(path)
-    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in _IDX_TYPES:
+    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in IDX_TYPES:
         raise UsageError(
             f"'{path}' does not start like an IDX file ({data[:4].hex(' ')}); give one that starts "
             "with 00 00 08 03."
         )
     start = 4 + 4 * data[3]
     shape = struct.unpack(f">{data[3]}I", data[4:start]) if len(data) >= start else ()
-    dtype = np.dtype(_IDX_TYPES[data[2]])
+    dtype = np.dtype(IDX_TYPES[data[2]])
     expected = start + prod(shape) * dtype.itemsize
     if len(data) != expected:
         raise UsageError(
@@ -72,7 +58,7 @@ def _idx_parts(folder: Path) -> list[Path]:
 
 def _read_numpy(path: Path) -> list[np.ndarray]:
     try:
-        # Pickled objects could run code, so they are refused.
+        # A pickled object could run code when it is loaded.
         loaded = np.load(io.BytesIO(read_bytes(path)), allow_pickle=False)
         arrays = {"": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
     except UsageError:

@@ -1,9 +1,9 @@
-"""L1. Codecs: how symbols are shown to people. They ship inside the student's file as JSON."""
+"""L1. Codecs: from symbols to what people read, and back. A student's file has one as JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from pastforward.errors import UsageError
 class TextCodec:
     """Text as characters, or as UTF-8 bytes (256 symbols) when `characters` is None."""
 
+    kind: ClassVar[str] = "text"
+    joiner: ClassVar[str] = ""
+    """What stands between two decoded texts that follow each other."""
+
     characters: str | None = None
 
     @property
@@ -22,7 +26,7 @@ class TextCodec:
         return 256 if self.characters is None else len(self.characters)
 
     def encode(self, text: str) -> list[int]:
-        """Text to symbols; UsageError names the characters that have no symbol."""
+        """Text to symbols; raises `UsageError` for characters that have no symbol."""
         if self.characters is None:
             return list(_utf8(text))
         unknown = sorted(set(text) - self._index.keys())
@@ -34,10 +38,15 @@ class TextCodec:
         return [self._index[c] for c in text]
 
     def decode(self, symbols: Sequence[int]) -> str:
-        """Symbols to text; bytes that are no UTF-8 become U+FFFD."""
+        """Symbols to text; bytes that are not UTF-8 become U+FFFD."""
         if self.characters is None:
             return bytes(symbols).decode("utf-8", errors="replace")
         return "".join(self.characters[s] for s in symbols)
+
+    def default_prompt(self) -> str:
+        """What generation starts from when no prompt is given: a new line, or the first symbol."""
+        starts_lines = self.characters is None or "\n" in self.characters
+        return "\n" if starts_lines else self.decode([0])
 
     @cached_property
     def _index(self) -> dict[str, int]:
@@ -47,6 +56,8 @@ class TextCodec:
 @dataclass(frozen=True)
 class PixelCodec:
     """Images read row by row, as grey levels 0 (black) to `levels` - 1 (white)."""
+
+    kind: ClassVar[str] = "pixels"
 
     height: int
     width: int
@@ -58,7 +69,7 @@ class PixelCodec:
         return self.levels
 
     def encode(self, image: np.ndarray) -> list[int]:
-        """An image `[H, W]` of greys in [0, 1] to H * W symbols; UsageError for another shape."""
+        """An image `[H, W]` of greys in [0, 1] to H * W symbols; `UsageError` for another shape."""
         if image.shape != (self.height, self.width):
             raise UsageError(
                 f"An image of shape {image.shape} was given; give one of shape "
@@ -67,7 +78,7 @@ class PixelCodec:
         return quantise(image, self.levels).ravel().tolist()
 
     def decode(self, symbols: Sequence[int]) -> np.ndarray:
-        """H * W symbols to an image `[H, W]` of greys in [0, 1]; UsageError for another count."""
+        """H * W symbols to an image `[H, W]` of greys in [0, 1]; `UsageError` for another count."""
         if len(symbols) != self.height * self.width:
             raise UsageError(
                 f"{len(symbols)} pixels were given; an image of {self.height} x {self.width} "
@@ -81,10 +92,14 @@ class PixelCodec:
 class SymbolCodec:
     """Symbols of the synthetic tasks, written as numbers with spaces between."""
 
+    kind: ClassVar[str] = "symbols"
+    joiner: ClassVar[str] = " "
+    """What stands between two decoded texts that follow each other."""
+
     size: int
 
     def encode(self, text: str) -> list[int]:
-        """Numbers to symbols; UsageError for anything but numbers 0..size-1."""
+        """Numbers to symbols; raises `UsageError` for anything but numbers 0..size-1."""
         words = text.split()
         wrong = [w for w in words if not w.isdecimal() or int(w) >= self.size]
         if wrong:
@@ -96,44 +111,49 @@ class SymbolCodec:
 
     def decode(self, symbols: Sequence[int]) -> str:
         """Symbols to numbers with spaces between."""
-        return " ".join(str(int(s)) for s in symbols)
+        return self.joiner.join(str(int(s)) for s in symbols)
+
+    def default_prompt(self) -> str:
+        """What generation starts from when no prompt is given: the first symbol."""
+        return self.decode([0])
 
 
 @dataclass(frozen=True)
 class SeriesCodec:
     """Columns of numbers, standardised by their training part."""
 
+    kind: ClassVar[str] = "series"
+
     columns: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
     def encode(self, values: np.ndarray) -> np.ndarray:
-        """Values in the file's units `[..., C]` to what the network reads, alike."""
+        """Values `[..., C]` in the file's units to what the network reads, of the same shape."""
         return (values - np.array(self.mean)) / np.array(self.std)
 
     def decode(self, vectors: np.ndarray) -> np.ndarray:
-        """What the network writes `[..., C]` to the file's units, alike."""
+        """What the network writes, `[..., C]`, to the file's units."""
         return vectors * np.array(self.std) + np.array(self.mean)
 
 
 Codec = TextCodec | PixelCodec | SymbolCodec | SeriesCodec
 
-_KINDS = {"text": TextCodec, "pixels": PixelCodec, "symbols": SymbolCodec, "series": SeriesCodec}
+_KINDS = {codec.kind: codec for codec in (TextCodec, PixelCodec, SymbolCodec, SeriesCodec)}
 
 
 def quantise(grey: np.ndarray, levels: int) -> np.ndarray:
-    """Greys in [0, 1] to levels 0..levels-1 by bins of equal width."""
+    """Greys in [0, 1] to levels 0..levels-1, in bins of equal width."""
     return np.minimum(np.floor(grey * levels), levels - 1).astype(np.uint8)
 
 
 def codec_to_json(codec: Codec) -> dict[str, Any]:
     """A codec as a JSON object; `codec_from_json` reads it."""
-    kind = next(name for name, cls in _KINDS.items() if type(codec) is cls)
-    return {"kind": kind, **asdict(codec)}
+    return {"kind": codec.kind, **asdict(codec)}
 
 
 def codec_from_json(data: dict[str, Any]) -> Codec:
-    """The codec that `codec_to_json` wrote; UsageError when it is none."""
+    """The codec that `codec_to_json` wrote; raises `UsageError` for anything else."""
     fields = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k != "kind"}
     try:
         return _KINDS[data["kind"]](**fields)
@@ -144,7 +164,7 @@ def codec_from_json(data: dict[str, Any]) -> Codec:
 
 
 def _utf8(text: str) -> bytes:
-    # A shell hands over bytes that are no UTF-8 as surrogates: give the bytes back.
+    # Python decodes command-line bytes that are not UTF-8 to surrogates (PEP 383): undo it.
     try:
         return text.encode("utf-8", errors="surrogateescape")
     except UnicodeEncodeError as error:

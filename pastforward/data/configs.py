@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pastforward.ranges import at_least
+from pastforward.errors import UsageError
+from pastforward.ranges import at_least, one_of
+
+UNITS = "auto", "bytes", "chars"
 
 
 @dataclass(frozen=True)
@@ -13,15 +16,23 @@ class TextConfig:
     unit: str = "auto"
     """'bytes' or 'chars'; 'auto' takes characters when there are at most 128 of them."""
 
+    def __post_init__(self) -> None:
+        one_of(self, "data", "unit", UNITS)
+
 
 @dataclass(frozen=True)
 class ImageConfig:
     """Images in .npy, .npz or IDX files."""
 
     levels: int = 16
-    """Grey levels that images are quantised to."""
+    """Grey levels that images are quantised to, 2 to 256."""
     pool: int = 1
     """Factor by which images are averaged down in each direction."""
+
+    def __post_init__(self) -> None:
+        at_least(self, "data", 1, "pool")
+        if not 2 <= self.levels <= 256:
+            raise UsageError(f"--data.levels asks for {self.levels} grey levels; give 2 to 256.")
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,9 @@ class HubConfig:
     """As for text in files."""
     column: str = "text"
     """Column that holds the text."""
+
+    def __post_init__(self) -> None:
+        one_of(self, "data", "unit", UNITS)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""L1. CSV files to a `SeriesSource`; a fault is told by its row and column."""
+"""L1. CSV files to a `SeriesSource`; errors name the row and column."""
 
 import csv
 import math
@@ -6,28 +6,30 @@ from pathlib import Path
 
 import numpy as np
 
+from pastforward.data.configs import DataConfig, SeriesConfig
 from pastforward.data.files import read_bytes
 from pastforward.data.series import SeriesSource
 from pastforward.errors import UsageError, nearest
 
 
-def open_csv(path: Path, columns: tuple[str, ...], length: int | None) -> SeriesSource:
-    """The named columns of a CSV file, or all; a first row with a word in it names them.
+def open_csv(config: DataConfig, options: SeriesConfig) -> SeriesSource:
+    """The chosen columns of a CSV file, or all; a first row with a word in it names them.
 
-    Raises UsageError for a cell that is no finite number, a missing column, or too few rows.
+    Raises `UsageError` for a cell that is no finite number, a missing column, or too few rows.
     """
+    path = Path(config.source).expanduser()
     names, rows = _table(path)
-    for c in columns:
+    for c in options.columns:
         if c not in names:
             raise UsageError(f"'{path}' has no column '{c}'; {nearest(c, names)}.")
-    chosen = [names.index(c) for c in columns] or range(len(names))
+    chosen = [names.index(c) for c in options.columns] or range(len(names))
     values = [[_number(path, number, names, row, c) for c in chosen] for number, row in rows]
     kept = tuple(names[c] for c in chosen)
-    return SeriesSource(str(path), np.array(values).reshape(-1, len(kept)), kept, length)
+    return SeriesSource(str(path), np.array(values).reshape(-1, len(kept)), kept, config.length)
 
 
 def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Names of the columns, and the rows with their line in the file."""
+    """Names of the columns, and the rows with their line numbers in the file."""
     try:
         lines = read_bytes(path).decode("utf-8-sig").splitlines()
         reader = csv.reader(lines)

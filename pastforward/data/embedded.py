@@ -4,15 +4,31 @@ import sys
 
 import numpy as np
 
+from pastforward.data import EMBEDDED
 from pastforward.data.codec import PixelCodec, TextCodec
+from pastforward.data.configs import DataConfig
+from pastforward.data.kinds import parse_name
 from pastforward.data.pixels import PixelSource
 from pastforward.data.sampling import contiguous, shuffled
+from pastforward.data.source import Source, require_length
 from pastforward.data.text import TextSource
+from pastforward.errors import UsageError
+from pastforward.registry import NoConfig
 
 
-def digits() -> PixelSource:
+def open_embedded(config: DataConfig, options: NoConfig) -> Source:
+    """The data set of `EMBEDDED` that `config` names; `UsageError` for a length it can't have."""
+    name, length, axes = parse_name(config)
+    if axes:
+        raise UsageError(
+            f"'{config.source}' was given, but only tasks have axes after a comma; give '{name}'."
+        )
+    return require_length(EMBEDDED.load(name)(length), length)
+
+
+def digits(length: int | None = None) -> PixelSource:
     """1797 handwritten digits, 8 x 8 with 17 levels: T = 64; 1297 train, 200 valid, 300 test."""
-    # Late, because scikit-learn takes a second to import.
+    # scikit-learn takes a second to import.
     from sklearn.datasets import load_digits
 
     images = np.asarray(load_digits(return_X_y=True)[0], dtype=np.uint8)

@@ -1,4 +1,7 @@
-"""L1. Reading files: every fault of a path becomes one UsageError."""
+"""L1. Reading files and recognising their formats. Imports no torch.
+
+Every fault of a path becomes one `UsageError`.
+"""
 
 import gzip
 import zlib
@@ -6,11 +9,18 @@ from pathlib import Path
 
 from pastforward.errors import UsageError
 
+IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+"""NumPy's name of a number, by the third byte of an IDX file."""
+
 _GZIP = b"\x1f\x8b"
+_NUMPY = b"\x93NUMPY"
 
 
 def read_bytes(path: Path) -> bytes:
-    """All bytes of a file, unpacked if it is gzip; UsageError if it cannot be read or is empty."""
+    """All bytes of a file, unpacked if it is gzip.
+
+    Raises `UsageError` if it can't be read or is empty.
+    """
     try:
         data = path.read_bytes()
         data = gzip.decompress(data) if data.startswith(_GZIP) else data
@@ -27,8 +37,39 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def first_bytes(path: Path, count: int) -> bytes:
-    """The first bytes of a file, unpacked; fewer, or none, where it is short or damaged."""
+def visible_files(folder: Path) -> list[Path]:
+    """The files in a folder and the folders below it, sorted, without hidden ones."""
+    found = (p for p in folder.rglob("*") if p.is_file())
+    return sorted(p for p in found if not any(n[0] == "." for n in p.relative_to(folder).parts))
+
+
+def idx_images(folder: Path) -> list[Path]:
+    """The IDX files of images in a folder."""
+    return sorted(p for p in folder.iterdir() if "idx3-ubyte" in p.name.replace(".", "-"))
+
+
+def is_idx(path: Path) -> bool:
+    """Whether the name or the first bytes are those of an IDX file."""
+    head = _first_bytes(path, 4)
+    magic = len(head) == 4 and head[:2] == b"\0\0" and head[2] in IDX_TYPES and 1 <= head[3] <= 4
+    return magic or "-ubyte" in path.name
+
+
+def holds_images(path: Path) -> bool:
+    """Whether it is an IDX, .npy or .npz file, or a folder with IDX files of images."""
+    if path.is_dir():
+        return bool(idx_images(path))
+    is_numpy = path.suffix in (".npy", ".npz") or _first_bytes(path, len(_NUMPY)) == _NUMPY
+    return is_numpy or is_idx(path)
+
+
+def is_csv(path: Path) -> bool:
+    """Whether it is a .csv file, packed by gzip or not."""
+    return path.is_file() and path.name.removesuffix(".gz").endswith(".csv")
+
+
+def _first_bytes(path: Path, count: int) -> bytes:
+    """The first bytes, unpacked; fewer or none where the file is short or damaged."""
     try:
         with path.open("rb") as file:
             packed = file.read(len(_GZIP)) == _GZIP
@@ -36,9 +77,3 @@ def first_bytes(path: Path, count: int) -> bytes:
             return file.read(count)
     except (EOFError, zlib.error, OSError):
         return b""
-
-
-def visible_files(folder: Path) -> list[Path]:
-    """The files in a folder and the folders below it, sorted, hidden ones left out."""
-    found = (p for p in folder.rglob("*") if p.is_file())
-    return sorted(p for p in found if not any(n[0] == "." for n in p.relative_to(folder).parts))

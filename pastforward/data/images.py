@@ -1,20 +1,35 @@
 """L1. Arrays of images to a `PixelSource`: checked, averaged down, quantised, split."""
 
+from pathlib import Path
+
 import numpy as np
 
+from pastforward.data.arrays import read_arrays
 from pastforward.data.codec import PixelCodec, quantise
+from pastforward.data.configs import DataConfig, ImageConfig
 from pastforward.data.pixels import PixelSource
 from pastforward.data.sampling import shuffled
-from pastforward.data.source import Splits
+from pastforward.data.source import Source, Splits, require_length
 from pastforward.errors import UsageError
 
 
-def image_source(name: str, arrays: list[np.ndarray], levels: int, pool: int) -> PixelSource:
+def open_images(config: DataConfig, options: ImageConfig) -> Source:
+    """Images in a file or folder; raises `UsageError` where they can't be read."""
+    path = Path(config.source).expanduser()
+    return require_length(image_source(str(path), read_arrays(path), options), config.length)
+
+
+def image_source(
+    name: str, arrays: list[np.ndarray], config: ImageConfig | None = None
+) -> PixelSource:
     """Images `[N, H, W]`: [all] (split 80/10/10), [train, test] or [train, valid, test].
 
     Integers up to 255 or floats in [0, 1] become `levels` grey levels, after averages over
-    squares of `pool` pixels. Raises UsageError for another rank, range, pool or levels.
+    squares of `pool` pixels. Raises `UsageError` for another rank or range, or a pool that doesn't
+    divide the images.
     """
+    config = config or ImageConfig()
+    levels, pool = config.levels, config.pool
     _check_shapes(name, arrays, pool)
     top, how = _white(name, arrays, levels)
     pooled = [_pooled(a, pool) / top for a in arrays]
@@ -34,12 +49,12 @@ def _check_shapes(name: str, arrays: list[np.ndarray], pool: int) -> None:
                 "[N, H, W], none of them 0."
             )
     height, width = arrays[0].shape[1:]
-    if pool < 1 or height % pool or width % pool:
+    if height % pool or width % pool:
         raise UsageError(
             f"Pool {pool} was given for images of {height} x {width}; give a factor that divides "
             "both."
         )
-    # Splits that are not given are cut from the first array.
+    # Missing splits are cut from the first array.
     splits = 4 - len(arrays)
     if len(arrays[0]) < splits:
         raise UsageError(
@@ -50,8 +65,6 @@ def _check_shapes(name: str, arrays: list[np.ndarray], pool: int) -> None:
 
 def _white(name: str, arrays: list[np.ndarray], levels: int) -> tuple[float, str]:
     """The value that means white, and how values are read."""
-    if not 2 <= levels <= 256:
-        raise UsageError(f"{levels} grey levels were asked for; give 2 to 256.")
     if any(a.dtype.kind not in "buif" for a in arrays):
         raise UsageError(f"'{name}' holds {arrays[0].dtype}; give integers or floats.")
     low, high = float(min(a.min() for a in arrays)), float(max(a.max() for a in arrays))

@@ -1,4 +1,4 @@
-"""L1. Losses of predictors that read no input: any student should beat them."""
+"""L1. Reference losses: those of predictors that read no input."""
 
 import math
 
@@ -18,7 +18,7 @@ def symbol_references(train_counts: np.ndarray, test_counts: np.ndarray) -> dict
 def gaussian_reference(train: np.ndarray, test: np.ndarray) -> dict[str, float]:
     """Nats per test vector under one Gaussian per channel, fitted to the training vectors.
 
-    Both are `[N, C]`; the channels' losses are summed.
+    Both are `[N, C]`; losses are summed over channels.
     """
     mean, std = train.mean(0), train.std(0)
     loss = 0.5 * ((test - mean) / std) ** 2 + np.log(std) + 0.5 * math.log(2 * math.pi)

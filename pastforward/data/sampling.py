@@ -1,4 +1,4 @@
-"""L1. Which examples a batch takes: pure functions, so that any batch can be drawn at any time."""
+"""L1. Which examples a batch takes: pure functions of the seed and the index of the batch."""
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -11,19 +11,19 @@ TRAIN, VALID, TEST = range(3)
 
 
 def generator(seed: int, stream: int, index: int) -> np.random.Generator:
-    """The random numbers of one batch; no other (seed, stream, index) shares them."""
-    # Entropy must not be negative: fold the sign in.
+    """The random generator of one batch; every (seed, stream, index) has its own."""
+    # NumPy refuses negative entropy: map the integers to 0, 1, 2, ...
     entropy = 2 * seed if seed >= 0 else -2 * seed - 1
     return np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(stream, index)))
 
 
 def epoch_examples(count: int, seed: int, index: int, size: int) -> np.ndarray:
-    """Examples `[size]` of training batch `index`: epoch after epoch, each in its own order."""
+    """Examples `[size]` of training batch `index`: epoch after epoch, each in a new order."""
     return _across_epochs(lambda epoch: _order(count, seed, epoch), count, index, size)
 
 
 def grouped_examples(count: int, group: int, seed: int, index: int, size: int) -> np.ndarray:
-    """As `epoch_examples`, but each `group` of neighbours is read as a whole before the next."""
+    """As `epoch_examples`, but in groups of `group` neighbours: all of one, then the next."""
     return _across_epochs(lambda e: _grouped_order(count, group, seed, e), count, index, size)
 
 
@@ -44,7 +44,7 @@ def _grouped_order(count: int, group: int, seed: int, epoch: int) -> np.ndarray:
 
 @lru_cache(maxsize=2)
 def _order(count: int, seed: int, epoch: int) -> np.ndarray:
-    # Batches ask for the same epoch many times in a row.
+    # Consecutive batches ask for the order of the same epoch.
     return generator(seed, TRAIN, epoch).permutation(count)
 
 
@@ -55,13 +55,13 @@ def portions(count: int, size: int, limit: int) -> Iterator[slice]:
 
 
 def shuffled(examples: np.ndarray, train: int, valid: int) -> Splits:
-    """Split examples by one fixed order; what `train` and `valid` leave is the test split."""
+    """Shuffle by one fixed order, then split; what `train` and `valid` leave is the test split."""
     examples = examples[generator(0, TRAIN, 0).permutation(len(examples))]
     return Splits(*np.split(examples, [train, train + valid]))
 
 
 def contiguous(values: np.ndarray) -> Splits:
-    """Split a stretch of time: 90% train, then 5% valid, then 5% test."""
+    """Split along time: 90% train, then 5% valid, then 5% test."""
     n = len(values)
     held = n // 20
     return Splits(*np.split(values, [n - 2 * held, n - held]))

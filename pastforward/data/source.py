@@ -12,7 +12,7 @@ from pastforward.types import Batch, Signature
 
 
 class Splits(NamedTuple):
-    """Three disjoint parts of finite data; the first axis counts examples, or runs over time."""
+    """Three disjoint parts of finite data; the first axis counts examples, or is time."""
 
     train: np.ndarray
     valid: np.ndarray
@@ -20,7 +20,7 @@ class Splits(NamedTuple):
 
 
 class Source(ABC):
-    """Abstract: data to train on and data held out. Concrete sources are final."""
+    """Abstract: data to train on and held-out data."""
 
     def __init__(self, name: str, signature: Signature, codec: Codec) -> None:
         self.name = name
@@ -29,20 +29,21 @@ class Source(ABC):
 
     @abstractmethod
     def batch(self, seed: int, index: int, size: int) -> Batch:
-        """Training batch `index` of `size` sequences: the same for the same arguments, always."""
+        """Training batch `index` of `size` sequences: always the same for the same arguments."""
 
     @abstractmethod
     def held_out(self, split: str, size: int, limit: int) -> Iterator[Batch]:
         """At most `limit` sequences of 'valid' or 'test', in fixed order, `size` at a time.
 
-        The last batch may be smaller. Raises UsageError for another split.
+        The last batch may be smaller. Raises `UsageError` for another split.
         """
 
     @abstractmethod
     def references(self) -> dict[str, float]:
-        """Losses on the test split, nats per counted output, of predictors that read no input.
+        """Reference losses on the test split, in nats per counted output.
 
-        Where it is known, 'best' is that of the best predictor that reads x_1..x_t.
+        They are those of predictors that read no input ('uniform', 'unigram', 'gaussian') and,
+        where it is known, that of the best possible predictor from x_1..x_t ('best').
         """
 
     @abstractmethod
@@ -51,8 +52,18 @@ class Source(ABC):
 
 
 def held_out_index(split: str) -> int:
-    """The place of 'valid' (1) or 'test' (2) in `Splits`; UsageError for anything else."""
-    known = ("train", "valid", "test")
-    if split not in known[1:]:
-        raise UsageError(f"Split '{split}' was asked for; {nearest(split, known[1:])}.")
-    return known.index(split)
+    """The index of 'valid' (1) or 'test' (2) in `Splits`; `UsageError` for anything else."""
+    held_out = Splits._fields[1:]
+    if split not in held_out:
+        raise UsageError(f"Split '{split}' was asked for; {nearest(split, held_out)}.")
+    return Splits._fields.index(split)
+
+
+def require_length(source: Source, length: int | None) -> Source:
+    """`source`, or `UsageError` when another length was asked for than its sequences have."""
+    if length not in (None, source.signature.length):
+        raise UsageError(
+            f"Length {length} was given for '{source.name}', whose sequences have "
+            f"{source.signature.length} steps; leave it out."
+        )
+    return source

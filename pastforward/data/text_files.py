@@ -5,36 +5,41 @@ from pathlib import Path
 import numpy as np
 
 from pastforward.data.codec import TextCodec
+from pastforward.data.configs import DataConfig, TextConfig
 from pastforward.data.files import read_bytes, visible_files
 from pastforward.data.sampling import contiguous
 from pastforward.data.source import Splits
 from pastforward.data.text import TextSource
-from pastforward.errors import UsageError, nearest
+from pastforward.errors import UsageError
 
 _MOST_CHARACTERS = 128
-_UNITS = ("auto", "bytes", "chars")
 _HELD_OUT_NAMES = (("valid", "val", "validation"), ("test",))
 
 
-def open_text(path: Path, unit: str, length: int | None) -> TextSource:
-    """A text file or folder; UsageError where it is empty, no text, or too short.
+def open_text(config: DataConfig, options: TextConfig) -> TextSource:
+    """A text file or folder; raises `UsageError` where it is empty, no text, or too short.
 
     A folder with train.* beside valid.* or test.* is split that way, any other text 90/5/5.
     """
+    path = Path(config.source).expanduser()
     parts = _folder(path) if path.is_dir() else [read_bytes(path)]
-    return text_source(str(path), parts, unit, length)
+    return text_source(str(path), parts, options, config.length)
 
 
-def text_source(name: str, parts: list[bytes], unit: str, length: int | None) -> TextSource:
+def text_source(
+    name: str,
+    parts: list[bytes],
+    config: TextConfig | None = None,
+    length: int | None = None,
+) -> TextSource:
     """UTF-8 text in one part (split 90/5/5), two (train, held out) or three (with test).
 
-    `unit` is 'bytes', 'chars' or 'auto': characters when there are at most 128 of them.
+    Raises `UsageError` for another number of parts, what is no text, or parts that are too short.
     """
-    if unit not in _UNITS:
-        raise UsageError(f"Unit '{unit}' was given; {nearest(unit, _UNITS)}.")
+    unit = (config or TextConfig()).unit
     if not 1 <= len(parts) <= 3:
         raise UsageError(f"The text '{name}' was given in {len(parts)} parts; give one to three.")
-    # Any file has bytes, so only the other units ask for text.
+    # Any file can be read as bytes; the other units need valid UTF-8.
     texts = [] if unit == "bytes" else [_decoded(name, p) for p in parts]
     characters = "".join(sorted(set().union(*texts)))
     if unit == "bytes" or (unit == "auto" and len(characters) > _MOST_CHARACTERS):
@@ -74,22 +79,22 @@ def _is_text(data: bytes) -> bool:
 
 
 def _decoded(name: str, data: bytes) -> str:
-    way_out = "give UTF-8 text, or read it with unit 'bytes'"
+    advice = "give UTF-8 text, or read it with unit 'bytes'"
     if b"\0" in data:
         raise UsageError(
-            f"'{name}' is binary (a zero byte at {data.index(0)}), not text; {way_out}."
+            f"'{name}' is binary (a zero byte at {data.index(0)}), not text; {advice}."
         )
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise UsageError(
             f"'{name}' is not UTF-8 text (byte {data[error.start]:#04x} at {error.start}); "
-            f"{way_out}."
+            f"{advice}."
         ) from error
 
 
 def _indices(text: str, characters: str) -> np.ndarray:
-    # Sorted characters are sorted code points, so a binary search finds their places.
+    # `characters` are sorted by code point, so a binary search gives their indices.
     codes, known = (np.frombuffer(s.encode("utf-32-le"), np.uint32) for s in (text, characters))
     return np.searchsorted(known, codes).astype(np.min_scalar_type(len(known)))
 

@@ -1,63 +1,78 @@
-"""L1. Cutting a long stretch of time into sequences of T steps and their T next steps."""
+"""L1. Sequences cut from one long series of values: T steps, and the step after each of them."""
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import numpy as np
+import torch
+from typing_extensions import override
 
 from pastforward.data.sampling import TRAIN, generator, portions
-from pastforward.data.source import Splits, held_out_index
+from pastforward.data.source import Source, Splits, held_out_index
 from pastforward.errors import UsageError
+from pastforward.types import Batch
 
-USUAL_LENGTH = 128
+DEFAULT_LENGTH = 128
 _SHORTEST = 4
 
 
-class Windows:
-    """Windows of T + 1 values: random ones to train on, adjacent ones held out."""
+class WindowSource(Source):
+    """Abstract. x = s[i : i+T] and y = s[i+1 : i+T+1], where s are the values of a split.
 
-    def __init__(self, splits: Splits, length: int) -> None:
-        """`splits` hold values `[N]` or `[N, C]`, each at least T + 1 long."""
-        self.splits = splits
-        self.length = length
+    Training windows start at random offsets and may overlap; held-out windows are adjacent.
+    """
 
-    def random(self, seed: int, index: int, size: int) -> np.ndarray:
-        """Training windows `[size, T+1, ...]` of batch `index`, at random offsets."""
+    dtype: ClassVar[type[np.generic]]
+    splits: Splits
+    """Values `[N]` or `[N, C]`, each split at least T + 1 long."""
+
+    @override
+    def batch(self, seed: int, index: int, size: int) -> Batch:
         train = self.splits.train
-        offsets = generator(seed, TRAIN, index).integers(0, len(train) - self.length, size)
-        return self._cut(train, offsets)
+        limit = len(train) - self.signature.length
+        return self._cut(train, generator(seed, TRAIN, index).integers(0, limit, size))
 
-    def held_out(self, split: str, size: int, limit: int) -> Iterator[np.ndarray]:
-        """Windows `[<= size, T+1, ...]`; the targets of one end where the next one starts."""
+    @override
+    def held_out(self, split: str, size: int, limit: int) -> Iterator[Batch]:
         values = self.splits[held_out_index(split)]
-        offsets = np.arange(self.count(values)) * self.length
+        offsets = np.arange(self._count(values)) * self.signature.length
         return (self._cut(values, offsets[p]) for p in portions(len(offsets), size, limit))
 
-    def count(self, values: np.ndarray) -> int:
-        """How many adjacent windows `values` hold."""
-        return (len(values) - 1) // self.length
+    def test_outputs(self) -> np.ndarray:
+        """All values that are an output of some window of the test split."""
+        values = self.splits.test
+        return values[1 : self._count(values) * self.signature.length + 1]
 
-    def targets(self, values: np.ndarray) -> np.ndarray:
-        """All values that are an output of some adjacent window."""
-        return values[1 : self.count(values) * self.length + 1]
+    def sequence_counts(self) -> dict[str, int | None]:
+        """Windows of each split; training windows overlap, so they have no count."""
+        counts = {name: self._count(values) for name, values in self.splits._asdict().items()}
+        return counts | {"train": None}
 
-    def _cut(self, values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-        return values[offsets[:, None] + np.arange(self.length + 1)]
+    def _count(self, values: np.ndarray) -> int:
+        return (len(values) - 1) // self.signature.length
+
+    def _cut(self, values: np.ndarray, offsets: np.ndarray) -> Batch:
+        windows = values[offsets[:, None] + np.arange(self.signature.length + 1)]
+        s = torch.from_numpy(windows.astype(self.dtype))
+        x, y = s[:, :-1].contiguous(), s[:, 1:].contiguous()
+        return Batch(x, y, torch.ones(x.shape[:2], dtype=torch.bool))
 
 
 def fit_length(what: str, splits: Splits, length: int | None, unit: str) -> int:
-    """T: the one asked for, or the usual one cut so that every split holds four sequences.
+    """T: `length`, or at most 128 so that every split has four sequences.
 
-    Raises UsageError, with the length of `what`, when a split holds not one sequence.
+    Raises `UsageError`, with the size of `what`, when a split has not even one sequence.
     """
     shortest = min(len(s) for s in splits)
     total = sum(len(s) for s in splits)
-    asked = max(_SHORTEST, min(USUAL_LENGTH, (shortest - 1) // 4)) if length is None else length
-    if asked < 1:
-        raise UsageError(f"Length {asked} was given for {what}; give at least 1.")
-    if shortest <= asked:
-        way_out = f"a length of at most {shortest - 1} or " if shortest > _SHORTEST else ""
+    default = max(_SHORTEST, min(DEFAULT_LENGTH, (shortest - 1) // 4))
+    wanted = default if length is None else length
+    if wanted < 1:
+        raise UsageError(f"Length {wanted} was given for {what}; give at least 1.")
+    if shortest <= wanted:
+        advice = f"a length of at most {shortest - 1} or " if shortest > _SHORTEST else ""
         raise UsageError(
             f"{what} is {total} {unit} long and its shortest split {shortest}, too short for one "
-            f"sequence of {asked} and its next step; give {way_out}more data."
+            f"sequence of {wanted} and its next step; give {advice}more data."
         )
-    return asked
+    return wanted

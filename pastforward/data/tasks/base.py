@@ -11,7 +11,6 @@ from typing import Any, ClassVar, NamedTuple, final
 import numpy as np
 
 from pastforward.errors import UsageError
-from pastforward.types import Tokens
 
 LONGEST = 65536
 """The longest sequence that a task draws."""
@@ -22,7 +21,7 @@ Random = tuple[np.ndarray, ...]
 
 
 class Sequences(NamedTuple):
-    """B sequences as arrays `[B, T]`: x and y int64, mask bool. What is not counted is y = 0."""
+    """B sequences as arrays `[B, T]`: x and y int64, mask bool. Where the mask is False, y is 0."""
 
     x: np.ndarray
     y: np.ndarray
@@ -30,46 +29,41 @@ class Sequences(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """An axis of difficulty: what it counts, and from where to where it goes."""
+    """An axis of difficulty: what it counts, and its bounds."""
 
     meaning: str
     least: int
     most: int
 
 
-def axis(usual: int, meaning: str, least: int, most: int) -> Any:
+def axis(default: int, meaning: str, least: int, most: int) -> Any:
     """A field of a task."""
-    return field(default=usual, metadata={"axis": Axis(meaning, least, most)})
+    return field(default=default, metadata={"axis": Axis(meaning, least, most)})
 
 
-def steps(usual: int, least: int) -> Any:
+def steps(default: int, least: int) -> Any:
     """The field `length` of a task."""
-    return axis(usual, "steps in a sequence", least, LONGEST)
+    return axis(default, "steps in a sequence", least, LONGEST)
 
 
-def alphabet(usual: int) -> Any:
+def alphabet(default: int) -> Any:
     """The field `symbols` of a task."""
-    return axis(usual, "different symbols", 2, 4096)
+    return axis(default, "different symbols", 2, 4096)
 
 
 @dataclass(frozen=True)
 class Task(ABC):
-    """Abstract. Raises UsageError when an axis is out of its bounds, or two don't fit."""
+    """Abstract. Raises `UsageError` when an axis is out of its bounds, or two don't fit."""
 
     family: ClassVar[str]
-    summary: ClassVar[str]
+    """Its name in `TASKS`."""
 
     length: int
 
     @property
     @abstractmethod
-    def inputs(self) -> Tokens:
-        """The symbols of x."""
-
-    @property
-    @abstractmethod
-    def outputs(self) -> Tokens:
-        """The symbols of y."""
+    def sizes(self) -> tuple[int, int]:
+        """Numbers of input symbols and of output symbols."""
 
     @abstractmethod
     def draw(self, generator: np.random.Generator, size: int) -> Random:
@@ -77,21 +71,21 @@ class Task(ABC):
 
     @abstractmethod
     def build(self, random: Random) -> Sequences:
-        """The sequences that `draw` has decided, each by itself."""
+        """The sequences that follow from what was drawn, each from its own row."""
 
     @abstractmethod
     def states(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """Views of the true state after x_1..x_t, by name: labels `[B, T]` from 0 up."""
+        """Views of the true state after x_1..x_t, by name: classes `[B, T]` from 0 up."""
 
     @property
     @abstractmethod
     def state_entropy(self) -> float:
-        """About how many nats a memory must hold, where it holds most."""
+        """About how many nats of the past a memory must hold, at its maximum over t."""
 
     @property
     @abstractmethod
     def dependency_length(self) -> int:
-        """About how many steps it takes until what a memory holds was asked for."""
+        """About how many steps lie between an input and the last output that depends on it."""
 
     def best(self) -> float:
         """Nats per counted output of the best predictor from x_1..x_t; 0 where y_t is certain."""
@@ -99,10 +93,10 @@ class Task(ABC):
 
     def unigram(self) -> float:
         """Entropy of the counted outputs, in nats: ln V where they are uniform."""
-        return float(np.log(self.outputs.size))
+        return float(np.log(self.sizes[1]))
 
     def clash(self) -> str | None:
-        """What of the axes does not fit together and what would, or None."""
+        """Which axes don't fit together and what would, or None."""
         return None
 
     @final
@@ -119,15 +113,15 @@ class Task(ABC):
     @final
     @property
     def name(self) -> str:
-        """The canonical name: T, then every other axis that is not at its usual value."""
+        """The canonical name: T, then every other axis that is not at its default."""
         others = [f for f in axes(type(self)) if getattr(self, f.name) != f.default]
         named = "".join(f",{f.name}={getattr(self, f.name)}" for f in others)
         return f"{self.family}:{self.length}{named}"
 
     def _refuse(self, problem: str, example: str = "") -> None:
-        usual = next(f.default for f in fields(self))
+        default = next(f.default for f in fields(self))
         raise UsageError(
-            f"The {self.family} task was given {problem}, as in '{self.family}:{usual}{example}'."
+            f"The {self.family} task was given {problem}, as in '{self.family}:{default}{example}'."
         )
 
 
@@ -136,6 +130,6 @@ def axes(task: type[Task]) -> tuple[Field, ...]:
     return fields(task)[1:]
 
 
-def counted(y: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """y where it counts, 0 elsewhere."""
+def masked(y: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """y where the mask is True, 0 elsewhere."""
     return np.where(mask, y, 0)

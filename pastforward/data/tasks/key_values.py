@@ -5,49 +5,44 @@ from math import log
 from typing import ClassVar, final
 
 import numpy as np
+from typing_extensions import override
 
 from pastforward.data.tasks.base import Random, Sequences, Task, alphabet, axis, steps
-from pastforward.types import Tokens
 
 
 @final
 @dataclass(frozen=True)
 class KeyValues(Task):
-    """Final. P pairs key, value are shown, then each key is asked once, in random order.
+    """P pairs of a key and a value are shown, then each key is asked once, in random order.
 
     Inputs 0..S-1 are keys, S..2S-1 values, 2S is a blank; outputs are the values 0..S-1. Keys of a
     sequence differ; values may repeat. The queries lie anywhere after the pairs, blanks between.
     """
 
     family: ClassVar[str] = "key_values"
-    summary: ClassVar[str] = "key-value pairs are shown, then each key's value is asked"
 
     length: int = steps(64, 3)
     pairs: int = axis(8, "pairs shown", 1, 4096)
     symbols: int = alphabet(16)
 
     @property
-    def inputs(self) -> Tokens:
-        """See `Task`."""
-        return Tokens(2 * self.symbols + 1)
+    @override
+    def sizes(self) -> tuple[int, int]:
+        return 2 * self.symbols + 1, self.symbols
 
     @property
-    def outputs(self) -> Tokens:
-        """See `Task`."""
-        return Tokens(self.symbols)
-
-    @property
+    @override
     def state_entropy(self) -> float:
-        """See `Task`: all pairs."""
         return 2 * self.pairs * log(self.symbols)
 
     @property
+    @override
     def dependency_length(self) -> int:
-        """See `Task`: any pair may be asked for last."""
+        # Any pair may be asked for last.
         return self.length
 
+    @override
     def clash(self) -> str | None:
-        """See `Task`."""
         if self.pairs > self.symbols:
             return f"{self.pairs} pairs of {self.symbols} keys; give pairs=P,symbols=S with P <= S"
         if self.length < 3 * self.pairs:
@@ -57,15 +52,17 @@ class KeyValues(Task):
             )
         return None
 
+    @override
     def draw(self, generator: np.random.Generator, size: int) -> Random:
-        """See `Task`: keys, values, and where each is asked."""
+        # Keys, values, and the position at which each key is asked.
         shown = 2 * self.pairs
         keys = _some(generator, size, self.symbols, self.pairs)
         values = generator.integers(0, self.symbols, keys.shape)
         return keys, values, shown + _some(generator, size, self.length - shown, self.pairs)
 
+    @override
     def build(self, random: Random) -> Sequences:
-        """See `Task`: only the queries count."""
+        # Only the queries count.
         (keys, values, asked), shown = random, 2 * self.pairs
         x = np.full((len(keys), self.length), 2 * self.symbols)
         x[:, 0:shown:2], x[:, 1:shown:2] = keys, values + self.symbols
@@ -75,11 +72,11 @@ class KeyValues(Task):
         np.put_along_axis(mask, asked, True, 1)
         return Sequences(x, y, mask)
 
+    @override
     def states(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """See `Task`; S stands for none yet.
+        """'first', 'last': values of the first and the latest pair shown; 'key0': that of key 0.
 
-        'first' and 'last' are the values of the first and of the latest pair shown, 'key0' is the
-        value of key 0.
+        S stands for none yet.
         """
         shown = 2 * self.pairs
         keys, values = x[:, 0:shown:2], x[:, 1:shown:2] - self.symbols

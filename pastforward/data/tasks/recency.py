@@ -1,6 +1,6 @@
-"""L1. Recency and primacy: the output is drawn from the symbols so far, late or early ones first.
+"""L1. Recency and primacy: outputs are drawn from the inputs so far, late or early ones likelier.
 
-The best predictor gives each symbol the summed weights of its places, so its loss is above 0.
+The best predictor weighs each symbol by the summed weights of its places, so its loss is above 0.
 """
 
 from abc import abstractmethod
@@ -9,19 +9,20 @@ from math import log
 from typing import ClassVar, final
 
 import numpy as np
+from typing_extensions import override
 
 from pastforward.data.tasks.base import Random, Sequences, Task, alphabet, axis, steps
-from pastforward.types import Tokens
 
 _SCALE = 1024
-"""The largest weight. Weights are whole numbers, so that sums of them can be listed exactly."""
+"""The largest weight. Weights are whole numbers, so that all their sums can be enumerated."""
 
 
 @dataclass(frozen=True)
 class Sampled(Task):
-    """Abstract. x is random; y_t = x_i, i drawn from 1..t by a weight that halves every so often.
+    """Abstract. x is random; y_t = x_i, where i is drawn from 1..t by weights.
 
-    The nth place in the order of preference has weight round(1024 * 2^(-(n-1) / half)).
+    The nth place in the order of preference has weight round(1024 * 2^(-(n-1) / half)): it halves
+    every `half` places.
     """
 
     length: int = steps(64, 2)
@@ -30,30 +31,26 @@ class Sampled(Task):
 
     @abstractmethod
     def place(self, rank: np.ndarray) -> np.ndarray:
-        """From ranks `[B, T]` of preference, 0 the likeliest, to places in x, from 0."""
+        """Places in x, from 0, of ranks `[B, T]` of preference, where 0 is the likeliest."""
 
     @abstractmethod
     def scores(self, marks: np.ndarray) -> np.ndarray:
-        """Summed weights at t of the places so far that are marked, `[B, T]` from `[B, T]`."""
+        """`[B, T]`: at t, summed weights of the places up to t where `marks` `[B, T]` is 1."""
 
     @property
-    def inputs(self) -> Tokens:
-        """See `Task`."""
-        return Tokens(self.symbols)
+    @override
+    def sizes(self) -> tuple[int, int]:
+        return self.symbols, self.symbols
 
     @property
-    def outputs(self) -> Tokens:
-        """See `Task`."""
-        return Tokens(self.symbols)
-
-    @property
+    @override
     def state_entropy(self) -> float:
-        """See `Task`: the symbols that have fifteen sixteenths of the weight."""
+        # The symbols that have 15/16 of the weight.
         return min(4 * self.half, self.length) * log(self.symbols)
 
     @property
+    @override
     def dependency_length(self) -> int:
-        """See `Task`."""
         return min(self.length, 4 * self.half)
 
     def weights(self) -> np.ndarray:
@@ -62,29 +59,33 @@ class Sampled(Task):
         weights = np.rint(_SCALE * 2.0 ** (-rank / self.half)).astype(np.int64)
         return weights[weights > 0]
 
+    @override
     def draw(self, generator: np.random.Generator, size: int) -> Random:
-        """See `Task`: x, and the rank of the place that each output comes from."""
+        # x, and the rank of the place that each output is taken from.
         x = generator.integers(0, self.symbols, (size, self.length))
         sums = self.weights().cumsum()
         within = sums[np.minimum(np.arange(self.length), len(sums) - 1)]
         return x, np.searchsorted(sums, generator.integers(0, within, x.shape), side="right")
 
+    @override
     def build(self, random: Random) -> Sequences:
-        """See `Task`: all outputs count."""
         x, rank = random
         y = np.take_along_axis(x, self.place(rank), 1)
         return Sequences(x, y, np.ones(x.shape, dtype=bool))
 
+    @override
     def states(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """See `Task`: 'likeliest' is the best guess at y_t, the least symbol of several."""
+        """'likeliest': the most probable y_t; the smallest such symbol if there are several."""
         scores = [self.scores((x == symbol).astype(np.int64)) for symbol in range(self.symbols)]
         return {"likeliest": np.argmax(scores, 0)}
 
+    @override
     def best(self) -> float:
-        """See `Task`: the expected entropy of the best predictor's distribution, exactly.
+        """The expected entropy of the best predictor's distribution, exactly.
 
-        A symbol's score is a sum of weights, each with chance 1 / V; all V symbols are alike. So
-        the entropy at t is V times the mean of -p ln p over the scores' distribution.
+        A symbol's score is the sum of the weights of its places, and each place holds it with
+        probability 1 / V. All V symbols have the same distribution of scores, so the entropy at t
+        is V times the mean of -p ln p over it.
         """
         weights, chance = self.weights(), 1 / self.symbols
         shares = np.zeros(weights.sum() + 1)
@@ -102,17 +103,17 @@ class Sampled(Task):
 @final
 @dataclass(frozen=True)
 class Recency(Sampled):
-    """Final. Late symbols are likelier."""
+    """Late symbols are likelier."""
 
     family: ClassVar[str] = "recency"
-    summary: ClassVar[str] = "the output is drawn from the inputs so far, late ones likelier"
 
+    @override
     def place(self, rank: np.ndarray) -> np.ndarray:
-        """See `Sampled`: ranks count back from t."""
+        # Ranks count back from t.
         return np.arange(self.length) - rank
 
+    @override
     def scores(self, marks: np.ndarray) -> np.ndarray:
-        """See `Sampled`."""
         found = np.zeros_like(marks)
         for age, weight in enumerate(self.weights()):
             found[:, age:] += weight * marks[:, : self.length - age]
@@ -122,17 +123,17 @@ class Recency(Sampled):
 @final
 @dataclass(frozen=True)
 class Primacy(Sampled):
-    """Final. Early symbols are likelier."""
+    """Early symbols are likelier."""
 
     family: ClassVar[str] = "primacy"
-    summary: ClassVar[str] = "the output is drawn from the inputs so far, early ones likelier"
 
+    @override
     def place(self, rank: np.ndarray) -> np.ndarray:
-        """See `Sampled`: ranks count from the start."""
+        # Ranks count from the start.
         return rank
 
+    @override
     def scores(self, marks: np.ndarray) -> np.ndarray:
-        """See `Sampled`."""
         weights = self.weights()
         marks[:, : len(weights)] *= weights
         marks[:, len(weights) :] = 0

@@ -1,52 +1,64 @@
-"""L1. One source serves all tasks: endless training sequences, held-out ones apart from them."""
+"""L1. One source for all tasks: endless training sequences, and held-out ones."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from pastforward.data.codec import SymbolCodec
+from pastforward.data.configs import DataConfig
+from pastforward.data.kinds import parse_name
 from pastforward.data.sampling import TRAIN, generator, portions
 from pastforward.data.source import Source, held_out_index
 from pastforward.data.tasks.base import Random, Task
-from pastforward.types import AnyBatch, Batch, Signature
+from pastforward.data.tasks.naming import build_task
+from pastforward.registry import NoConfig
+from pastforward.types import AnyBatch, Batch, Signature, Tokens
 
 HELD_OUT = 2048
 """Sequences in each held-out split of a task."""
 
 
+@final
 class TaskSource(Source):
-    """Final. Endless training sequences; held-out ones come from streams of their own."""
+    """Training sequences are drawn as needed; held-out ones have random streams of their own.
+
+    Held-out sequence n is the same at any `size` and `limit`. References are computed from the
+    task, not counted on a split.
+    """
 
     def __init__(self, task: Task) -> None:
-        signature = Signature(task.inputs, task.outputs, task.length)
-        super().__init__(task.name, signature, SymbolCodec(task.inputs.size))
+        inputs, outputs = map(Tokens, task.sizes)
+        super().__init__(
+            task.name, Signature(inputs, outputs, task.length), SymbolCodec(inputs.size)
+        )
         self.task = task
 
+    @override
     def batch(self, seed: int, index: int, size: int) -> Batch:
-        """See `Source`."""
         return self._build(self.task.draw(generator(seed, TRAIN, index), size))
 
+    @override
     def held_out(self, split: str, size: int, limit: int) -> Iterator[Batch]:
-        """See `Source`: sequence n is the same at any `size` and `limit`."""
         stream = held_out_index(split)
         return (self._drawn(stream, part) for part in portions(HELD_OUT, size, limit))
 
+    @override
     def references(self) -> dict[str, float]:
-        """See `Source`: computed from the task, not counted on a split."""
-        uniform = float(np.log(self.task.outputs.size))
+        uniform = float(np.log(self.task.sizes[1]))
         return {"best": self.task.best(), "uniform": uniform, "unigram": self.task.unigram()}
 
     def states(self, batch: AnyBatch) -> dict[str, Tensor]:
-        """Views of the task's true state after x_1..x_t, by name: labels `[B, T]`, int64."""
+        """Views of the task's true state after x_1..x_t, by name: classes `[B, T]`, int64."""
         found = self.task.states(batch.x.cpu().numpy())
-        return {name: torch.from_numpy(labels) for name, labels in found.items()}
+        return {name: torch.from_numpy(classes) for name, classes in found.items()}
 
+    @override
     def describe(self) -> dict[str, Any]:
-        """See `Source`."""
         return {
             "name": self.name,
             "origin": "synthetic, drawn as needed",
@@ -61,3 +73,8 @@ class TaskSource(Source):
 
     def _build(self, random: Random) -> Batch:
         return Batch(*map(torch.from_numpy, self.task.build(random)))
+
+
+def open_task(config: DataConfig, options: NoConfig) -> TaskSource:
+    """The task that `config` names; raises `UsageError` for an axis that it can't have."""
+    return TaskSource(build_task(*parse_name(config)))
