@@ -34,8 +34,8 @@ class Mamba2(Baseline):
                 f"({error}); get it with: pip install 'pastforward[mamba]'."
             ) from error
         sizes = library.Mamba2Config(
-            vocab_size=1, hidden_size=self.width, num_hidden_layers=config.depth, expand=2, head_dim=_HEAD,
-            num_heads=2 * self.width // _HEAD, state_size=_STATE, n_groups=1, chunk_size=_CHUNK,
+            vocab_size=1, hidden_size=self.width, num_hidden_layers=config.depth,
+            expand=2, head_dim=_HEAD, num_heads=2 * self.width // _HEAD, state_size=_STATE, n_groups=1, chunk_size=_CHUNK,
             use_cache=False, pad_token_id=None, bos_token_id=None, eos_token_id=None,
         )  # fmt: skip
         self.model = library.Mamba2Model(sizes)

@@ -14,15 +14,15 @@ _NEWTON_SCHULZ = 3.4445, -4.7750, 2.0315
 """Coefficients of Jordan's quintic: five iterations bring singular values >= 0.01 to 0.7..1.2."""
 _ITERATIONS = 5
 _SCALE = 0.8
-"""Root-mean-square of an update at a learning rate of 1. Liu et al. 2025 (arXiv 2502.16982) use 0.2,
-the size of AdamW's; 0.8 was best on copies, digits and retrieval (docs/log.md)."""
+"""Root-mean-square of an update at a learning rate of 1. Liu et al. 2025 (arXiv 2502.16982) use
+0.2, the size of AdamW's; 0.8 was best on copies, digits and retrieval (docs/log.md)."""
 
 
 class Muon(torch.optim.Optimizer):
     """Orthogonalised momentum, in float32 and for all matrices of a shape at once.
 
-    `torch.optim.Muon` goes matrix by matrix in bfloat16, which on a CPU takes twice the time of a whole
-    training step (torch 2.13.0).
+    `torch.optim.Muon` goes matrix by matrix in bfloat16, which on a CPU takes twice the time of
+    a whole training step (torch 2.13.0).
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(groups, {"lr": 0.0, "weight_decay": weight_decay, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def step(self, closure: None = None) -> None:  # pyright: ignore
         """One update of all matrices that have a gradient."""
         for group in self.param_groups:
             moved = [p for p in group["params"] if p.grad is not None]
@@ -63,7 +63,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
-    """The same singular vectors with singular values near 1, `[N, m, n]`, m <= n, by Newton-Schulz."""
+    """The same singular vectors with singular values near 1, `[N, m, n]`, m <= n (Newton-Schulz)."""
     a, b, c = _NEWTON_SCHULZ
     x = matrices / matrices.norm(dim=(1, 2), keepdim=True).clamp(min=1e-12)
     for _ in range(_ITERATIONS):
