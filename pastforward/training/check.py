@@ -11,7 +11,7 @@ from pastforward.config import RunConfig
 from pastforward.data.source import Source
 from pastforward.errors import UsageError
 from pastforward.methods import METHODS
-from pastforward.methods.facts import method_facts
+from pastforward.methods import facts as method_facts
 from pastforward.ranges import option
 from pastforward.teacher.store.facts import StoreFacts
 

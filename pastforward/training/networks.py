@@ -5,7 +5,7 @@ import torch
 from pastforward.baselines.base import Baseline, Network
 from pastforward.baselines.build import build_baseline, build_output_teacher, sized
 from pastforward.config import RunConfig
-from pastforward.methods.facts import method_facts
+from pastforward.methods import facts as method_facts
 from pastforward.student import Student, build_student
 from pastforward.teacher.store.reading import LabelStore
 from pastforward.teacher.target_source import StoredTargets

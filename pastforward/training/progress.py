@@ -11,7 +11,8 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from typing_extensions import override
 
 from pastforward.config import RunConfig
-from pastforward.methods.facts import method_facts
+from pastforward.methods import facts as method_facts
+from pastforward.methods.configs import SMTConfig
 from pastforward.report.formats import clock, short
 from pastforward.training.callbacks import Callback
 from pastforward.training.distributed import rank
@@ -52,7 +53,7 @@ class _Reader:
         rate = fit.progress.tokens / max(fit.progress.seconds, 1e-9)
         facts = method_facts(self.config.stages[self.number].method)
         length = fit.source.signature.length
-        used = self.config.smt.transitions or length if facts.config_name == "smt" else length
+        used = self.config.smt.transitions or length if facts.config is SMTConfig else length
         return f"{short(rate * used / length)} {facts.unit}/s"
 
     def _left(self, fit: Fit, share: float) -> float:

@@ -10,8 +10,8 @@ from pastforward.data.opening import open_data
 from pastforward.data.source import Source
 from pastforward.errors import UsageError
 from pastforward.methods import METHODS
+from pastforward.methods import facts as method_facts
 from pastforward.methods.base import Method
-from pastforward.methods.facts import method_facts
 from pastforward.student_file import save_student
 from pastforward.teacher.store.reading import open_labels
 from pastforward.teacher.target_source import StoredTargets
