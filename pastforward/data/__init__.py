@@ -40,7 +40,7 @@ SOURCES: Registry[SourceEntry] = Registry("kind of data", {
         names=EMBEDDED,
     ),
     "task": SourceEntry(
-        f"{_HERE}.tasks.source:open_task", NoConfig, "synthetic tasks: copy:32, key_values:128,pairs=8",
+        f"{_HERE}.tasks.source:open_task", NoConfig, "synthetic tasks: copy:32, stack:64,depth=4",
         names=TASKS,
     ),
     "hub": SourceEntry(
