@@ -58,9 +58,8 @@ class Table:
 
     def without_empty(self) -> "Table":
         """Without the columns in which no row has a value."""
-        columns = range(len(self.head))
-        used = [i for i in columns if any(line.cells[i] not in ("", NOTHING) for line in self.lines)]
-        return self.keeping(used)
+        columns = enumerate(zip(*(line.cells for line in self.lines), strict=True))
+        return self.keeping([i for i, column in columns if {*column} - {"", NOTHING}])
 
     def without(self, *names: str) -> "Table":
         """Without the columns of these names."""
