@@ -1,32 +1,28 @@
-"""What benchmarks/evidence.py compares, by name, as `pastforward compare` is told it."""
+"""What `python -m benchmarks.studies` compares, by name, as `pastforward compare` is told it."""
 
-import json
 import os
 from pathlib import Path
-from typing import Any
 
-ROOT = Path(__file__).parent.parent
-RESULTS, DOCS = ROOT / "benchmarks" / "results", ROOT / "docs"
 DATA = Path(os.environ.get("PASTFORWARD_DATA", "PASTFORWARD_DATA"))
 SHAKESPEARE, STORIES, MNIST = DATA / "tinyshakespeare.txt", DATA / "tinystories", DATA / "mnist"
 FEW = "--search --factors 1 3"
 LONG = "copy:64 copy:128 modular:128 modular:512 s5:512,elements=2"
 SHORT = "parity:32 s5:32,elements=2 retrieval:128"
-"""Tasks of a seed that no trial has looked at: those in question, and others to be analysed."""
+"""Tasks run on a seed that no recipe was tuned on: those in question, and others to analyse."""
 
-PARTS = {
+COMPARISONS = {
     "lengths-bptt": "retrieval stack modular parity s5,elements=2 --lengths 32 128 512 "
     f"--cells mlp --methods bptt --seconds 120 {FEW}",
     "lengths-copy": f"copy --lengths 32 64 128 --cells mlp --methods bptt --seconds 120 {FEW}",
     "lengths-copy-smt": "copy --lengths 32 64 128 --cells mlp --methods smt+dmt --seconds 120",
     "copy-longer": "copy:128 --cells mlp --methods smt+dmt --seeds 1 2 --seconds 300",
     "copy-longer-bptt": f"copy:128 --cells mlp --methods bptt --seeds 1 2 --seconds 300 {FEW}",
-    "copy-peers": "copy:128 --cells s4d mingru --methods parallel --seconds 120",
+    "copy-baselines": "copy:128 --networks s4d mingru --methods parallel --seconds 120",
     "lengths-smt": "stack --lengths 32 128 512 --cells mlp --methods smt+dmt --seconds 120",
     "lengths-tracking-smt": "modular s5,elements=2 parity --lengths 512 128 32 --cells mlp "
     "--methods smt+dmt --seconds 120",
-    "tracking-fresh": "s5,elements=2 modular --lengths 512 --cells mlp --methods smt+dmt --seeds 1 2 "
-    "--seconds 120",
+    "tracking-fresh": "s5,elements=2 modular --lengths 512 --cells mlp --methods smt+dmt "
+    "--seeds 1 2 --seconds 120",
     "lengths-retrieval-smt": "retrieval --lengths 32 128 512 --cells mlp --methods smt+dmt "
     "--seconds 120",
     "retrieval": "retrieval --lengths 512 --cells mlp --methods smt+dmt bptt --seeds 0 1 2 "
@@ -39,7 +35,8 @@ PARTS = {
     "--fit.batch 32 --seconds 120",
     "prefix-128": "modular:128 --cells mlp --methods bptt --fit.prefix 32 --fit.batch 32 "
     "--seconds 120",
-    "cells": "retrieval:512 --cells elman gru lstm transformer --methods smt+dmt bptt --seconds 120",
+    "cells": "retrieval:512 --cells elman gru lstm transformer "
+    "--methods smt+dmt bptt --seconds 120",
     "cells-bptt": "retrieval stack modular parity s5,elements=2 --lengths 128 512 "
     f"--cells gru elman --methods bptt --seconds 120 {FEW}",
     "transformer-bptt": "retrieval stack modular parity s5,elements=2 --lengths 32 128 512 "
@@ -51,7 +48,8 @@ PARTS = {
     "transformer --methods smt+dmt --seconds 120",
     "cells-tracking-512-smt": "s5,elements=2 modular --lengths 512 --cells elman gru "
     "--methods smt+dmt --seconds 120",
-    "cells-rest-smt": "retrieval --lengths 128 512 --cells gru elman --methods smt+dmt --seconds 120",
+    "cells-rest-smt": "retrieval --lengths 128 512 --cells gru elman --methods smt+dmt "
+    "--seconds 120",
     "cells-32-smt": "retrieval stack modular parity s5,elements=2 --lengths 32 "
     "--cells gru elman --methods smt+dmt --seconds 120",
     "cells-512-smt": "parity stack --lengths 512 --cells gru elman --methods smt+dmt --seconds 120",
@@ -68,7 +66,7 @@ PARTS = {
     f"--seconds 120 {FEW}",
     "transformer-copy-smt": "copy --lengths 32 128 --cells transformer --methods smt+dmt "
     "--seconds 120",
-    "scale-one": "copy:64 --cells elman gru lstm --methods smt+dmt --seconds 120 --student.scale 1",
+    "scale-one": "copy:64 --cells elman gru lstm --methods smt+dmt --seconds 120 --cell.scale 1",
     "scale-lstm": "copy:64 --cells lstm --methods smt+dmt bptt --seconds 120",
     "fresh-bptt": f"{LONG} --cells mlp --methods bptt --seeds 3 --seconds 120 {FEW}",
     "fresh-short-bptt": f"{SHORT} --cells mlp --methods bptt --seeds 3 --seconds 120",
@@ -81,33 +79,35 @@ PARTS = {
     "key_values-cells-bptt": f"key_values:64 --cells elman gru --methods bptt --seconds 120 {FEW}",
     "key_values-cells-smt": "key_values:64 --cells elman gru --methods smt+dmt --seconds 120",
     "key_values": "key_values:64 --cells mlp --methods smt+dmt --seeds 1 2 --seconds 300",
-    "key_values-bptt": "key_values:64 --cells mlp --methods bptt --seeds 1 2 --seconds 300 --search",
-    "digits": "digits --cells mlp s4d mingru attention --methods bptt smt+dmt smt+dmt+bptt distill "
-    "--seeds 1 2 --seconds 95",
+    "key_values-bptt": "key_values:64 --cells mlp --methods bptt --seeds 1 2 --seconds 300 "
+    "--search",
+    "digits": "digits --cells mlp --networks s4d mingru attention "
+    "--methods bptt smt+dmt smt+dmt+bptt distill --seeds 1 2 --seconds 95",
     "digits-bptt": f"digits --cells mlp --methods bptt --seeds 1 2 --seconds 95 {FEW}",
     "text": f"{SHAKESPEARE} --cells mlp --methods bptt smt+dmt smt+dmt+bptt --seconds 120",
-    "text-tokens": f"{SHAKESPEARE} --cells mlp --methods bptt smt+dmt smt+dmt+bptt --tokens 2000000",
+    "text-tokens": f"{SHAKESPEARE} --cells mlp --methods bptt smt+dmt smt+dmt+bptt "
+    "--tokens 2000000",
     "stories": f"{STORIES} --cells mlp --methods bptt smt+dmt smt+dmt+bptt --seconds 120",
     "mnist": f"{MNIST} --data.length 784 --cells mlp --methods bptt smt+dmt smt+dmt+bptt "
     "--seconds 150",
 }
 """What is compared, by name."""
 
-FRONTIER = {
+MEMORY_SIZES = {
     f"memory-{width}-{seconds}": f"copy:32 --cells mlp --methods smt+dmt bptt --seconds {seconds} "
     f"--student.width {width}"
     for width in (4, 8, 16)
     for seconds in (30, 90)
 }
-"""Loss against memory size (8 slots of so many numbers) at two budgets."""
-PARTS |= FRONTIER
+"""Loss against memory size (8 slots of WIDTH numbers) at two budgets, as memory-WIDTH-SECONDS."""
+COMPARISONS |= MEMORY_SIZES
 
 WITH_MLP = (
     "lengths-bptt", "lengths-copy", "lengths-smt", "lengths-tracking-smt",
     "lengths-retrieval-smt", "lengths-copy-smt", "key_values-32-bptt", "key_values-32-smt",
     "key_values-128-bptt", "key_values-128-smt", "key_values-bptt", "key_values",
 )  # fmt: skip
-"""All tasks and lengths. BPTT's runs need not be made again when a recipe of SMT changes."""
+"""All tasks and lengths with the MLP cell. BPTT and SMT apart: recipes of SMT change more often."""
 
 WITH_OTHERS = (
     "cells-32-bptt", "cells-bptt", "cells-copy-bptt", "cells-32-smt", "cells-rest-smt", "cells-smt",
@@ -119,18 +119,7 @@ WITH_OTHERS = (
 """The same with Elman, GRU and Transformer cells."""
 
 BITS = "digits", "digits-bptt", "text", "text-tokens", "stories", "mnist"
-"""Comparisons of real data, whose losses are told in bits, too."""
+"""Comparisons on real data, whose losses are also shown in bits."""
 
 CURVES = "fresh-bptt", "fresh-smt", "mnist", "stories"
-"""Comparisons whose losses on the way are kept, for the picture of costs."""
-
-
-def runs_of(name: str) -> Path:
-    """Where a comparison's runs lie, while they are kept."""
-    return ROOT / "runs" / f"evidence-{name}"
-
-
-def read(name: str, what: str = "rows") -> list[dict[str, Any]]:
-    """What was written of a comparison; nothing if it was not made."""
-    path = RESULTS / f"evidence-{name}.json"
-    return json.loads(path.read_text()).get(what, []) if path.exists() else []
+"""Comparisons whose held-out losses during training are kept, for the figure of costs."""
