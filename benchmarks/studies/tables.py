@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 
 from benchmarks.studies.files import rows_of
 from pastforward.runs.comparison.results import Line, Spread, aggregate
-from pastforward.runs.comparison.table import count, figures, percents
 
 PAIR = "bptt", "smt+dmt"
 LEVEL = 0.01
@@ -112,6 +111,28 @@ def order(asked: tuple[str, str]) -> tuple[str, int, str]:
     """Family, T and cell of a task such as s5:32,elements=2 and a cell."""
     family, _, axes = asked[0].partition(":")
     return family, int(axes.partition(",")[0]), asked[1]
+
+
+def figures(spread: Spread | None, digits: int) -> str:
+    """Mean, and ± standard deviation where there are several seeds."""
+    if spread is None:
+        return "-"
+    mean = f"{spread.mean:,.{digits}f}"
+    return mean if spread.deviation is None else f"{mean} ± {spread.deviation:.{digits}f}"
+
+
+def percents(spread: Spread | None) -> str:
+    """The same in percent."""
+    if spread is None:
+        return "-"
+    hundred = Spread(100 * spread.mean, spread.deviation and 100 * spread.deviation)
+    return f"{figures(hundred, 1)}%"
+
+
+def count(line: Line) -> str:
+    """Seeds that are in the mean, of those that were planned."""
+    whole = line.finished == line.planned
+    return str(line.finished) if whole else f"{line.finished} of {line.planned}"
 
 
 def mean(found: Spread | None, unit: float) -> float:
