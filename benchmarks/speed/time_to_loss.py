@@ -17,7 +17,7 @@ from pastforward.config import Budget, RunConfig
 from pastforward.data.opening import open_data
 from pastforward.methods import METHODS
 from pastforward.recipes import RECIPES
-from pastforward.recipes.auto import for_path
+from pastforward.recipes.auto import for_data
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
 from pastforward.training.loop import Fit
@@ -106,7 +106,7 @@ def _train(
     Stages whose method is a key of `instead` are trained by that class.
     """
     source = open_data(config.data)
-    student, teacher = build_networks(config, source)
+    student, teacher = build_networks(config, source.signature)
     assert isinstance(student, Student)
     assert isinstance(teacher, Teacher)
     spent, best = 0.0, float("inf")
@@ -151,13 +151,13 @@ def _text() -> Race:
     """Shakespeare where `PASTFORWARD_DATA` has it, else the embedded help topics of Python."""
     shakespeare = Path(os.environ.get("PASTFORWARD_DATA", "")) / "tinyshakespeare.txt"
     if shakespeare.is_file():
-        return Race("Shakespeare, bytes", for_path(str(shakespeare)), 60.0, TRIALS, 2.4)
+        return Race("Shakespeare, bytes", for_data(str(shakespeare)), 60.0, TRIALS, 2.4)
     case = "pydoc (no Shakespeare in PASTFORWARD_DATA)"
-    return Race(case, RECIPES["pydoc"]("smt+dmt"), 60.0, TRIALS, 2.4)
+    return Race(case, RECIPES.load("pydoc")("smt+dmt"), 60.0, TRIALS, 2.4)
 
 
 def _copy() -> Race:
-    return Race("copy, T = 64", RECIPES["copy64"]("smt+dmt"), 300.0, TRIALS, 1.5)
+    return Race("copy, T = 64", RECIPES.load("copy64")("smt+dmt"), 300.0, TRIALS, 1.5)
 
 
 RACES = {"text": _text, "copy": _copy}

@@ -1,35 +1,36 @@
 """The cost model beside the clock: operations, bytes kept and time of each part of a joint step.
 
-    python benchmarks/parts.py        writes benchmarks/results/parts.json
+    python -m benchmarks.studies.cost_model     writes benchmarks/results/cost-model.json
 
 T = 256, K = 4, D = 64, 16 sequences, teacher of width 64 and depth 4, MLP cell: the sizes of
-`pastforward bench step`. Bytes are those of all tensors that autograd keeps for the way back,
-counted while it keeps them. Times are forward and backward, eager, medians of rounds in turn.
+`python -m benchmarks.speed step`. Bytes are those of all tensors that autograd keeps for the
+backward pass. Times are forward and backward, eager, medians of interleaved rounds.
 """
 
-import datetime
 import json
 import statistics
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from benchmarks.paths import RESULTS
 from benchmarks.speed.cost import block_macs, decoder_macs, encoder_macs, student_macs
 from benchmarks.speed.measuring import interleaved
 from benchmarks.speed.networks import DEPTH, SYMBOLS, WIDTH, networks, symbols
-from pastforward.config import SMTConfig
-from pastforward.hardware import processor
+from pastforward.methods.configs import SMTConfig
 from pastforward.methods.smt import JointSMT
+from pastforward.provenance import provenance
+from pastforward.student import Student
 from pastforward.teacher.decoder import futures
 
 LENGTH, BATCH, SLOTS, FUTURE = 256, 16, 4, 32
-RESULTS = Path(__file__).parent / "results" / "parts.json"
+PATH = RESULTS / "cost-model.json"
+COMMAND = "python -m benchmarks.studies.cost_model"
 
 
 def kept_bytes(forward: Callable[[], Tensor]) -> int:
-    """Bytes of the storages that the way back of `forward` needs, each counted once."""
+    """Bytes of the storages that the backward pass of `forward` needs, each counted once."""
     storages: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
@@ -44,59 +45,62 @@ def kept_bytes(forward: Callable[[], Tensor]) -> int:
     return sum(storages.values())
 
 
-def parts() -> dict[str, tuple[Callable[[], Tensor], float]]:
-    """Forward passes, and their multiplications per step of a sequence."""
+def macs(student: Student) -> dict[str, float]:
+    """Multiplications of each part per step of a sequence, forward."""
+    seen, whole = (LENGTH + 1) / 2, encoder_macs(LENGTH, WIDTH, DEPTH, SLOTS)
+    transformer = DEPTH * block_macs(seen, WIDTH)
+    readout = SLOTS * WIDTH * 128 + 128 * SYMBOLS
+    found = {
+        "encoder: Transformer": transformer,
+        "encoder: register head": whole - transformer,
+        "decoder: one future of 32": decoder_macs(FUTURE, SLOTS, WIDTH, 2) / LENGTH,
+        "teacher's readout at all t": 2 * WIDTH * SLOTS * WIDTH + 2 * WIDTH * SYMBOLS,
+        "cell, all transitions": student_macs(student) - readout,
+        "student's readout at all t": readout,
+    }
+    return found | {"the whole joint step": sum(found.values())}
+
+
+def passes() -> tuple[Student, dict[str, Callable[[], Tensor]]]:
+    """The student, and the forward pass of each part."""
     student, teacher = networks(LENGTH, "mlp", SLOTS)
     batch = symbols(BATCH, LENGTH)
     encoder, decoder = teacher.encoder, teacher.decoder
-    states = encoder._states(batch.x).detach()
-    targets = encoder.targets(batch.x).detach()
+    states, targets = encoder._states(batch.x).detach(), encoder.targets(batch.x).detach()
     before, after = targets[:, :-1].clone(), targets[:, 1:].clone()
     times = torch.randint(1, LENGTH, (BATCH, 1), generator=torch.Generator().manual_seed(0))
     future = futures(batch, times, FUTURE)
     joint = JointSMT(student, teacher, SMTConfig(future=FUTURE, anchors=1))
-    seen = (LENGTH + 1) / 2
-    transformer = DEPTH * block_macs(seen, WIDTH)
-    whole = encoder_macs(LENGTH, WIDTH, DEPTH, SLOTS)
-    of_decoder = decoder_macs(FUTURE, SLOTS, WIDTH, 2) / LENGTH
-    read = 2 * WIDTH * SLOTS * WIDTH + 2 * WIDTH * SYMBOLS
-    of_readout = SLOTS * WIDTH * 128 + 128 * SYMBOLS
-    of_student = student_macs(student)
     generator = torch.Generator().manual_seed(1)
-    return {
-        "encoder: tower": (lambda: encoder._states(batch.x).sum(), transformer),
-        "encoder: register pool": (lambda: encoder.pool(states).sum(), whole - transformer),
-        "decoder: one future of 32": (lambda: decoder(after[:, :1], future.x).sum(), of_decoder),
-        "teacher's readout at all t": (lambda: decoder.readout(after).sum(), read),
-        "cell, all transitions": (lambda: student.step(before, batch.x).sum(),
-                                  of_student - of_readout),
-        "student's readout at all t": (lambda: student.readout(after).sum(), of_readout),
-        "the whole joint step": (lambda: joint.losses(batch, generator).total,
-                                 whole + of_decoder + read + of_student),
-    }  # fmt: skip
+    return student, {
+        "encoder: Transformer": lambda: encoder._states(batch.x).sum(),
+        "encoder: register head": lambda: encoder.head(states).sum(),
+        "decoder: one future of 32": lambda: decoder(after[:, :1], future.x).sum(),
+        "teacher's readout at all t": lambda: decoder.readout(after).sum(),
+        "cell, all transitions": lambda: student.step(before, batch.x).sum(),
+        "student's readout at all t": lambda: student.readout(after).sum(),
+        "the whole joint step": lambda: joint.losses(batch, generator).total,
+    }
 
 
 def main() -> None:
-    found = parts()
-    backward = {name: (lambda f=forward: f().backward()) for name, (forward, _) in found.items()}
-    seconds = interleaved(backward, 20.0)
+    """Measure, write the rows and print them."""
+    student, forward = passes()
+    both = {name: lambda part=part: part().backward() for name, part in forward.items()}
+    seconds, counted = interleaved(both, 20.0), macs(student)
     tokens = BATCH * LENGTH
     rows = [
         {
-            "part": name, "macs": macs, "kept_bytes": kept_bytes(forward) / tokens,
-            "microseconds": 1e6 * statistics.median(seconds[name]) / tokens,
-        }
-        for name, (forward, macs) in found.items()
+            "part": name, "macs": counted[name], "kept_bytes": kept_bytes(part) / tokens,
+            "microseconds": 1e6 * statistics.median(seconds[name]) / tokens, "command": COMMAND,
+        } | provenance()
+        for name, part in forward.items()
     ]  # fmt: skip
-    facts = {
-        "machine": processor(), "threads": torch.get_num_threads(),
-        "date": datetime.date.today().isoformat(), "rows": rows,
-    }  # fmt: skip
-    RESULTS.write_text(json.dumps(facts, indent=1) + "\n")
+    PATH.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
     for row in rows:
         print(f"{row['part']:<30}{row['macs'] / 1e6:8.3f} M  {row['kept_bytes'] / 1024:7.1f} KiB  "
               f"{row['microseconds']:7.1f} us")  # fmt: skip
-    print(f"Figures: {RESULTS}")
+    print(f"Figures: {PATH}")
 
 
 if __name__ == "__main__":
