@@ -1,37 +1,36 @@
-"""L4. Pictures of what the instruments found, as PNG files."""
+"""L4. Figures of what the analyses found."""
 
-import io
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from pastforward.analysis.credit import Credit
 from pastforward.analysis.gap import Gap
 from pastforward.analysis.lengths import AtLength
 from pastforward.analysis.memory_loss_curve import Point
 from pastforward.analysis.probe import Probe
-from pastforward.files import write_atomically
-from pastforward.report.charts import COLOURS, GREY
+from pastforward.report.charts import (
+    COLOURS,
+    GREY,
+    INK,
+    LINE,
+    SOFT,
+    Curve,
+    draw,
+    dress,
+    legend,
+    percent_axis,
+)
 
-INK, SOFT, LINE = "#1d2430", "#667085", "#e4e7ec"
-WHOSE = {"student": COLOURS[0], "labels": COLOURS[1], "untrained": GREY}
+WHOSE = {"student": COLOURS[0], "targets": COLOURS[1], "untrained": GREY}
 _CAUSES = {
     "readout": COLOURS[4], "one step": COLOURS[2], "compounding": COLOURS[3], "start": COLOURS[5],
 }  # fmt: skip
-
-
-def save_figure(path: Path, figure: Figure) -> None:
-    """Write a PNG as a whole or not at all; raises `UsageError` when it can't."""
-    buffer = io.BytesIO()
-    with mpl.rc_context({"font.size": 9.5}):
-        figure.savefig(buffer, format="png", dpi=150, facecolor="white")
-    write_atomically(path, buffer.getvalue())
 
 
 def gap_figure(gaps: Mapping[str, Gap]) -> Figure:
@@ -45,16 +44,16 @@ def gap_figure(gaps: Mapping[str, Gap]) -> Figure:
         for what, field in (("loss", "nats"), ("drift", "drift")):
             values = [getattr(loss, field) for loss in steps]
             label = f"{name}, {gap.total:+.3f} alone"
-            axes[what].plot(values, color=colour, lw=2, marker="o", ms=4.5, label=label)
+            draw(axes[what], Curve(range(len(values)), values, colour, label, width=2))
     for level in dict.fromkeys(gap.teacher.nats for gap in gaps.values()):
         axes["loss"].axhline(level, color=INK, lw=1.3, ls="--", label=f"teacher {level:.3f}")
     for what in ("loss", "drift"):
         ticks = [*map(str, next(iter(gaps.values())).after), "alone"]
         axes[what].set_xticks(range(len(ticks)), ticks)
         axes[what].set_ylim(bottom=min(0.0, axes[what].get_ylim()[0]))
-    _dress(axes["loss"], "After k own steps from a label", "", "nats per output")
-    _dress(axes["drift"], "", "k", "drift / variance")
-    _legend(axes["loss"], True)
+    dress(axes["loss"], "After k of its own steps from a target", "", "nats per output")
+    dress(axes["drift"], "", "k", "drift / variance")
+    legend(axes["loss"])
     _bars_of_parts(axes["parts"], gaps)
     return figure
 
@@ -74,7 +73,7 @@ def credit_figure(panels: Mapping[str, Mapping[str, Credit]]) -> Figure:
                     marker=marker, ms=4, label=name)  # fmt: skip
         ax.set_yscale("log")
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        _dress(ax, title, "t", "")
+        dress(ax, title, "t", "")
     axes[0].set_ylabel("mean of |dL / dm$_t$|", color=SOFT, size=9.5)
     lines = {line.get_label(): line for ax in axes for line in ax.get_lines()}
     figure.legend(
@@ -96,25 +95,22 @@ def lengths_figure(found: Sequence[AtLength], trained: int) -> Figure:
             if None not in scores:
                 colour = COLOURS[0 if name == "student" else 1]
                 values = [getattr(score, what) for score in scores]
-                ax.plot(lengths, values, color=colour, lw=2, marker="o", ms=4.5, label=name)
-        ax.set_xscale("log", base=2)
-        ax.set_xticks(lengths, [f"{length:,}" for length in lengths])
-        ax.xaxis.set_minor_locator(NullLocator())
-        ax.axvspan(lengths[0] / 1.25, trained * 1.08, color="#f2f4f7", lw=0, zorder=0)
+                draw(ax, Curve(lengths, values, colour, name, width=2))
+        _powers_of_two(ax, lengths)
+        ax.axvspan(lengths[0] / 1.25, trained * 1.08, color=LINE, alpha=0.5, lw=0, zorder=0)
         ax.set_xlim(lengths[0] / 1.25, lengths[-1] * 1.25)
     references = [math.nan if row.reference is None else row.reference for row in found]
-    axes[0].plot(lengths, references, ":", color=GREY, lw=1.6, label="unigram floor")
+    axes[0].plot(lengths, references, ":", color=GREY, lw=1.6, label="unigram reference")
     axes[0].set_ylim(bottom=min(0.0, axes[0].get_ylim()[0]))
-    _dress(axes[0], f"Loss by length, trained at T = {trained:,}", "length", "nats per output")
-    _legend(axes[0], True)
+    dress(axes[0], f"Loss by length, trained at T = {trained:,}", "length", "nats per output")
+    legend(axes[0])
     if counted:
-        axes[1].set_ylim(-0.03, 1.03)
-        _percent(axes[1])
-        _dress(axes[1], "Outputs right", "length", "")
+        percent_axis(axes[1])
+        dress(axes[1], "Outputs right", "length", "")
     return figure
 
 
-def frontier_figure(found: Mapping[str, Sequence[Point]]) -> Figure:
+def memory_loss_figure(found: Mapping[str, Sequence[Point]]) -> Figure:
     """Loss against memory size, a line by budget, one deviation over seeds as a band."""
     figure = Figure(figsize=(5.8, 3.9), layout="constrained")
     ax = figure.subplots()
@@ -124,45 +120,47 @@ def frontier_figure(found: Mapping[str, Sequence[Point]]) -> Figure:
         x, y = [p.size for p in points], np.array([p.nats for p in points])
         spread = np.array([p.spread for p in points])
         ax.fill_between(x, y - spread, y + spread, color=colour, alpha=0.18, lw=0)
-        ax.plot(x, y, color=colour, lw=2, marker="o", ms=4.5, label=budget)
-    ax.set_xscale("log", base=2)
-    ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
-    ax.xaxis.set_minor_locator(NullLocator())
-    _dress(ax, "Loss against memory size", "K · D, numbers in a memory", "nats per output")
-    _legend(ax, True, "budget")
+        draw(ax, Curve(x, y, mpl.colors.to_hex(colour), budget, width=2))
+    _powers_of_two(ax, sizes)
+    dress(ax, "Loss against memory size", "K · D, numbers in a memory", "nats per output")
+    legend(ax, "budget")
     return figure
 
 
 def probes_figure(title: str, probes: Mapping[str, Probe]) -> Figure:
     """Accuracy of a linear probe by t, by whose memories; always the most frequent, dotted."""
-    figure = Figure(figsize=(6.6, 3.7), layout="constrained")
-    ax = figure.subplots()
-    for whose, probe in probes.items():
-        times, values = range(1, len(probe.by_time) + 1), _numbers(probe.by_time)
-        label = f"{whose} {probe.accuracy:.1%}"
-        ax.plot(times, values, color=WHOSE[whose], lw=2, label=label)
     first = next(iter(probes.values()))
-    base = _numbers(first.majority_by_time)
-    ax.plot(range(1, len(base) + 1), base, ":", color=INK, lw=1.5, label="most frequent at t")
-    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    _finish_accuracy(ax, title, "t")
+    curves = {
+        whose: (f"{whose} {probe.accuracy:.1%}", _numbers(probe.by_time))
+        for whose, probe in probes.items()
+    }
+    figure = _accuracies(curves, "most frequent at t", _numbers(first.majority_by_time))
+    dress(figure.axes[0], title, "t", "right, held out")
     return figure
 
 
 def future_figure(probes: Mapping[str, Sequence[Probe]]) -> Figure:
     """Accuracy of linear probes of y_{t+j-1} from m_t against j, by whose memories."""
+    first = next(iter(probes.values()))
+    curves = {whose: (whose, [probe.accuracy for probe in row]) for whose, row in probes.items()}
+    figure = _accuracies(curves, "most frequent", [probe.majority for probe in first])
+    title = "Outputs to come, read off a memory by a linear probe"
+    dress(figure.axes[0], title, "j: output y$_{t+j-1}$ from m$_t$", "right, held out")
+    return figure
+
+
+def _accuracies(
+    curves: Mapping[str, tuple[str, Sequence[float]]], base: str, frequent: Sequence[float]
+) -> Figure:
+    """Accuracies at 1, 2, ... by whose memories, each with its label; those of `base` dotted."""
     figure = Figure(figsize=(6.6, 3.7), layout="constrained")
     ax = figure.subplots()
-    for whose, row in probes.items():
-        values = [probe.accuracy for probe in row]
-        ax.plot(range(1, len(row) + 1), values, color=WHOSE[whose], lw=2, marker="o", ms=4,
-                label=whose)  # fmt: skip
-    base = [probe.majority for probe in next(iter(probes.values()))]
-    ax.plot(range(1, len(base) + 1), base, ":", color=INK, lw=1.5, label="most frequent")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _finish_accuracy(
-        ax, "The future, read off a memory by a linear probe", "j: output y$_{t+j-1}$ from m$_t$"
-    )
+    for whose, (label, values) in curves.items():
+        draw(ax, Curve(range(1, len(values) + 1), values, WHOSE[whose], label, width=2))
+    draw(ax, Curve(range(1, len(frequent) + 1), frequent, INK, base, ":", width=1.5))
+    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    percent_axis(ax)
+    legend(ax)
     return figure
 
 
@@ -182,41 +180,18 @@ def _bars_of_parts(ax: Axes, gaps: Mapping[str, Gap]) -> None:
     ax.invert_yaxis()
     low, high = ax.get_xlim()
     ax.set_xlim(low, high + 0.35 * (high - low))
-    _dress(ax, "From the teacher to the student alone", "nats per output", "")
+    dress(ax, "From the teacher to the student alone", "nats per output", "")
+
+
+def _powers_of_two(ax: Axes, ticks: Sequence[int]) -> None:
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    ax.xaxis.set_minor_locator(NullLocator())
 
 
 def _lone(values: Sequence[float]) -> str | None:
     """A dot for a line of so few points that it would not show."""
     return "o" if np.isfinite(values).sum() <= 3 else None
-
-
-def _finish_accuracy(ax: Axes, title: str, x_label: str) -> None:
-    ax.set_ylim(-0.03, 1.03)
-    _percent(ax)
-    _dress(ax, title, x_label, "right, held out")
-    _legend(ax, True)
-
-
-def _dress(ax: Axes, title: str, x_label: str, y_label: str) -> None:
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        ax.spines[side].set_color(LINE)
-    ax.grid(color=LINE, lw=0.7)
-    ax.set_axisbelow(True)
-    ax.tick_params(colors=SOFT, length=0, labelsize=9, which="both")
-    ax.set_title(title, loc="left", size=10.5, color=INK, pad=8)
-    ax.set_xlabel(x_label, color=SOFT, size=9.5)
-    ax.set_ylabel(y_label, color=SOFT, size=9.5)
-
-
-def _legend(ax: Axes, wanted: bool, title: str | None = None) -> None:
-    if wanted:
-        ax.legend(frameon=False, fontsize=8.5, labelcolor=INK, title=title, title_fontsize=8.5)
-
-
-def _percent(ax: Axes) -> None:
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
 
 
 def _numbers(values: Sequence[float | None]) -> list[float]:

@@ -1,4 +1,4 @@
-"""L4. Pictures: curves as SVG that takes its colours from the page, images as PNG.
+"""L4. Charts in one style: SVG in the colours of a page, PNG for files; images as PNG.
 
 Figures are made without pyplot, so none is kept alive and no display is needed.
 """
@@ -9,24 +9,27 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from pastforward.analysis.samples import ImageSamples
 from pastforward.files import write_atomically
 
 COLOURS = ("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#8b5cf6", "#06b6d4", "#ec4899", "#84cc16")
 GREY = "#8b93a1"
-
-# Stand-ins that `svg` turns into the page's own colours, light or dark.
-_INK, _LINE = "#010203", "#040506"
-_GIVEN = np.array([0.45, 0.72, 1.0])
+INK, SOFT, LINE = "#1d2430", "#667085", "#e4e7ec"
+"""Titles, labels and grid. On a page `svg` puts the page's own colours in their place."""
+_PAGE_COLOURS = {INK: "var(--ink)", SOFT: "var(--soft)", LINE: "var(--line)"}
+_CUT = 1.5
 _FEW = 40
+_GIVEN = np.array([0.45, 0.72, 1.0])
 
 
 @dataclass(frozen=True)
@@ -40,45 +43,103 @@ class Curve:
     style: str = "-"
     error: Sequence[float] = ()
     """Half the height of a bar at every point; none when empty."""
+    width: float = 1.8
+
+
+class Chart(NamedTuple):
+    """A figure on a page, and what it shows."""
+
+    title: str
+    note: str
+    svg: Markup
 
 
 def chart(
-    curves: Sequence[Curve], x_label: str, y_label: str, top: float | None = None,
+    curves: Sequence[Curve], x_label: str, y_label: str, levels: Sequence[float] = (),
     x_scale: str = "linear",
 ) -> Figure:  # fmt: skip
-    """Lines on one pair of axes, cut above `top` where one passes it; x_scale may be 'log'."""
+    """Lines on one pair of axes, with dotted horizontal ones at `levels`; a legend of labels."""
     figure = Figure(figsize=(5.4, 3.1), layout="constrained")
     axes = figure.subplots()
     for curve in curves:
-        finite = np.isfinite(np.asarray(curve.y, dtype=float)).sum()
-        marker = "o" if 0 < finite <= _FEW and curve.style == "-" else None
-        label = curve.label or None
-        axes.errorbar(
-            curve.x, curve.y, yerr=curve.error or None, ls=curve.style, color=curve.colour,
-            label=label, lw=1.8, marker=marker, ms=3, elinewidth=1.2, capsize=3,
-        )  # fmt: skip
+        draw(axes, curve)
+    for level in levels:
+        axes.axhline(level, color=GREY, ls=":", lw=1.6)
     axes.set_xscale(x_scale)
     if x_scale == "linear":
         whole = all(isinstance(curve.x, range) for curve in curves)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=whole))
-    if top is not None and axes.get_ylim()[1] > top:
-        axes.set_ylim(top=top)
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
-    _style(axes)
+    dress(axes, "", x_label, y_label)
+    if any(curve.label for curve in curves):
+        legend(axes)
     return figure
 
 
-def svg(figure: Figure) -> str:
+def draw(axes: Axes, curve: Curve) -> None:
+    """Add a curve; few points are marked with dots."""
+    finite = np.isfinite(np.asarray(curve.y, dtype=float)).sum()
+    marker = "o" if 0 < finite <= _FEW and curve.style == "-" else None
+    axes.errorbar(
+        curve.x, curve.y, yerr=curve.error or None, ls=curve.style, color=curve.colour,
+        label=curve.label or None, lw=curve.width, marker=marker, ms=3.5, elinewidth=1.2, capsize=3,
+    )  # fmt: skip
+
+
+def cut_above(figure: Figure, references: Sequence[float]) -> None:
+    """Cut a loss chart at 1.5 times the largest reference loss, if that is above 0.
+
+    A student that has not yet run alone can be far worse than chance, which would flatten the rest.
+    """
+    top = _CUT * max(references, default=0.0)
+    axes = figure.axes[0]
+    if 0.0 < top < axes.get_ylim()[1]:
+        axes.set_ylim(top=top)
+
+
+def dress(axes: Axes, title: str, x_label: str, y_label: str) -> None:
+    """Title, labels, grid and spines in the style of all charts."""
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(LINE)
+    axes.grid(color=LINE, lw=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=SOFT, length=0, labelsize=9, which="both")
+    axes.set_title(title, loc="left", size=10.5, color=INK, pad=8)
+    axes.set_xlabel(x_label, color=SOFT, size=9.5)
+    axes.set_ylabel(y_label, color=SOFT, size=9.5)
+
+
+def legend(axes: Axes, title: str | None = None) -> None:
+    """A legend of what has a label, without a frame."""
+    axes.legend(frameon=False, fontsize=8.5, labelcolor=INK, title=title, title_fontsize=8.5)
+
+
+def percent_axis(axes: Axes) -> None:
+    """A y axis from 0% to 100%."""
+    axes.set_ylim(-0.03, 1.03)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
+
+
+def svg(figure: Figure) -> Markup:
     """The figure as an `<svg>` element for a page, its ink in the page's CSS variables."""
     buffer = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "pastforward"}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        figure.savefig(buffer, format="svg", dpi=150, transparent=True, metadata={"Date": None})
     text = buffer.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = re.sub(r' xmlns(:xlink)?="[^"]*"', "", text)
     text = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", text)
-    return text.replace(_INK, "var(--ink)").replace(_LINE, "var(--line)")
+    for colour, variable in _PAGE_COLOURS.items():
+        text = text.replace(colour, variable)
+    return Markup(text)
+
+
+def save_figure(path: Path, figure: Figure) -> None:
+    """Write a PNG as a whole or not at all; raises `UsageError` when it can't."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=150, facecolor="white")
+    write_atomically(path, buffer.getvalue())
 
 
 def tile(images: np.ndarray, scale: int = 4, columns: int | None = None) -> np.ndarray:
@@ -89,11 +150,10 @@ def tile(images: np.ndarray, scale: int = 4, columns: int | None = None) -> np.n
     gap = max(1, scale)
     rgba = np.pad(rgba, [(0, 0), (0, gap), (0, gap), (0, 0)])
     columns = columns or len(rgba)
-    lines = [rgba[i : i + columns] for i in range(0, len(rgba), columns)]
-    whole = [np.concatenate(list(line), 1) for line in lines]
-    width = max(line.shape[1] for line in whole)
-    whole = [np.pad(line, [(0, 0), (0, width - line.shape[1]), (0, 0)]) for line in whole]
-    return np.concatenate(whole)[:-gap, :-gap]
+    rows = [np.concatenate([*rgba[i : i + columns]], 1) for i in range(0, len(rgba), columns)]
+    width = max(row.shape[1] for row in rows)
+    rows = [np.pad(row, [(0, 0), (0, width - row.shape[1]), (0, 0)]) for row in rows]
+    return np.concatenate(rows)[:-gap, :-gap]
 
 
 def tint(samples: ImageSamples) -> np.ndarray:
@@ -123,15 +183,3 @@ def save_images(path: Path | str, samples: ImageSamples, scale: int = 8) -> None
 def data_uri(content: bytes) -> str:
     """A PNG file as the source of an `<img>` that loads nothing."""
     return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
-
-
-def _style(axes: Axes) -> None:
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(_LINE)
-    axes.grid(color=_LINE, lw=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=_INK, length=0, labelsize=9)
-    for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set(color=_INK, size=9.5)

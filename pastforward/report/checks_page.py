@@ -1,18 +1,19 @@
-"""L4. The doctor's page about one run: findings and the curves behind them, nothing loaded."""
+"""L4. Results of the doctor's checks, on the console and as a self-contained page."""
 
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
 
 from pastforward.analysis.checks.collapse import variance_by_direction
 from pastforward.analysis.checks.context import CheckContext
 from pastforward.analysis.checks.result import CheckResult, Level
-from pastforward.files import write_atomically
-from pastforward.report.charts import COLOURS, GREY, Curve, chart, svg
-from pastforward.report.checks_table import counted, verdict
+from pastforward.report import templates
+from pastforward.report.charts import COLOURS, Chart, Curve, chart, percent_axis, svg
+from pastforward.report.tables import Line, Table
 
 _STUDENT, _TEACHER = COLOURS[:2]
 _SAID = {
@@ -24,84 +25,115 @@ _ORDER = (Level.FAILED, Level.WARNING, Level.OK, Level.SKIPPED)
 _NEARLY_ALL = 0.99
 """Of the variance: further directions are not drawn."""
 
-SampledAnchors = tuple[str, str, list[Curve], str, str]
+
+def print_results(results: Sequence[CheckResult], out: Console) -> None:
+    """A table of all checks, then each warning and failure with its usual cause and advice."""
+    lines = [Line((r.level, r.check, _short(r)), r.level) for r in results]
+    out.print(Table(("", "check", "found"), lines, names=3))
+    for result in results:
+        if result.cause:
+            out.print(Text(f"{result.check}: {result.level}", "bold"))
+            for line in (result.measured, *_explained(result)):
+                out.print(Padding(Text(line), (0, 0, 0, 2)))
+            out.print()
 
 
 def write_page(name: str, context: CheckContext, results: Sequence[CheckResult], out: Path) -> Path:
     """Write the page to `out` and return its path; raises `UsageError` when it can't be written."""
-    environment = Environment(
-        loader=PackageLoader("pastforward.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template("checks.html").render(
-        name=name,
+    ordered = sorted(results, key=lambda result: _ORDER.index(result.level))
+    lines = [
+        Line((r.level, r.check, r.measured), r.level, notes=list(_explained(r))) for r in ordered
+    ]
+    return templates.write_page(
+        out,
+        "checks.html",
+        title=name,
         source=context.source.name,
         verdict=_SAID[verdict(results)],
-        level=str(verdict(results)),
+        level=verdict(results),
         counted=counted(results),
         limit=context.limit,
-        results=sorted(results, key=lambda result: _ORDER.index(result.level)),
+        table=Table(("", "check", "found"), lines, names=3),
         charts=_charts(context),
     )
-    write_atomically(out, text.encode("utf-8"))
-    return out
 
 
-def _charts(context: CheckContext) -> list[dict[str, str | Markup]]:
+def verdict(results: Sequence[CheckResult]) -> Level:
+    """The worst level there is; skipped checks count for nothing."""
+    levels = {result.level for result in results}
+    return next((one for one in (Level.FAILED, Level.WARNING) if one in levels), Level.OK)
+
+
+def counted(results: Sequence[CheckResult]) -> str:
+    """How many checks came out how, in words."""
+    levels = [result.level for result in results]
+    words = {Level.WARNING: "warnings"}
+    return ", ".join(
+        f"{levels.count(one)} {words.get(one, one) if levels.count(one) > 1 else one}"
+        for one in Level
+        if one in levels
+    )
+
+
+def _short(result: CheckResult) -> str:
+    """The figures; the sentence where there are none, less what its level says already."""
+    if not result.figures:
+        return result.measured.removeprefix("Not checked: ")
+    return "  ".join(f"{name.replace('_', ' ')} {v:.3g}" for name, v in result.figures.items())
+
+
+def _explained(result: CheckResult) -> Sequence[str]:
+    if not result.cause:
+        return ()
+    return f"Usual cause: {result.cause}.", f"Try: {result.advice}."
+
+
+def _charts(context: CheckContext) -> list[Chart]:
     if context.broken:
         return []
     drawn = [_drift(context)] if context.has_teacher else []
-    drawn += [_positions(context), _spectrum(context)]
-    return [
-        {"title": title, "note": note, "svg": Markup(svg(chart(curves, x, y)))}
-        for title, note, curves, x, y in drawn
-    ]
+    return [*drawn, _positions(context), _spectrum(context)]
 
 
-def _drift(context: CheckContext) -> SampledAnchors:
+def _drift(context: CheckContext) -> Chart:
     found = context.evaluation.drift
     assert found is not None
-    steps = range(len(found.relative))
-    return (
-        "Drift",
-        "Distance of the student's own memory to its label, over the labels' variance; dotted, "
-        "what one step from a label misses. What lies above the dots has compounded.",
-        [
-            Curve(steps, found.relative, _STUDENT),
-            Curve([steps[0], steps[-1]], [found.one_step] * 2, GREY, style=":"),
-        ],
-        "t", "drift / variance",
-    )  # fmt: skip
+    curve = Curve(range(len(found.relative)), found.relative, _STUDENT)
+    note = (
+        "Squared distance of the student's own memory to its target over the variance of the "
+        "targets. Dotted: the error of one step from a target; drift above it has compounded."
+    )
+    return Chart("Drift", note, svg(chart([curve], "t", "drift / variance", [found.one_step])))
 
 
-def _positions(context: CheckContext) -> SampledAnchors:
+def _positions(context: CheckContext) -> Chart:
     found, curves = context.evaluation, []
-    for score, colour in ((found.student, _STUDENT), (found.teacher, _TEACHER)):
+    for name, score, colour in (
+        ("student alone", found.student, _STUDENT), ("teacher", found.teacher, _TEACHER),
+    ):  # fmt: skip
         if score:
             y = [math.nan if value is None else value for value in score.by_position]
-            curves.append(Curve(range(1, len(y) + 1), y, colour))
-    if context.references:
-        ends = [1.0, float(len(found.student.by_position))]
-        curves.append(Curve(ends, [context.reference] * 2, GREY, style=":"))
-    note = "Student alone in blue, its teacher in orange; dotted, the floor of reading no input."
-    return "Loss by position", note, curves, "t", "nats per output"
+            curves.append(Curve(range(1, len(y) + 1), y, colour, name))
+    levels = [context.reference] if context.references else []
+    note = "Dotted: the reference loss of a predictor that reads no input." if levels else ""
+    figure = chart(curves, "t", "nats per output", levels)
+    return Chart("Loss by position", note, svg(figure))
 
 
-def _spectrum(context: CheckContext) -> SampledAnchors:
-    spectra = [(context.own, _STUDENT)]
+def _spectrum(context: CheckContext) -> Chart:
+    spectra = [("student's memories", context.own, _STUDENT)]
     if context.has_teacher:
-        spectra.append((context.memories.targets, _TEACHER))
-    shares = [variance_by_direction(memories) for memories, _ in spectra]
+        spectra.append(("targets", context.memories.targets, _TEACHER))
+    shares = [variance_by_direction(memories) for _, memories, _ in spectra]
     shown = max(2, max(sum(share < _NEARLY_ALL for share in one) for one in shares) + 1)
     curves = [
-        Curve(range(1, len(one[:shown]) + 1), one[:shown], colour)
-        for one, (_, colour) in zip(shares, spectra, strict=True)
+        Curve(range(1, len(one[:shown]) + 1), one[:shown], colour, name)
+        for one, (name, _, colour) in zip(shares, spectra, strict=True)
     ]
+    figure = chart(curves, "n", "share of variance")
+    percent_axis(figure.axes[0])
     note = (
-        "Share of variance that lies in the first n directions; the student's memories in blue, "
-        "labels in orange. A line that is at 1 from the start is a memory of one number."
+        "Share of variance within the first n principal directions. A curve at 100% from n = 1 "
+        "is a memory of one number."
     )
-    return "Directions of memories", note, curves, "n", "share of variance"
+    return Chart("Principal directions of memories", note, svg(figure))

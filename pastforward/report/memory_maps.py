@@ -1,4 +1,4 @@
-"""L4. Maps: memories in the two directions in which they differ most, coloured by true state."""
+"""L4. Maps of memories: their first two principal components, coloured by true state."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from pastforward.analysis.memories import Memories
-from pastforward.analysis.principal import principal_components
-from pastforward.report.analysis_charts import INK, LINE, SOFT
-from pastforward.report.charts import COLOURS
+from pastforward.report.charts import COLOURS, SOFT, dress
 
 _DOTS = 3000
 
@@ -38,26 +36,30 @@ def memory_map(memories: Memories, state: str | None) -> Figure:
 
 def _panel(ax: Axes, whose: str, rows: Tensor, values: Tensor, smooth: bool):
     flat, colours = rows.flatten(0, 1), values.flatten().numpy()
-    found = principal_components(flat)
     chosen = np.random.default_rng(0).permutation(len(flat))[:_DOTS]
-    x, y = found.project(flat[chosen]).T.numpy()
+    (x, y), (first, second) = _components(flat.numpy(), chosen)
     low, high = (colours.min(), colours.max()) if smooth else (-0.5, colours.max() + 0.5)
     colour_map = mpl.colormaps["viridis"] if smooth else _colours(int(colours.max()) + 1)
+    # Rasterized: thousands of dots as vectors would make a page of megabytes.
     drawn = ax.scatter(x, y, c=colours[chosen], s=7, alpha=0.75, lw=0, cmap=colour_map, vmin=low,
-                       vmax=high)  # fmt: skip
-    first, second = (100 * found.shares).tolist()
-    ax.set_title(whose, loc="left", size=10.5, color=INK, pad=8)
-    ax.set_xlabel(f"component 1 ({first:.0f}% of variance)", size=8.5, color=SOFT)
-    ax.set_ylabel(f"component 2 ({second:.0f}%)", size=8.5, color=SOFT)
+                       vmax=high, rasterized=True)  # fmt: skip
+    dress(ax, whose, f"component 1 ({first:.0%} of variance)", f"component 2 ({second:.0%})")
     ax.set_xticks([])
     ax.set_yticks([])
-    for spine in ax.spines.values():
-        spine.set_color(LINE)
     return drawn
 
 
+def _components(rows: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates `[2, n]` of the chosen rows, and the shares `[2]` of the variance of all rows."""
+    from sklearn.decomposition import PCA
+
+    with np.errstate(invalid="ignore"):  # collapsed memories have no variance to share out
+        found = PCA(2, svd_solver="full").fit(rows)
+    return found.transform(rows[chosen]).T, np.nan_to_num(found.explained_variance_ratio_)
+
+
 def _colours(classes: int) -> ListedColormap:
-    """The page's colours for a few classes, a wheel for many."""
+    """The colours of the charts for a few classes, a cyclic map for many."""
     if classes <= len(COLOURS):
         return ListedColormap(list(COLOURS[:classes]))
     return ListedColormap(mpl.colormaps["hsv"](np.linspace(0, 0.92, classes)))

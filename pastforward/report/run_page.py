@@ -6,28 +6,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from pastforward.analysis.samples import ImageSamples
 from pastforward.errors import UsageError
-from pastforward.files import write_atomically
 from pastforward.report import charts as pictures
-from pastforward.report.charts import COLOURS, GREY, Curve
-from pastforward.report.summary import (
-    HEAD,
-    NOTHING,
-    Result,
-    RunSummary,
-    best,
-    cells,
-    number,
-    percent,
-    results,
-)
-from pastforward.report.templates import template
-
-# A student that has not yet run alone can be far worse than chance, which would flatten the rest.
-_CUT = 1.5
+from pastforward.report.charts import COLOURS, Chart, Curve, chart, cut_above, svg
+from pastforward.report.formats import NOTHING, number, percent
+from pastforward.report.summary import Result, RunSummary, best, naive_reference, results
+from pastforward.report.tables import Line, Table, results_table
+from pastforward.report.templates import write_page
 
 
 def write_report(runs: Sequence[RunSummary], out: Path | str) -> Path:
@@ -37,22 +23,16 @@ def write_report(runs: Sequence[RunSummary], out: Path | str) -> Path:
     """
     if not runs:
         raise UsageError("No run was given to report on; give at least one.")
-    out = Path(out)
-    write_atomically(out, render(runs).encode("utf-8"))
-    return out
-
-
-def render(runs: Sequence[RunSummary]) -> str:
-    """The page as text."""
-    rows = results(runs)
-    return template("run.html").render(
+    return write_page(
+        out,
+        "run.html",
         title=" · ".join(dict.fromkeys(_source(run) for run in runs)),
         hardware=", ".join(dict.fromkeys(str(run.facts.get("hardware", "?")) for run in runs)),
         counted=runs[0].evaluation,
-        table=_table(rows),
-        headline=_headline(rows),
-        charts=_charts(runs),
-        memories=[line for run in runs for line in _memories(run)],
+        table=results_table(runs),
+        headline=_headline(results(runs)),
+        charts=[*_learning(runs), *_drift(runs), *_positions(runs)],
+        memories=_memories(runs),
         runs=[_run(place, run) for place, run in enumerate(runs)],
     )
 
@@ -61,87 +41,57 @@ def _source(run: RunSummary) -> str:
     return str(run.facts.get("config", {}).get("data", {}).get("source", "held-out data"))
 
 
-def _table(rows: Sequence[Result]) -> dict[str, Any]:
-    """Cells as text, each row's kind and colour, and the width of its bar in percent."""
-    text, winner = [cells(row) for row in rows], best(rows)
-    used = [i for i in range(len(HEAD)) if any(line[i] != NOTHING for line in text)]
-    largest = max((row.nats or 0.0 for row in rows), default=0.0) or 1.0
-    lines = [
-        {
-            "kind": row.kind,
-            "best": row is winner,
-            "colour": _colour(place) if row.kind == "student" else GREY,
-            "bar": max(0.0, 100 * (row.nats or 0.0) / largest),
-            "cells": [line[i] for i in used],
-        }
-        for place, (row, line) in enumerate(zip(rows, text, strict=True))
-    ]
-    return {"head": [HEAD[i] for i in used], "lines": lines}
-
-
-def _headline(rows: Sequence[Result]) -> list[dict[str, str]]:
-    """The few figures to read first."""
-    shown = [("best student", best(rows))]
+def _headline(rows: Sequence[Result]) -> list[dict[str, Any]]:
+    """The few figures to read first; the first student is marked if it beats the reference."""
+    winner, students = best(rows), [row for row in rows if row.kind == "student"]
+    finite = [row for row in students if row.nats is not None]
+    leader = winner or min(finite, key=lambda row: row.nats or 0.0, default=None)
+    shown = [("best student" if len(students) > 1 else "student", leader)] if leader else []
     shown += [(row.name, row) for row in rows if row.kind == "teacher"][:1]
-    shown += [(row.name, row) for row in rows if row.kind == "floor"]
+    shown += [(row.name, row) for row in rows if row.kind == "reference"]
     return [
-        {"what": what, "nats": number(row.nats, 3), "bits": number(row.bits, 3), "note": row.name}
+        {
+            "what": what, "nats": number(row.nats, 3), "bits": number(row.bits, 3),
+            "name": row.name if row is leader else "", "note": row.note, "best": row is winner,
+        }
         for what, row in shown
-        if row is not None
-    ]
-
-
-def _charts(runs: Sequence[RunSummary]) -> list[dict[str, Any]]:
-    drawn = [
-        ("Learning", "Held-out loss of the student alone, against seconds of training; unigram "
-         f"floor dotted, cut above {_CUT} times it.",
-         _learning(runs), "seconds", "nats per output"),
-        ("Drift", "Distance of the student's own memory to its label over the labels' variance: "
-         "at 1 it is no better than their mean. Students without a teacher have none.",
-         _drift(runs), "t", "drift / variance"),
-        ("Loss by position", "Student solid, teacher dashed.",
-         _positions(runs), "t", "nats per output"),
     ]  # fmt: skip
-    return [
-        {"title": title, "note": note, "svg": _drawn(curves, x, y)}
-        for title, note, curves, x, y in drawn
-        if curves
-    ]
 
 
-def _drawn(curves: Sequence[Curve], x: str, y: str) -> Markup:
-    references = [max(curve.y) for curve in curves if curve.style == ":"]
-    top = _CUT * max(references) if references else None
-    return Markup(pictures.svg(pictures.chart(curves, x, y, top)))
-
-
-def _learning(runs: Sequence[RunSummary]) -> list[Curve]:
-    curves, last = [], 0.0
+def _learning(runs: Sequence[RunSummary]) -> list[Chart]:
+    curves = []
     for place, run in enumerate(runs):
         points = [row for row in run.metrics if row.get("valid") is not None]
-        seconds = [row["seconds"] for row in points]
-        last = max([last, *seconds])
-        curves.append(Curve(seconds, [row["valid"] for row in points], _colour(place)))
-    curves = [curve for curve in curves if curve.x]
-    references = {
-        v for run in runs for n, v in run.evaluation["references"].items() if n == "unigram"
-    }
-    lines = [
-        Curve([0.0, last], [reference, reference], GREY, style=":") for reference in references
-    ]
-    return curves + lines if curves else []
+        if points:
+            seconds = [row["seconds"] for row in points]
+            curves.append(Curve(seconds, [row["valid"] for row in points], _colour(place)))
+    if not curves:
+        return []
+    naive = dict(found for run in runs if (found := naive_reference(run.evaluation["references"])))
+    figure = chart(curves, "seconds", "nats per output", list(naive.values()))
+    cut_above(figure, list(naive.values()))
+    dotted = f"; dotted: {', '.join(naive)} reference" if naive else ""
+    note = f"Held-out loss of the student alone against seconds of training{dotted}."
+    return [Chart("Learning", note, svg(figure))]
 
 
-def _drift(runs: Sequence[RunSummary]) -> list[Curve]:
-    found = [(place, run.evaluation.get("drift")) for place, run in enumerate(runs)]
-    return [
+def _drift(runs: Sequence[RunSummary]) -> list[Chart]:
+    found = [run.evaluation.get("drift") for run in runs]
+    curves = [
         Curve(range(len(drift["relative"])), _numbers(drift["relative"]), _colour(place))
-        for place, drift in found
+        for place, drift in enumerate(found)
         if drift
     ]
+    if not curves:
+        return []
+    note = (
+        "Squared distance of the student's own memory to its target over the variance of the "
+        "targets: at 1 it is no closer than their mean. Only students with a teacher have one."
+    )
+    return [Chart("Drift", note, svg(chart(curves, "t", "drift / variance")))]
 
 
-def _positions(runs: Sequence[RunSummary]) -> list[Curve]:
+def _positions(runs: Sequence[RunSummary]) -> list[Chart]:
     curves = []
     for place, run in enumerate(runs):
         for who, style in (("student", "-"), ("teacher", "--")):
@@ -149,37 +99,42 @@ def _positions(runs: Sequence[RunSummary]) -> list[Curve]:
             if score:
                 y = _numbers(score["by_position"])
                 curves.append(Curve(range(1, len(y) + 1), y, _colour(place), style=style))
-    return curves
+    note = "Students solid, their teachers dashed."
+    return [Chart("Loss by position", note, svg(chart(curves, "t", "nats per output")))]
 
 
-def _memories(run: RunSummary) -> list[dict[str, str]]:
-    drift = run.evaluation.get("drift") or {}
-    return [
-        {
-            "whose": f"{run.name}: {whose}",
-            "rank": number(meter["rank"], 1),
-            "similarity": number(meter["similarity"], 3),
-            "one_step": percent(drift.get("one_step")) if whose == "student" else NOTHING,
-        }
-        for whose, meter in run.evaluation.get("collapse", {}).items()
-    ]
+def _memories(runs: Sequence[RunSummary]) -> Table | None:
+    """How much memories differ; None where no network has memories."""
+    lines = []
+    for run in runs:
+        one_step = (run.evaluation.get("drift") or {}).get("one_step")
+        for whose, meter in run.evaluation.get("collapse", {}).items():
+            error = percent(one_step) if whose == "student" else NOTHING
+            measured = number(meter["rank"], 1), number(meter["similarity"], 3), error
+            lines.append(Line((f"{run.name}: {whose}", *measured)))
+    head = ("memories of", "rank", "similarity", "one-step error")
+    return Table(head, lines).without_empty() if lines else None
 
 
 def _run(place: int, run: RunSummary) -> dict[str, Any]:
-    text, images = run.samples, []
-    if isinstance(run.samples, ImageSamples):
-        text, rows = None, (
-            ("new", run.samples.new),
-            ("completed, given pixels in blue", pictures.tint(run.samples)),
-            ("original", run.samples.original),
-        )  # fmt: skip
-        tiled = [(name, pictures.tile(row, scale=8, columns=5)) for name, row in rows]
-        images = [(name, pictures.data_uri(pictures.png(pixels))) for name, pixels in tiled]
-    config = json.dumps(run.facts.get("config", {}), indent=2)
+    pictured = isinstance(run.samples, ImageSamples)
     return {
-        "name": run.name, "colour": _colour(place), "text": text, "images": images,
-        "config": config,
-    }  # fmt: skip
+        "name": run.name,
+        "colour": _colour(place),
+        "text": None if pictured else run.samples,
+        "images": _images(run.samples) if isinstance(run.samples, ImageSamples) else {},
+        "config": json.dumps(run.facts.get("config", {}), indent=2),
+    }
+
+
+def _images(samples: ImageSamples) -> dict[str, str]:
+    rows = {
+        "new": samples.new,
+        "completed, given pixels in blue": pictures.tint(samples),
+        "original": samples.original,
+    }
+    tiled = {name: pictures.tile(row, scale=8, columns=5) for name, row in rows.items()}
+    return {name: pictures.data_uri(pictures.png(pixels)) for name, pixels in tiled.items()}
 
 
 def _colour(place: int) -> str:

@@ -1,11 +1,12 @@
-"""L4. What reports are made of: one summary per run, and the rows of the results table."""
+"""L4. A summary per run, and the rows of the results table."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pastforward.analysis.samples import Samples
+from pastforward.report.formats import NOTHING, number, percent, seconds_text
 
 Json = dict[str, Any]
 
@@ -24,16 +25,12 @@ class RunSummary:
     samples: Samples | None = None
 
 
-NOTHING = "-"
-"""How a column that does not apply is shown."""
-
-
 class Result(NamedTuple):
     """A row of the results table; None where a column does not apply."""
 
     name: str
     kind: str
-    """student, teacher or floor."""
+    """student, teacher or reference."""
     nats: float | None
     error: float | None = None
     accuracy: float | None = None
@@ -42,6 +39,8 @@ class Result(NamedTuple):
     parameters: int | None = None
     seconds: float | None = None
     serial_calls: Any = None
+    note: str = ""
+    """A sentence where a network is no better than a predictor that reads no input."""
 
     @property
     def bits(self) -> float | None:
@@ -54,19 +53,52 @@ HEAD = (
 )  # fmt: skip
 
 
+BEST_POSSIBLE = "best"
+"""Name of the reference that no predictor can beat; the others read no input."""
+
+
+def distinct_references(found: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Names and nats per output, least first; of those with the same loss one: not 'uniform'."""
+    rows = {round(nats, 4): (name, nats) for name, nats in sorted(found)}
+    return [rows[nats] for nats in sorted(rows)]
+
+
+def naive_reference(references: Mapping[str, float]) -> tuple[str, float] | None:
+    """Name and nats of the best predictor that reads no input; None when none is known."""
+    naive = [(name, nats) for name, nats in references.items() if name != BEST_POSSIBLE]
+    return next(iter(distinct_references(naive)), None)
+
+
+def reference_label(name: str) -> str:
+    """How a table calls a reference."""
+    return "best possible" if name == BEST_POSSIBLE else f"{name} reference"
+
+
+def unhelpful(nats: float | None, references: Mapping[str, float]) -> str:
+    """A sentence where a loss is not below the naive reference, at the digits shown; else ''."""
+    naive = naive_reference(references)
+    if nats is None or naive is None or round(nats, 4) < round(naive[1], 4):
+        return ""
+    return f"no better than the {naive[0]} reference: it has learned nothing that helps"
+
+
 def results(runs: Sequence[RunSummary]) -> list[Result]:
-    """Every student in the order given, winning or losing, then teachers, then floors."""
+    """Every student in the order given, winning or losing, then teachers, then references."""
     students = [_student(run) for run in runs]
     teachers = {}
     for run in runs:
         score = run.evaluation.get("teacher")
         if score:
-            row = Result("", "teacher", score["nats"], score["error"], score["accuracy"])
+            note = unhelpful(score["nats"], run.evaluation["references"])
+            row = Result("", "teacher", score["nats"], score["error"], score["accuracy"], note=note)
             teachers.setdefault(row, []).append(run.name)
     named = [row._replace(name=f"teacher of {', '.join(of)}") for row, of in teachers.items()]
-    found = {(n, v) for run in runs for n, v in run.evaluation.get("references", {}).items()}
-    references = [Result(f"{name} floor", "floor", value) for name, value in sorted(found)]
-    return students + named + sorted(references, key=lambda row: row.nats or 0.0)
+    found = [pair for run in runs for pair in run.evaluation["references"].items()]
+    references = [
+        Result(reference_label(name), "reference", nats)
+        for name, nats in distinct_references(found)
+    ]
+    return students + named + references
 
 
 def cells(result: Result) -> tuple[str, ...]:
@@ -79,25 +111,15 @@ def cells(result: Result) -> tuple[str, ...]:
         percent(result.accuracy),
         _over(result.over_teacher),
         number(result.parameters, 0),
-        _time(result.seconds),
+        seconds_text(result.seconds),
         _calls(result.serial_calls),
     )
 
 
 def best(rows: Sequence[Result]) -> Result | None:
-    """The student with the lowest loss; None when no student has one."""
-    finite = [row for row in rows if row.kind == "student" and row.nats is not None]
-    return min(finite, key=lambda row: row.nats or 0.0, default=None)
-
-
-def number(value: float | None, digits: int) -> str:
-    """Fixed digits, thousands apart; a dash for None."""
-    return NOTHING if value is None else f"{value:,.{digits}f}"
-
-
-def percent(value: float | None) -> str:
-    """One digit after the point; a dash for None."""
-    return NOTHING if value is None else f"{100 * value:.1f}%"
+    """The student with the lowest loss; None when no student beats the naive reference."""
+    helpful = [r for r in rows if r.kind == "student" and r.nats is not None and not r.note]
+    return min(helpful, key=lambda row: row.nats or 0.0, default=None)
 
 
 def _student(run: RunSummary) -> Result:
@@ -114,6 +136,7 @@ def _student(run: RunSummary) -> Result:
         parameters=run.facts.get("parameters"),
         seconds=run.facts.get("seconds"),
         serial_calls=run.facts.get("serial_calls"),
+        note=unhelpful(score["nats"], run.evaluation["references"]),
     )
 
 
@@ -122,12 +145,6 @@ def _over(value: float | None) -> str:
     if value is None or value < 1.0:
         return NOTHING if value is None else f"{100 * value:+.1f}%"
     return f"{1 + value:,.1f}x"
-
-
-def _time(seconds: float | None) -> str:
-    if seconds is None:
-        return NOTHING
-    return f"{seconds:.3g} s" if seconds < 1000 else f"{seconds / 60:,.0f} min"
 
 
 def _calls(calls: Any) -> str:

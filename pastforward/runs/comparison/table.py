@@ -1,67 +1,36 @@
-"""L5. The table of a grid for the console."""
+"""L6. The table of a comparison, for the console and for its page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from rich import box
-from rich.table import Table
-
+from pastforward.report.formats import NOTHING, number, percent, seconds_text
+from pastforward.report.summary import distinct_references, reference_label, unhelpful
+from pastforward.report.tables import Line as TableLine
+from pastforward.report.tables import Table
+from pastforward.runs.comparison.grid import Setting
 from pastforward.runs.comparison.results import Line, Spread, best_of
-from pastforward.report.summary import NOTHING, number
 
-HEAD = ("task", "cell", "trained by", "nats", "correct", "time", "n")
+HEAD = (
+    "task", "cell", "method", "nats", "correct", "time", "n", "teacher's nats", "serial calls",
+    "weights", "rates by stage",
+)  # fmt: skip
 
 
-def grid_table(lines: Sequence[Line]) -> Table:
-    """Means over seeds ± their standard deviation; losing settings are shown like winning ones."""
-    table = Table(
+def grid_table(lines: Sequence[Line], colours: Mapping[Setting, str] | None = None) -> Table:
+    """Means over seeds ± standard deviation, losing or winning; after each task its references."""
+    winners, rows = best_of(lines), []
+    for task in dict.fromkeys(line.setting.task for line in lines):
+        own = [line for line in lines if line.setting.task == task]
+        rows += [_row(line, line.setting in winners, (colours or {}).get(line.setting, "")) for line in own]
+        references = next((line.references for line in own if line.references), {})
+        rows += [_reference(task, *found) for found in distinct_references(references.items())]
+    return Table(
+        HEAD, rows, names=3,
         title="Held-out loss per output, students alone: mean ± deviation of n seeds",
-        caption=_failures(lines),
-        box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title_justify="left",
-        caption_justify="left",
+        notes=_failures(lines), page_only=HEAD[7:],
     )  # fmt: skip
-    for place, name in enumerate(HEAD):
-        table.add_column(name, justify="right" if place > 2 else "left", no_wrap=place > 0)
-    winners = best_of(lines)
-    for place, line in enumerate(lines):
-        style = "bold green" if line.setting in winners else ""
-        table.add_row(*cells(line), style=style)
-        if place + 1 == len(lines) or lines[place + 1].setting.task != line.setting.task:
-            for nats, names in references_of(lines, line.setting.task):
-                name = "references" if "," in names else f"{names} floor"
-                table.add_row("", "", name, number(nats, 4), style="dim")
-            table.add_section()
-    return table
 
 
-def cells(line: Line) -> tuple[str, ...]:
-    """A line as text, in the order of `HEAD`."""
-    setting = line.setting
-    return (
-        setting.task,
-        setting.cell,
-        setting.strategy,
-        figures(line.nats, 4),
-        percents(line.accuracy),
-        NOTHING if line.seconds is None else f"{line.seconds.mean:,.0f} s",
-        count(line),
-    )
-
-
-def references_of(lines: Sequence[Line], task: str) -> list[tuple[float, str]]:
-    """Floors of a task and their names, those that are alike together, least first."""
-    own = (line.references for line in lines if line.setting.task == task)
-    references = next((found for found in own if found), {})
-    names = {nats: sorted(n for n in references if references[n] == nats) for nats in references.values()}
-    return [(nats, ", ".join(names[nats])) for nats in sorted(names)]
-
-
-def count(line: Line) -> str:
-    """Seeds that are in the mean, of those that were planned."""
-    whole = line.finished == line.planned
-    return str(line.finished) if whole else f"{line.finished} of {line.planned}"
-
-
-def figures(spread: Spread | None, digits: int) -> str:
+def spread_text(spread: Spread | None, digits: int) -> str:
     """Mean ± deviation."""
     if spread is None:
         return NOTHING
@@ -69,14 +38,49 @@ def figures(spread: Spread | None, digits: int) -> str:
     return mean if spread.deviation is None else f"{mean} ± {spread.deviation:.{digits}f}"
 
 
-def percents(spread: Spread | None) -> str:
+def percent_text(spread: Spread | None) -> str:
     """Mean ± deviation in percent."""
-    if spread is None:
-        return NOTHING
-    hundred = Spread(100 * spread.mean, spread.deviation and 100 * spread.deviation)
-    return f"{figures(hundred, 1)}%"
+    if spread is None or spread.deviation is None:
+        return percent(spread and spread.mean)
+    return f"{100 * spread.mean:.1f} ± {percent(spread.deviation)}"
 
 
-def _failures(lines: Sequence[Line]) -> str | None:
+def _row(line: Line, first: bool, colour: str) -> TableLine:
+    """A row of the table; the first of its task is the best only if it beats the reference."""
+    note = unhelpful(line.nats and line.nats.mean, line.references)
+    kind = "unhelpful" if note else ""
+    return TableLine(_cells(line), kind, first and not note, line.setting.task,
+                     [note] if note else [], colour)  # fmt: skip
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    setting = line.setting
+    return (
+        setting.task,
+        setting.cell,
+        setting.strategy,
+        spread_text(line.nats, 4),
+        percent_text(line.accuracy),
+        seconds_text(line.seconds and line.seconds.mean),
+        _count(line),
+        spread_text(line.teacher, 4),
+        number(line.calls and line.calls.mean, 0),
+        number(line.parameters, 0),
+        ", ".join(f"{lr:.2g}" for lr in line.lr) or NOTHING,
+    )
+
+
+def _reference(task: str, name: str, nats: float) -> TableLine:
+    blank = [""] * (len(HEAD) - 4)
+    return TableLine(["", "", reference_label(name), number(nats, 4), *blank], "reference", group=task)
+
+
+def _count(line: Line) -> str:
+    """Seeds that are in the mean, of those that were planned."""
+    whole = line.finished == line.planned
+    return str(line.finished) if whole else f"{line.finished} of {line.planned}"
+
+
+def _failures(lines: Sequence[Line]) -> list[str]:
     failed = [f"{line.setting} ({line.failed})" for line in lines if line.failed]
-    return f"Failed runs, in no mean: {', '.join(failed)}" if failed else None
+    return [f"Failed runs, in no mean: {', '.join(failed)}"] if failed else []

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from pastforward.analysis.samples import ImageSamples
 from pastforward.errors import UsageError
-from pastforward.report.charts import Curve, chart, png, save_images, svg, tile, tint
+from pastforward.report.charts import Curve, chart, cut_above, png, save_images, svg, tile, tint
 from pastforward.report.run_page import write_report
 from pastforward.report.summary import RunSummary, best, cells, results
 from pastforward.report.tables import results_table
@@ -48,6 +48,12 @@ def summary(name, nats, teacher=None, samples=None, calls=0) -> RunSummary:
         "config": config,
     }  # fmt: skip
     return RunSummary(name, evaluation, metrics, facts, samples)
+
+
+def printed(table) -> str:
+    console = Console(width=80, file=io.StringIO(), record=True)
+    console.print(table)
+    return console.export_text()
 
 
 def images() -> ImageSamples:
@@ -98,6 +104,7 @@ def test_page_shows_every_run(page, runs):
 
 def test_page_shows_curves_and_samples(page):
     assert page.count("<svg") == page.count("</svg>") == 3
+    assert "dotted: unigram reference" in page
     for title in ("Learning", "Drift", "Loss by position", "Collapse meter"):
         assert f"<h2>{title}</h2>" in page
     assert page.count("<img") == 6
@@ -124,7 +131,7 @@ def test_results_are_in_order_and_the_best_is_found(runs):
     rows = results(runs)
     assert [row.name for row in rows] == [
         "bptt", "smt-lost", "smt-dmt", "diverged", "teacher of smt-lost, smt-dmt",
-        "unigram floor", "uniform floor",
+        "unigram reference", "uniform reference",
     ]  # fmt: skip
     winner = best(rows)
     assert winner is not None
@@ -135,10 +142,15 @@ def test_results_are_in_order_and_the_best_is_found(runs):
     assert cells(rows[3])[1] == "-"
 
 
+def test_references_of_one_loss_share_a_row():
+    run = summary("one", 1.5)
+    run.evaluation["references"] = {"best": 0.1, "uniform": 2.0794, "unigram": 2.07941}
+    names = [row.name for row in results([run])]
+    assert names == ["one", "best possible", "unigram reference"]
+
+
 def test_table_fits_a_console(runs):
-    console = Console(width=80, file=io.StringIO(), record=True)
-    console.print(results_table(runs))
-    text = console.export_text()
+    text = printed(results_table(runs))
     for shown in ("1.1111", "9.8765", "1.2222", "1.2345", "2.0588", "12,345", "0, 1, 72"):
         assert shown in text
     assert "…" not in text
@@ -148,8 +160,9 @@ def test_table_fits_a_console(runs):
 def test_svg_takes_the_colours_of_the_page():
     text = svg(chart([Curve([0.0, 1.0], [1.0, float("nan")], "#3b82f6")], "x", "y"))
     assert text.startswith("<svg")
-    assert "var(--ink)" in text
-    assert "#010203" not in text
+    for name, colour in (("soft", "#667085"), ("line", "#e4e7ec")):
+        assert f"var(--{name})" in text
+        assert colour not in text
     assert "http" not in text
 
 
@@ -157,10 +170,22 @@ def test_figures_do_not_leak_and_need_no_display():
     settings = ("svg.fonttype", "svg.hashsalt")
     before = [mpl.rcParams[name] for name in settings]
     for _ in range(25):
-        svg(chart([Curve(range(3), [1.0, 2.0, 3.0], "#3b82f6")], "x", "y", top=2.0))
+        svg(chart([Curve(range(3), [1.0, 2.0, 3.0], "#3b82f6")], "x", "y", [2.0]))
     assert [mpl.rcParams[name] for name in settings] == before
     pyplot = sys.modules.get("matplotlib.pyplot")
     assert pyplot is None or not pyplot.get_fignums()
+
+
+def test_a_chart_is_cut_above_the_reference():
+    figure = chart([Curve(range(3), [1.0, 2.0, 99.0], "#3b82f6")], "x", "y", [2.0])
+    cut_above(figure, [])
+    assert figure.axes[0].get_ylim()[1] > 99.0
+    cut_above(figure, [2.0])
+    assert figure.axes[0].get_ylim()[1] == 3.0
+    flat = chart([Curve(range(3), [1.0, 2.0, 2.5], "#3b82f6")], "x", "y", [2.0])
+    before = flat.axes[0].get_ylim()
+    cut_above(flat, [2.0])
+    assert flat.axes[0].get_ylim() == before
 
 
 def test_tile_places_images_with_clear_gaps():
