@@ -1,4 +1,4 @@
-"""L0. Transformer pieces: rotary positions, attention, blocks. Pre-norm, no biases in attention."""
+"""L0. Transformer blocks: rotary positions, attention, MLP. Pre-norm, no biases in attention."""
 
 from collections.abc import Callable
 from functools import partial
@@ -20,14 +20,14 @@ def rotary_table(length: int, width: int) -> Float[Tensor, "2 length half"]:
 def rotate(
     q: Float[Tensor, "... length width"], table: Float[Tensor, "2 *leading length half"]
 ) -> Float[Tensor, "... length width"]:
-    """Turn each pair of channels by its position, so that q.k depends on distance (RoPE)."""
+    """Rotary positions (RoPE, Su et al. 2021): q.k then depends on the distance of positions."""
     a, b = q.chunk(2, -1)
     cos, sin = table[0], table[1]
     return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
 
 
 class Rotary(nn.Module):
-    """Tables for up to `length` positions, computed once; longer inputs compute their own."""
+    """Tables for up to `length` positions, computed once; those of longer inputs are not kept."""
 
     table: Tensor
 
@@ -58,36 +58,36 @@ class Attention(nn.Module):
         table: Float[Tensor, "2 length half"] | None,
         mask: Tensor | None = None,
     ) -> Float[Tensor, "batch length width"]:
-        """`mask` (True where attention may look) broadcasts to [batch, heads, length, length]."""
+        """`mask` (True where attended to) broadcasts to `[batch, heads, length, length]`."""
         q, k, v = self.qkv(h).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         if table is not None:
             q, k = rotate(q, table), rotate(k, table)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=self.causal)
-        return self.out(mixed.transpose(1, 2).flatten(-2))
+        read = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=self.causal)
+        return self.out(read.transpose(1, 2).flatten(-2))
 
     @torch.no_grad()
     def scale_query_key(self, factor: float) -> None:
-        """Multiply the weights of queries and keys."""
+        """Multiply the weights of queries and keys by `factor`."""
         self.qkv.weight[: 2 * len(self.qkv.weight) // 3] *= factor
 
     def one_head(self, head: int, h: Tensor, table: Tensor, mask: Tensor | None) -> Tensor:
-        """The share of one head in `forward`, `[B, T, width]`."""
+        """What one head adds to the output of `forward`, `[B, T, width]`."""
         weight = self.qkv.weight.unflatten(0, (3, self.heads, -1))[:, head]
         q, k, v = F.linear(h, weight.flatten(0, 1)).unsqueeze(1).chunk(3, -1)
         q, k = rotate(q, table), rotate(k, table)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=self.causal)
-        return F.linear(mixed[:, 0], self.out.weight.unflatten(1, (self.heads, -1))[:, head])
+        read = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=self.causal)
+        return F.linear(read[:, 0], self.out.weight.unflatten(1, (self.heads, -1))[:, head])
 
 
 class Mlp(nn.Module):
-    """Two layers with a SiLU between (a third of the time of a GELU on a CPU)."""
+    """Two linear layers and a SiLU (on a CPU three times as fast as a GELU)."""
 
     def __init__(self, width: int, hidden: int, out: int) -> None:
         super().__init__()
         self.up, self.down = nn.Linear(width, hidden), nn.Linear(hidden, out)
 
     def forward(self, h: Float[Tensor, "... width"]) -> Float[Tensor, "... out"]:
-        """One position at a time."""
+        """Any leading axes."""
         return self.down(F.silu(self.up(h)))
 
 
@@ -107,74 +107,72 @@ class Block(nn.Module):
         mask: Tensor | None = None,
     ) -> Float[Tensor, "batch length width"]:
         """Shapes as in `Attention`."""
-        return self.feed_forward(self.mix(h, table, mask))
-
-    def mix(self, h: Tensor, table: Tensor | None, mask: Tensor | None = None) -> Tensor:
-        """The first half: between positions."""
-        return h + self.attention(self.norms[0](h), table, mask)
+        return self.feed_forward(h + self.attention(self.norms[0](h), table, mask))
 
     def feed_forward(self, h: Tensor) -> Tensor:
-        """The second half: each position by itself."""
+        """Residual MLP."""
         return h + self.mlp(self.norms[1](h))
 
 
 class Transformer(nn.Module):
-    """`depth` blocks over rotary positions and a last norm."""
+    """`depth` blocks with rotary positions, and a last norm."""
 
     def __init__(
         self, width: int, depth: int, heads: int, length: int, causal: bool,
-        chunk: int | None = None,
+        recompute: int | None = None,
     ) -> None:  # fmt: skip
-        """With `piece` nothing is kept for the way back but the tower's input; see `_sparing`."""
+        """With `recompute`, the backward pass computes layers again from the input of the first.
+
+        The MLP is then computed for so many positions at a time.
+        """
         super().__init__()
         self.rotary = Rotary(length, width // heads)
         self.blocks = nn.ModuleList([Block(width, heads, causal) for _ in range(depth)])
         self.norm = nn.LayerNorm(width)
-        self.chunk = chunk
+        self.recompute = recompute
 
     def forward(
-        self, x: Tensor, mask: Tensor | None = None, enter: Callable[[Tensor], Tensor] | None = None
+        self, x: Tensor, mask: Tensor | None = None, embed: Callable[[Tensor], Tensor] | None = None
     ) -> Float[Tensor, "batch length width"]:
-        """Shapes as in `Attention`; `enter` makes the first block's input `[B, T, width]` of x."""
-        first = enter or nn.Identity()
+        """Shapes as in `Attention`; `embed` makes the first block's input `[B, T, width]` of x."""
 
         def run(block: nn.Module, h: Tensor) -> Tensor:
             table = self.rotary(h.shape[1])
-            if self.chunk is None:
+            if self.recompute is None:
                 return block(h, table, mask)
-            return _in_parts(self.chunk, block, h, table, mask)
+            return _checkpointed_block(self.recompute, block, h, table, mask)
 
-        parts = [first, *(partial(run, block) for block in self.blocks)]
-        if self.chunk is not None:
-            return self.norm(_sparing(parts, x))
-        for part in parts:
-            x = part(x)
+        layers = [embed or nn.Identity(), *(partial(run, block) for block in self.blocks)]
+        if self.recompute is not None:
+            return self.norm(_checkpointed(layers, x))
+        for layer in layers:
+            x = layer(x)
         return self.norm(x)
 
 
-def _sparing(parts: list[Callable[[Tensor], Tensor]], x: Tensor) -> Tensor:
-    """Parts one after the other; of all that they compute only x is kept for the way back.
+def _checkpointed(layers: list[Callable[[Tensor], Tensor]], x: Tensor) -> Tensor:
+    """Layers in sequence; of all activations only x is kept for the backward pass.
 
-    What enters the last part is found once more from x when its turn comes, then what enters the
-    one before: d^2 / 2 passes of blocks in place of d kept inputs.
+    The backward pass of the last layer computes its input from x, then that of the layer before
+    does: d^2 / 2 forward passes of a layer instead of d stored inputs.
     """
-    *before, last = parts
+    *before, last = layers
     if not before:
         return last(x)
-    return checkpoint(lambda x: last(_sparing(before, x)), x, use_reentrant=False)
+    return checkpoint(lambda x: last(_checkpointed(before, x)), x, use_reentrant=False)
 
 
-def _in_parts(
+def _checkpointed_block(
     chunk: int, block: nn.Module, h: Tensor, table: Tensor, mask: Tensor | None
 ) -> Tensor:
-    """A block a head at a time; its MLP, whose hidden layer is the largest of all, by pieces."""
+    """A block, one head at a time; its MLP, whose hidden layer is the widest, `chunk` positions."""
     assert isinstance(block, Block)
 
     def one_head(head: int, h: Tensor) -> Tensor:
         return block.attention.one_head(head, block.norms[0](h), table, mask)
 
-    mixed = h
+    attended = h
     for head in range(block.attention.heads):
-        mixed = mixed + checkpoint(one_head, head, h, use_reentrant=False)
-    parts = [checkpoint(block.feed_forward, p, use_reentrant=False) for p in mixed.split(chunk, 1)]
-    return torch.cat(parts, 1)
+        attended = attended + checkpoint(one_head, head, h, use_reentrant=False)
+    chunks = attended.split(chunk, 1)
+    return torch.cat([checkpoint(block.feed_forward, h, use_reentrant=False) for h in chunks], 1)

@@ -1,9 +1,13 @@
-"""L2. Pure losses, per element; masks are applied once, by the caller, with `masked_mean`."""
+"""L2. Pure losses, per element; masks are applied once, by the caller, with `masked_mean`.
+
+L_dyn and L_unif are those of Kumar & Isola 2026, arXiv 2606.06479, with the changes stated here.
+L_dec, the cross-entropy of decoded futures, is `outputs.nll`.
+"""
 
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -11,20 +15,19 @@ from pastforward.memory import flat
 from pastforward.outputs import kl
 from pastforward.types import Kind
 
+VARIANCE_FLOOR = 0.01
+"""Added to the variance that an error is divided by: at first target memories hardly differ."""
 
-def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of `values` where `mask` is True; 0 when it is True nowhere."""
+
+def masked_mean(values: Float[Tensor, "*shape"], mask: Bool[Tensor, "*shape"]) -> Tensor:
+    """Mean of `values` where `mask` is True; 0 where it is True nowhere."""
     return values.where(mask, 0.0).sum() / mask.sum().clamp(min=1)
-
-
-FLOOR = 0.01
-"""Least variance that an error is measured against: memories start out nearly the same."""
 
 
 def squared_error(
     predicted: Float[Tensor, "... slots width"], target: Float[Tensor, "... slots width"]
 ) -> Float[Tensor, "..."]:
-    """MSE over the K * D numbers of each memory."""
+    """MSE over the K * D numbers of each memory: L_dyn of the paper, before its mean."""
     return (predicted - target).square().mean((-2, -1))
 
 
@@ -32,35 +35,35 @@ def variance_unexplained(
     predicted: Float[Tensor, "batch steps slots width"],
     target: Float[Tensor, "batch steps slots width"],
 ) -> Float[Tensor, "batch steps"]:
-    """Squared error over the variance of the labels at the same step, across sequences.
+    """L_dyn over the targets' variance: the squared error as a fraction of variance unexplained.
 
-    The fraction of what tells sequences apart that is missed. Moving labels closer together does
-    not lower it, so it does not reward collapse; a clock that all sequences share does not lower
-    it either, however much of a memory it fills.
+    The variance is across the sequences of a batch at the same step, and carries gradient. So
+    targets that move closer together do not lower the loss (no reward for collapse), and neither
+    does a component that all sequences share, such as a clock.
     """
-    # Mean square less square mean: `var` over the first axis is many times slower.
+    # Mean square minus squared mean: Tensor.var over the first axis is many times slower.
     variance = target.square().mean() - target.mean(0).square().mean()
-    return squared_error(predicted, target) / (variance + FLOOR)
+    return squared_error(predicted, target) / (variance + VARIANCE_FLOOR)
 
 
 def transition_weights(
     before: Float[Tensor, "... slots width"], after: Float[Tensor, "... slots width"]
 ) -> Float[Tensor, "..."]:
-    """Weights of transitions, with mean 1: one half shared evenly, one half by how far labels move.
+    """Weights of transitions, of mean 1: half uniform, half proportional to |after - before|^2.
 
-    Where memory mostly holds still (one event to keep in a hundred steps), a plain mean is almost
-    all about holding, and a student that never writes has an error near zero.
+    Where memories seldom change (one event to store in a hundred steps), an unweighted mean is
+    dominated by steps that copy, and a student that never writes has an error near 0.
     """
     change = squared_error(before.detach(), after.detach())
     return 0.5 + 0.5 * change / (change.mean() + 1e-6)
 
 
 def uniformity(m: Float[Tensor, "steps count slots width"]) -> Float[Tensor, ""]:
-    """log E exp(-2 |u - v|^2) over pairs of the N memories of a step, averaged over steps.
+    """L_unif: log E exp(-2 |u - v|^2) over pairs of unit-norm memories, averaged over steps.
 
-    Pairs are of sequences at the same step, or a clock would do. Half the loss is on whole
-    memories, half on each slot; rows are scaled to unit norm. 0 when all memories of a step are
-    the same, or there is but one; lower is more spread.
+    Wang & Isola 2020, arXiv 2005.10242, section 4.1.2. Pairs are of the N sequences of a step, so
+    that a shared clock does not lower it. Half of the loss is on whole memories, half on each
+    slot. 0 where all memories of a step are equal or N = 1; lower is more spread.
     """
     if m.shape[1] < 2:
         return m.new_zeros(())
@@ -69,6 +72,7 @@ def uniformity(m: Float[Tensor, "steps count slots width"]) -> Float[Tensor, ""]
 
 
 def _log_potential(rows: Float[Tensor, "groups count width"]) -> Tensor:
+    """Logarithm of the mean Gaussian potential of all pairs in a group, averaged over groups."""
     unit = F.normalize(rows, dim=-1)
     squared = 2.0 - 2.0 * unit @ unit.transpose(1, 2)
     count = rows.shape[1]
@@ -77,61 +81,19 @@ def _log_potential(rows: Float[Tensor, "groups count width"]) -> Tensor:
     return (potential.flatten(1).logsumexp(1) - math.log(count * (count - 1))).mean()
 
 
-_EPSILON = 1e-4
-"""Added to variances: the slope of a deviation is infinite at 0."""
-
-
-def covariance(m: Float[Tensor, "steps count slots width"]) -> Float[Tensor, ""]:
-    """What deviations lack of 1, plus the mean square of covariances between two numbers.
-
-    Both are over the sequences of a step and averaged over steps, so a clock does nothing. 0 when
-    all numbers are uncorrelated and of variance 1 or more; about 1 when all memories of a step are
-    the same, 0 where there is but one. N independent sequences leave 1/N of the second part.
-    """
-    count, size = m.shape[1], m.shape[2] * m.shape[3]
-    if count < 2:
-        return m.new_zeros(())
-    rows = flat(m)
-    rows = rows - rows.mean(1, keepdim=True)
-    shared = rows.transpose(1, 2) @ rows / count
-    variance = shared.diagonal(dim1=1, dim2=2)
-    repeated = shared.square().sum((1, 2)) - variance.square().sum(1)
-    lacking = F.relu(1.0 - (variance + _EPSILON).sqrt()).mean(1)
-    return (lacking + repeated / max(1, size * (size - 1))).mean()
-
-
-def gaussian(
-    m: Float[Tensor, "steps count slots width"], directions: Float[Tensor, "number size"]
-) -> Float[Tensor, ""]:
-    """Squared distance of characteristic functions, under a standard normal weight.
-
-    `int |E exp(i t z) - exp(-t^2 / 2)|^2 w(t) dt` for the projections z of the N memories of a
-    step on each direction, averaged over directions and steps. The integral has a closed form, in
-    which pairs of a memory with itself are left out: the mean over draws from the normal itself is
-    then 0 at any N. About 0.42 when all memories of a step are the same, 0 when there is but one.
-    """
-    if m.shape[1] < 2:
-        return m.new_zeros(())
-    units = F.normalize(directions, dim=-1).to(m.dtype)
-    z = (flat(m) @ units.T).transpose(1, 2)
-    i, j = torch.triu_indices(m.shape[1], m.shape[1], 1, device=m.device)
-    pairs = (z[..., i] - z[..., j]).square().mul(-0.5).exp().mean()
-    return pairs - math.sqrt(2.0) * z.square().mul(-0.25).exp().mean() + math.sqrt(1.0 / 3.0)
-
-
 def consistency(
     decoder: nn.Module,
     kind: Kind,
     target: Float[Tensor, "batch anchors slots width"],
-    reached: Float[Tensor, "batch anchors slots width"],
+    predicted: Float[Tensor, "batch anchors slots width"],
     x: Tensor,
 ) -> Float[Tensor, "batch anchors future"]:
-    """KL(p(y | label) || p(y | reached)) per output, in nats.
+    """KL(p(y | target) || p(y | predicted)) of each decoded output, in nats.
 
-    x `[B, A, F-1]` are the true next inputs. Gradient flows to `reached` alone: neither the label
-    nor the decoder may move to please the student.
+    x `[B, A, F-1]` are the true next inputs. Gradient flows to `predicted` alone: neither target
+    nor decoder may move to suit the student.
     """
     with torch.no_grad():
-        target = decoder(target, x)
+        wanted = decoder(target, x)
     frozen = {name: parameter.detach() for name, parameter in decoder.named_parameters()}
-    return kl(kind, target, torch.func.functional_call(decoder, frozen, (reached, x)))
+    return kl(kind, wanted, torch.func.functional_call(decoder, frozen, (predicted, x)))

@@ -1,4 +1,4 @@
-"""L2. The only serial loop over time that training uses."""
+"""L0. The one serial loop over time in training."""
 
 from collections.abc import Callable
 
@@ -7,12 +7,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 Step = Callable[[Tensor, Tensor], Tensor]
+"""A cell's step: (m_{t-1} `[B, K, D]`, e_t `[B, E]`) -> m_t `[B, K, D]`."""
 
 
 def rollout(
     step: Step, m: Float[Tensor, "batch slots width"], e: Float[Tensor, "batch length inputs"]
 ) -> Float[Tensor, "batch steps slots width"]:
-    """m_0..m_T from m_0 and embedded inputs e_1..e_T: T calls of the cell, one after the other."""
+    """m_0..m_T from m_0 and embedded inputs e_1..e_T: T calls of `step`, one after the other."""
     memories = [m]
     for e_t in e.unbind(1):
         memories.append(step(memories[-1], e_t))

@@ -1,10 +1,10 @@
-"""L0. Linear recurrences, all steps at once: pairs of numbers that turn and fade, and matrices.
+"""L0. Linear recurrences, parallel over time: diagonal complex ones, and ones with matrices.
 
-Two neighbours of a memory are one complex number, which a step multiplies by a learned lambda =
-exp(-fade + i turn) of its own, as in diagonal state spaces (Gu et al. 2022, arXiv 2206.11893).
-Sequences are cut into pieces: one matrix moves what is written within a piece to all its steps, one
-what stands at the ends of pieces to the next, so that there is no loop over time. Where every step
-moves memories by a matrix of its own, pieces of sqrt(T) steps are run side by side.
+Diagonal: two neighbouring numbers of a memory are the real and imaginary part of one complex mode,
+which each step multiplies by its own learned lambda = exp(-decay + i frequency), as in diagonal
+state spaces (S4D, Gu et al. 2022, arXiv 2206.11893). Chunked scan: intra-chunk matmul, then
+inter-chunk carry; there is no loop over time. Where every step has a matrix of its own, chunks of
+about sqrt(T) steps are scanned side by side.
 """
 
 from math import ceil, isqrt, pi
@@ -20,19 +20,20 @@ from pastforward.types import MemoryShape
 _CHUNK = 32
 
 
-def chunk_of(length: int) -> int:
-    """Steps of a piece: matrices are then no larger than the sequence itself."""
+def chunk_length(length: int) -> int:
+    """Steps of a chunk: at least sqrt(T), so that inter-chunk matrices are no larger than that."""
     return min(length, max(_CHUNK, isqrt(length)))
 
 
 class DiagonalRecurrence(nn.Module):
     """m_t = lambda m_{t-1} + gain w_t for memories `[K * D]` with an even D.
 
-    The gain is sqrt(1 - |lambda|^2), as in Orvieto et al. 2023 (arXiv 2303.06349).
+    The gain is sqrt(1 - |lambda|^2), so that slow and fast modes have the same stationary variance
+    (LRU, Orvieto et al. 2023, arXiv 2303.06349, section 3.4).
     """
 
-    def __init__(self, memory: MemoryShape, least: float, most: float) -> None:
-        """At the start numbers fade within `least` to `most` steps, evenly on a scale of powers.
+    def __init__(self, memory: MemoryShape, fastest: float, slowest: float) -> None:
+        """Initial decay times are log-uniform between `fastest` and `slowest` steps.
 
         Raises `UsageError` for an odd D.
         """
@@ -42,59 +43,60 @@ class DiagonalRecurrence(nn.Module):
                 f"A linear recurrence takes numbers of a slot in pairs, and D = {memory.width}; "
                 "give an even --student.width, or --teacher.encoder registers."
             )
-        self.count = memory.size // 2
-        householder_steps = pi * (torch.arange(self.count) + 0.5) / self.count
-        self.turn = nn.Parameter(
-            householder_steps.view(-1, memory.slots).T.flatten()
-        )  # a slot has all kinds
-        steps = least * (most / least) ** torch.rand(self.count)
-        self.log_fade = nn.Parameter(-steps.log())
+        self.modes = memory.size // 2
+        frequency = pi * (torch.arange(self.modes) + 0.5) / self.modes
+        # Frequencies are dealt out in turn, so that every slot has low and high ones.
+        self.frequency = nn.Parameter(frequency.view(-1, memory.slots).T.flatten())
+        times = fastest * (slowest / fastest) ** torch.rand(self.modes)
+        self.log_decay = nn.Parameter(-times.log())
 
     def forward(self, w: Float[Tensor, "batch steps size"]) -> Float[Tensor, "batch steps size"]:
         """m_1..m_n from w_1..w_n and m_0 = 0."""
         batch, steps = w.shape[:2]
-        chunk = chunk_of(steps)
+        chunk = chunk_length(steps)
         chunks = ceil(steps / chunk)
         w = F.pad(self._gain() * w, (0, 0, 0, chunks * chunk - steps))
-        # [pairs, (re, im) of the steps of a piece, pieces * batch]
-        w = w.view(batch, chunks, chunk, self.count, 2).permute(3, 4, 2, 1, 0)
-        m = self._within(w.reshape(self.count, 2 * chunk, -1), chunk)
+        # [modes, (re, im) of the steps of a chunk, chunks * batch]
+        w = w.view(batch, chunks, chunk, self.modes, 2).permute(3, 4, 2, 1, 0)
+        m = self._intra_chunk(w.reshape(self.modes, 2 * chunk, -1), chunk)
         if chunks > 1:
-            m = self._carry(m, chunks, chunk)
-        m = m.view(self.count, 2, chunk, chunks, batch).permute(4, 3, 2, 0, 1)
+            m = self._inter_chunk(m, chunks, chunk)
+        m = m.view(self.modes, 2, chunk, chunks, batch).permute(4, 3, 2, 0, 1)
         return m.reshape(batch, chunks * chunk, -1)[:, :steps]
 
-    def ahead(self, m: Float[Tensor, "... size"], steps: int) -> Float[Tensor, "... steps size"]:
-        """lambda m, lambda^2 m, ...: what a memory becomes when nothing is written."""
-        far = torch.arange(1, steps + 1, device=m.device)[:, None]
-        size, angle = torch.exp(-far * self.log_fade.exp()), far * self.turn
+    def extrapolate(
+        self, m: Float[Tensor, "... size"], steps: int
+    ) -> Float[Tensor, "... steps size"]:
+        """lambda m, lambda^2 m, ...: the memories of the next steps when nothing is written."""
+        j = torch.arange(1, steps + 1, device=m.device)[:, None]
+        size, angle = torch.exp(-j * self.log_decay.exp()), j * self.frequency
         re, im = m.unsqueeze(-2).unflatten(-1, (-1, 2)).unbind(-1)
         cos, sin = size * angle.cos(), size * angle.sin()
         return torch.stack([re * cos - im * sin, re * sin + im * cos], -1).flatten(-2)
 
     def _gain(self) -> Float[Tensor, " size"]:
-        """What gives numbers that fade fast and slowly the same variance in the long run."""
-        lost = -torch.expm1(-2 * self.log_fade.exp())
+        """sqrt(1 - |lambda|^2) of both numbers of every mode."""
+        lost = -torch.expm1(-2 * self.log_decay.exp())
         return lost.sqrt().repeat_interleave(2)
 
-    def _within(self, w: Tensor, chunk: int) -> Tensor:
-        """Memories of all steps of every piece, as if nothing were before it."""
-        at = torch.arange(chunk, device=w.device)
-        return self._powers(at[:, None] - at) @ w
+    def _intra_chunk(self, w: Tensor, chunk: int) -> Tensor:
+        """Memories of all steps of every chunk, each chunk started from 0."""
+        t = torch.arange(chunk, device=w.device)
+        return self._powers(t[:, None] - t) @ w
 
-    def _carry(self, m: Tensor, chunks: int, chunk: int) -> Tensor:
-        """The same with what stood in memory when each piece began."""
-        at = torch.arange(chunks, device=m.device)
-        ends = m.view(self.count, 2, chunk, -1)[:, :, -1].reshape(self.count, 2 * chunks, -1)
-        begun = self._powers(chunk * (at[:, None] - at - 1)) @ ends
+    def _inter_chunk(self, m: Tensor, chunks: int, chunk: int) -> Tensor:
+        """Add to every step what the memory at the end of the chunk before has become."""
+        n = torch.arange(chunks, device=m.device)
+        last = m.view(self.modes, 2, chunk, -1)[:, :, -1].reshape(self.modes, 2 * chunks, -1)
+        carried = self._powers(chunk * (n[:, None] - n - 1)) @ last
         since = 1 + torch.arange(chunk, device=m.device)[:, None]
-        return torch.baddbmm(m, self._powers(since), begun.reshape(self.count, 2, -1))
+        return torch.baddbmm(m, self._powers(since), carried.reshape(self.modes, 2, -1))
 
-    def _powers(self, steps: Int[Tensor, "i j"]) -> Float[Tensor, "pairs 2i 2j"]:
-        """lambda to the power of `steps` as real matrices; 0 where it is negative."""
-        far = steps.clamp(min=0)
-        size = torch.exp(-far * self.log_fade.exp()[:, None, None]) * (steps >= 0)
-        angle = far * self.turn[:, None, None]
+    def _powers(self, steps: Int[Tensor, "i j"]) -> Float[Tensor, "modes 2i 2j"]:
+        """lambda to the power of `steps` as real matrices; 0 where `steps` is negative."""
+        power = steps.clamp(min=0)
+        size = torch.exp(-power * self.log_decay.exp()[:, None, None]) * (steps >= 0)
+        angle = power * self.frequency[:, None, None]
         re, im = size * angle.cos(), size * angle.sin()
         return torch.cat([torch.cat([re, -im], 2), torch.cat([im, re], 2)], 1)
 
@@ -104,10 +106,10 @@ def matrix_recurrence(
     w: Float[Tensor, "batch steps heads n v"],
     start: Float[Tensor, "batch 1 heads n v"],
 ) -> Float[Tensor, "batch steps1 heads n v"]:
-    """M_0 = `start` and M_t = A_t M_{t-1} + W_t for all t, in about 2 sqrt(T) steps.
+    """M_0 = `start` and M_t = A_t M_{t-1} + W_t for all t, in about 2 sqrt(T) serial steps.
 
-    Within every piece of about sqrt(T) steps at once: what its first steps did to any matrix, and
-    what they wrote. Then from piece to piece, and what stood at a piece's start into all its steps.
+    Chunked scan: within all chunks of about sqrt(T) steps at once, the products of their A and
+    what they add to a matrix that starts at 0; then the carry from chunk to chunk.
     """
     batch, steps, heads, n, v = w.shape
     if not steps:
@@ -116,13 +118,14 @@ def matrix_recurrence(
     chunks = ceil(steps / chunk)
     moves = F.pad(torch.cat([a, w], -1), (0, 0) * 3 + (0, chunks * chunk - steps))
     moves = moves.view(batch, chunks, chunk, heads, n, n + v).permute(2, 1, 0, 3, 4, 5)
-    done = [moves[0]]
+    scanned = [moves[0]]  # [A_t .. A_1 | M_t from 0] of every chunk
     for move in moves[1:]:
-        done.append(move[..., :n] @ done[-1] + F.pad(move[..., n:], (n, 0)))
-    turned, written = torch.stack(done).split([n, v], -1)  # [piece, pieces, batch, heads, n, :]
-    begun = [start[:, 0]]
-    for end, wrote in zip(turned[-1, :-1], written[-1, :-1], strict=True):
-        begun.append(end @ begun[-1] + wrote)
-    m = turned @ torch.stack(begun) + written
+        scanned.append(move[..., :n] @ scanned[-1] + F.pad(move[..., n:], (n, 0)))
+    # [chunk, chunks, batch, heads, n, n or v]
+    product, written = torch.stack(scanned).split([n, v], -1)
+    carried = [start[:, 0]]
+    for last_product, last_written in zip(product[-1, :-1], written[-1, :-1], strict=True):
+        carried.append(last_product @ carried[-1] + last_written)
+    m = product @ torch.stack(carried) + written
     m = m.permute(2, 1, 0, 3, 4, 5).flatten(1, 2)
     return torch.cat([start, m[:, :steps]], 1)

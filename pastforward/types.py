@@ -1,15 +1,17 @@
 """L0. The symbols of the method, once, and the few types that everything shares.
 
-    symbol   shape            meaning
-    x_t      [B, T] or [B, T, C]   inputs: tokens or real vectors, t = 1..T
+    symbol   shape                 meaning
+    B, T                           sequences in a batch, steps in a sequence
+    x_t      [B, T] or [B, T, C]   inputs: tokens or vectors of C channels, t = 1..T
     y_t      as x                  outputs; absent where the mask is False
     m_t      [..., K, D]           memory after x_1..x_t: K slots of width D, RMS-normalised over D
-    m_0      [K, D]                the learned empty memory
+    m_0      [K, D]                empty memory, learned
     e_t      [..., E]              embedded input
-    f        (m_{t-1}, e_t) -> m_t the cell
-    g        m_t -> output params  the readout
-    label    [B, T+1, K, D]        the teacher's memories for t = 0..T
-    delta_t  [T]                   drift: MSE of the student's own memory to the label
+    f        (m_{t-1}, e_t) -> m_t cell
+    g        m_t -> [..., P]       readout: the P output parameters of p(y_t)
+    E        x -> [B, T+1, K, D]   encoder: target memories of t = 0..T
+    D        m_t, x -> [..., F, P] decoder: output parameters of y_t..y_{t+F-1}
+    delta_t  [T]                   drift: MSE of the student's own memory to its target
 
                   x_1       x_2              x_T
                    |         |                |
@@ -61,7 +63,7 @@ class Batch(NamedTuple):
 
 
 class BatchWithTargets(NamedTuple):
-    """A `Batch` and the labels `[B, T+1, K, D]` that were stored with it."""
+    """A `Batch` and its target memories `[B, T+1, K, D]`."""
 
     x: Tensor
     y: Tensor
@@ -70,7 +72,7 @@ class BatchWithTargets(NamedTuple):
 
 
 class BatchWithRollout(NamedTuple):
-    """A `Batch`, its labels and the memories `[B, T+1, K, D]` that the student had when it came."""
+    """A `Batch`, its target memories and the student's own memories, both `[B, T+1, K, D]`."""
 
     x: Tensor
     y: Tensor
@@ -91,5 +93,5 @@ class MemoryShape:
 
     @property
     def size(self) -> int:
-        """K * D, the numbers a memory holds."""
+        """K * D, the numbers that a memory holds."""
         return self.slots * self.width

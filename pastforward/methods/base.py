@@ -1,16 +1,20 @@
-"""L3. The contract of a method: how credit flows. The loop owns everything else."""
+"""L3. The contract of a method: how gradients are found. The loop owns everything else."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, final
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
+from typing_extensions import override
 
+from pastforward.rollout import rollout
 from pastforward.student import Student
 from pastforward.types import AnyBatch
 
 Transform = Callable[[Callable], Callable]
+"""`torch.compile` with its options, or the identity."""
 
 
 class Losses(NamedTuple):
@@ -21,28 +25,28 @@ class Losses(NamedTuple):
 
 
 class Method(ABC):
-    """One way to get gradients from a batch."""
+    """Abstract: one way to get gradients from a batch."""
 
     replay_steps = 1
-    """Optimiser steps in a row that see the same batch."""
+    """Optimiser steps per batch."""
 
     def collect(self, batch: AnyBatch) -> AnyBatch:
-        """The batch with all that its visits share, found without gradient at the first one."""
+        """The batch with all that its optimiser steps share, computed once, without gradient."""
         return batch
 
     @abstractmethod
     def modules(self) -> Iterable[nn.Module]:
-        """What this method trains, whole."""
+        """The networks that this method trains."""
 
     @final
     def parameters(self) -> Sequence[nn.Parameter]:
-        """All of it that is not frozen, each once."""
+        """All of their parameters that require a gradient, each once."""
         parts = (p for module in self.modules() for p in module.parameters())
         return list(dict.fromkeys(p for p in parts if p.requires_grad))
 
     @abstractmethod
     def serial_calls(self, length: int) -> int:
-        """Cell calls one after the other in one optimiser step on sequences of `length`."""
+        """Consecutive cell calls in one optimiser step on sequences of `length`."""
 
     @abstractmethod
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
@@ -50,7 +54,7 @@ class Method(ABC):
 
     @abstractmethod
     def compile(self, transform: Transform) -> None:
-        """Put the hot parts through `transform`: torch.compile, or identity to go back to eager."""
+        """Put the expensive parts through `transform`; the identity goes back to eager."""
 
     @final
     def accumulate_gradients(
@@ -63,18 +67,27 @@ class Method(ABC):
 
 
 class RolloutMethod(Method, ABC):
-    """A method that trains the student alone, on memories that it reached itself."""
+    """Abstract: a method that trains the student alone, on memories of its own rollout."""
 
     def __init__(self, student: Student) -> None:
         self.student = student
         self._step = student.cell.forward
 
     @final
+    @override
     def modules(self) -> Iterable[nn.Module]:
-        """See `Method`."""
         return (self.student,)
 
     @final
+    @override
     def compile(self, transform: Transform) -> None:
-        """One step of the cell: compiling a graph of the whole unrolled loop takes minutes."""
+        # One step of the cell: compiling a graph of the whole unrolled loop takes minutes.
         self._step = transform(self.student.cell.forward)
+
+    @final
+    def rollout(
+        self, x: Tensor, m: Float[Tensor, "batch slots width"] | None = None
+    ) -> Float[Tensor, "batch steps slots width"]:
+        """m_0..m_T of x by the compiled step, from m or the empty memory."""
+        m = self.student.start(len(x)) if m is None else m
+        return rollout(self._step, m, self.student.embed(x))

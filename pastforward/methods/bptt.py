@@ -1,11 +1,15 @@
-"""L3. Backpropagation through time, whole and truncated: the opponent.
+"""L3. Backpropagation through time, full and truncated: what SMT and DMT are compared with.
 
-BPTT unrolls T steps from m_0 and sends the readout's gradient back through all of them. Truncated
-BPTT cuts that path every `window` steps; the memory crosses the cut, its gradient does not.
+BPTT unrolls T steps from m_0 and backpropagates the readout's loss through all of them. Truncated
+BPTT detaches the memory every k steps: values cross the cut, gradients do not.
 """
 
-import torch
+from typing import final
 
+import torch
+from typing_extensions import override
+
+from pastforward.config import RunConfig
 from pastforward.losses import masked_mean
 from pastforward.methods.base import Losses, RolloutMethod
 from pastforward.outputs import nll
@@ -14,30 +18,41 @@ from pastforward.student import Student
 from pastforward.types import AnyBatch
 
 
+@final
 class TruncatedBPTT(RolloutMethod):
-    """The readout's gradient through the unrolled sequence, cut every `window` steps."""
+    """-log p(y_t) along the unrolled sequence, its gradient cut every `window` steps."""
 
     def __init__(self, student: Student, window: int) -> None:
         super().__init__(student)
         self.window = window
 
+    @override
     def serial_calls(self, length: int) -> int:
-        """See `Method`."""
         return length
 
+    @override
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
-        """See `Method`."""
         student = self.student
-        memory, chunks = student.start(batch.x.shape[0]), []
+        memory, parts = student.start(batch.x.shape[0]), []
         for e in student.embed(batch.x).split(self.window, 1):
             memories = rollout(self._step, memory, e)
-            chunks.append(memories[:, 1:])
+            parts.append(memories[:, 1:])
             memory = memories[:, -1].detach()
-        parameters = student.readout(torch.cat(chunks, 1))
+        parameters = student.readout(torch.cat(parts, 1))
         readout = masked_mean(nll(student.signature.outputs, parameters, batch.y), batch.mask)
         return Losses(readout, {"readout": readout.detach()})
 
 
 def bptt(student: Student) -> TruncatedBPTT:
-    """BPTT is truncated BPTT whose one window is the whole sequence."""
+    """BPTT: truncated BPTT whose one window is the whole sequence."""
     return TruncatedBPTT(student, student.signature.length)
+
+
+def build_bptt(network: Student, teacher: object, config: RunConfig) -> TruncatedBPTT:
+    """'bptt' of `METHODS`."""
+    return bptt(network)
+
+
+def build_truncated_bptt(network: Student, teacher: object, config: RunConfig) -> TruncatedBPTT:
+    """'tbptt' of `METHODS`."""
+    return TruncatedBPTT(network, config.tbptt.window)

@@ -1,6 +1,6 @@
-"""L3. Plain cross-entropy, all times at once: how a peer is trained, and a Transformer that guides.
+"""L3. Cross-entropy of a network that is parallel over time: a baseline, or an output teacher.
 
-No cell is called and nothing is unrolled; the network itself is parallel over time.
+No cell is called and nothing is unrolled.
 """
 
 from collections.abc import Iterable
@@ -8,8 +8,10 @@ from typing import final
 
 import torch
 from torch import nn
+from typing_extensions import override
 
 from pastforward.baselines.base import Baseline
+from pastforward.config import RunConfig
 from pastforward.losses import masked_mean
 from pastforward.methods.base import Losses, Method, Transform
 from pastforward.outputs import nll
@@ -18,26 +20,38 @@ from pastforward.types import AnyBatch
 
 @final
 class Parallel(Method):
-    """-log p(y_t) of a peer at every t where y_t counts."""
+    """-log p(y_t) at every t where y_t counts."""
 
-    def __init__(self, baseline: Baseline) -> None:
-        self.baseline = baseline
-        self._predict = baseline.predict
+    def __init__(self, network: Baseline) -> None:
+        self.network = network
+        self._forward = network.forward
 
+    @override
     def modules(self) -> Iterable[nn.Module]:
-        """See `Method`."""
-        return (self.baseline,)
+        return (self.network,)
 
+    @override
     def serial_calls(self, length: int) -> int:
-        """See `Method`."""
         return 0
 
+    @override
     def compile(self, transform: Transform) -> None:
-        """See `Method`: the whole network is one graph."""
-        self._predict = transform(self.baseline.predict)
+        self._forward = transform(self.network.forward)  # the whole network is one graph
 
+    @override
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
-        """See `Method`."""
-        surprise = nll(self.baseline.signature.outputs, self._predict(batch.x), batch.y)
-        readout = masked_mean(surprise, batch.mask)
+        parameters, _ = self._forward(batch.x)
+        readout = masked_mean(nll(self.network.signature.outputs, parameters, batch.y), batch.mask)
         return Losses(readout, {"readout": readout.detach()})
+
+
+def build_parallel(network: Baseline, teacher: object, config: RunConfig) -> Parallel:
+    """'parallel' of `METHODS`."""
+    return Parallel(network)
+
+
+def build_output_teacher_training(
+    network: object, teacher: Baseline, config: RunConfig
+) -> Parallel:
+    """'transformer' of `METHODS`."""
+    return Parallel(teacher)

@@ -1,4 +1,4 @@
-"""L3. The random choices of an SMT step, and what a batch holds at the times chosen."""
+"""L3. The random choices of an SMT step, and what a batch holds at the sampled times."""
 
 from typing import NamedTuple
 
@@ -6,64 +6,55 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pastforward.config import SMTConfig
 from pastforward.memory import take
+from pastforward.methods.configs import SMTConfig
+from pastforward.methods.transitions import Transitions
 from pastforward.teacher.decoder import futures
+from pastforward.teacher.target_source import TargetSource
 from pastforward.types import AnyBatch, Batch, MemoryShape
-
-_DIRECTIONS = 64
-"""Enough to see every direction of a memory within a few steps."""
 
 
 class SampledAnchors(NamedTuple):
-    """The random choices of a step, drawn before the compiled part."""
+    """The random choices of a step, made before the compiled part."""
 
     times: Tensor | None  # [B, n], t of the memory after each transition, in 1..T; None: all
     anchors: Tensor  # [B, A], transitions whose second memory decodes its future
     noise: Tensor | None  # [2, B, n, K, D], on the memories before and after
-    directions: Tensor | None = None  # [S, K * D], along which labels are compared with a normal
 
 
 def sample_anchors(
     config: SMTConfig, batch: AnyBatch, memory: MemoryShape, generator: torch.Generator
 ) -> SampledAnchors:
-    """Times, anchors, noise and directions as `config` asks, from `generator` alone."""
+    """Times, anchors and noise as `config` asks, from `generator` alone."""
     (count, length), device = batch.mask.shape, batch.x.device
     used = min(config.transitions or length, length)
-
-    def integers(low: int, high: int, number: int) -> Tensor:
-        size = (count, number)
-        return torch.randint(low, high, size, generator=generator, device=device)
-
-    # All sequences share their times: variances and distances compare them at the same step.
-    times = None if config.transitions is None else integers(1, length + 1, used)[:1]
-    times = None if times is None else times.expand(count, -1)
-    worth = _worth(config, batch, times)
-    anchors = torch.multinomial(worth, min(config.anchors, used), True, generator=generator)
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, device=device)
-
-    noise = directions = None
+    times = noise = None
+    if config.transitions is not None:
+        # All sequences share their times, since variance and uniformity compare memories of the
+        # same step. B rows are drawn and the first is used: seeds then give the same numbers.
+        size = (count, used)
+        drawn = torch.randint(1, length + 1, size, generator=generator, device=device)
+        times = drawn[:1].expand(count, -1)
+    weights = _anchor_weights(config, batch, times)
+    anchors = torch.multinomial(weights, min(config.anchors, used), True, generator=generator)
     if config.noise:
-        noise = config.noise * normal(2, count, used, memory.slots, memory.width)
-    if config.gaussian:
-        directions = normal(_DIRECTIONS, memory.size)
-    return SampledAnchors(times, anchors, noise, directions)
+        size = (2, count, used, memory.slots, memory.width)
+        noise = config.noise * torch.randn(size, generator=generator, device=device)
+    return SampledAnchors(times, anchors, noise)
 
 
-def _worth(config: SMTConfig, batch: AnyBatch, times: Tensor | None) -> Tensor:
+def _anchor_weights(config: SMTConfig, batch: AnyBatch, times: Tensor | None) -> Tensor:
     """Which transitions `[B, n]` may be anchors: 1 where any of the next F outputs counts.
 
-    A future without an output teaches nothing. All may, of a sequence that has none to offer.
+    Elsewhere there is nothing to decode. All may in a sequence that has no such transition.
     """
     length = batch.mask.shape[1]
-    far = min(config.future or length, length)
-    before = F.pad(batch.mask.cumsum(1), (1, 0))
-    ends = (torch.arange(length, device=before.device) + far).clamp(max=length)
-    some = before[:, ends] > before[:, :length]
-    some = some if times is None else some.gather(1, times - 1)
-    return (some | ~some.any(1, keepdim=True)).float()
+    future = min(config.future or length, length)
+    counted = F.pad(batch.mask.cumsum(1), (1, 0))
+    ends = (torch.arange(length, device=counted.device) + future).clamp(max=length)
+    useful = counted[:, ends] > counted[:, :length]
+    useful = useful if times is None else useful.gather(1, times - 1)
+    return (useful | ~useful.any(1, keepdim=True)).float()
 
 
 def at_times(batch: AnyBatch, sampled: SampledAnchors) -> AnyBatch:
@@ -73,9 +64,22 @@ def at_times(batch: AnyBatch, sampled: SampledAnchors) -> AnyBatch:
     return Batch(*(take(part, sampled.times - 1) for part in batch[:3]))
 
 
+def sampled_transitions(
+    source: TargetSource, batch: AnyBatch, sampled: SampledAnchors
+) -> Transitions:
+    """The target memories before and after each sampled transition."""
+    if sampled.times is None:
+        targets = source.targets_of(batch)
+        # split(): its backward is one cat instead of zero-padded adds.
+        empty, after = targets.split([1, targets.shape[1] - 1], 1)
+        return Transitions(empty[:1], targets[:, :-1], after)
+    times = torch.cat([sampled.times - 1, sampled.times], 1)
+    before, after = source.targets_at_times(batch, times).chunk(2, 1)
+    return Transitions(source.empty_target_of(batch), before, after)
+
+
 def anchor_futures(config: SMTConfig, batch: AnyBatch, sampled: SampledAnchors) -> Batch:
     """What the decoder reads and predicts from the memories at the anchors."""
-    times = (
-        sampled.anchors + 1 if sampled.times is None else sampled.times.gather(1, sampled.anchors)
-    )
+    anchors = sampled.anchors
+    times = anchors + 1 if sampled.times is None else sampled.times.gather(1, anchors)
     return futures(batch, times, config.future or batch.mask.shape[1])

@@ -1,212 +1,196 @@
-"""L3. Supervised Memory Training: teacher alone, joint, and from a frozen teacher.
+"""L3. Supervised Memory Training (arXiv 2606.06479): teacher alone, joint, from a frozen teacher.
 
-A step takes memories m_t and m_{t+1} of the encoder, decodes F steps of future from a few of them,
-and fits one step of the cell (m_t, x_{t+1}) -> m_{t+1} on all, in parallel over time: the longest
-chain of cell calls is 1. Who is moved by which loss:
+A step takes target memories m_t and m_{t+1}, decodes F steps of future from a few of them, and fits
+one step of the cell (m_t, x_{t+1}) -> m_{t+1} on all of them, in parallel over time: no two cell
+calls are consecutive. Which loss has gradients for what (E encoder, D decoder, f embedding and
+cell, g readout; * times `encoder_gradient_scale`):
 
-                   TeacherTraining     JointSMT                       FrozenSMT
-    decoding       E, D                E, D                           -
-    prediction     E, D's readout      E, D's readout                 -
-    uniformity     E                   E                              -
-    covariance     E                   E                              -
-    gaussian       E                   E                              -
-    dynamics       -                   f, m_0 and, times `pull`, E    f, m_0
-    readout        -                   g, f and, times `pull`, E      g, f
-    consistency    -                   f and, times `pull`, E         f
+                         TeacherTraining    JointSMT           FrozenSMT
+    decoding (L_dec)     E, D               E, D               -
+    prediction           E, D's readout     E, D's readout     -
+    uniformity (L_unif)  E                  E                  -
+    dynamics (L_dyn)     -                  f, m_0, E *        f, m_0
+    readout              -                  g, f, E *          g, f
+    consistency          -                  f, E *             f
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import NamedTuple, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from typing_extensions import override
 
-from pastforward.config import SMTConfig
-from pastforward.losses import (
-    consistency,
-    covariance,
-    gaussian,
-    masked_mean,
-    transition_weights,
-    uniformity,
-    variance_unexplained,
-)
+from pastforward.config import RunConfig
+from pastforward.losses import consistency, masked_mean, uniformity
 from pastforward.memory import scale_gradient, take
 from pastforward.methods.base import Losses, Method, Transform
-from pastforward.methods.sampling import SampledAnchors, anchor_futures, at_times, sample_anchors
+from pastforward.methods.configs import SMTConfig
+from pastforward.methods.sampling import (
+    SampledAnchors,
+    anchor_futures,
+    at_times,
+    sample_anchors,
+    sampled_transitions,
+)
+from pastforward.methods.transitions import Transitions, dynamics, weighted_sum
 from pastforward.outputs import nll
 from pastforward.student import Student
 from pastforward.teacher.target_source import TargetSource
 from pastforward.teacher.teacher import Teacher
 from pastforward.types import AnyBatch, MemoryShape
 
-
-class _Targets(NamedTuple):
-    empty: Tensor  # m_0 [1, 1, K, D]
-    before: Tensor  # m_t [B, n, K, D]
-    after: Tensor  # m_{t+1} [B, n, K, D]
+Terms = tuple[Tensor, dict[str, Tensor]]
+"""The loss to descend, and its terms by name."""
 
 
 class SMT(Method, ABC):
-    """What the three stages share: drawing, labels, compilation."""
+    """Abstract: what the three forms share."""
 
     def __init__(self, memory: MemoryShape, config: SMTConfig) -> None:
         self.memory, self.config = memory, config
         self._compiled = self.compute
 
     @abstractmethod
-    def compute(self, batch: AnyBatch, sampled: SampledAnchors) -> tuple[Tensor, dict[str, Tensor]]:
-        """Total loss and terms: a pure function of tensors."""
+    def compute(self, batch: AnyBatch, sampled: SampledAnchors) -> Terms:
+        """A pure function of tensors."""
 
     @final
+    @override
     def compile(self, transform: Transform) -> None:
-        """See `Method`: everything between batch and loss is one graph."""
-        self._compiled = transform(self.compute)
+        self._compiled = transform(self.compute)  # all between batch and loss is one graph
 
     @final
+    @override
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
-        """See `Method`."""
-        total, terms = self._compiled(
-            batch, sample_anchors(self.config, batch, self.memory, generator)
-        )
+        sampled = sample_anchors(self.config, batch, self.memory, generator)
+        total, terms = self._compiled(batch, sampled)
         return Losses(total, {name: term.detach() for name, term in terms.items()})
 
 
 @final
 class TeacherTraining(SMT):
-    """Stage one: encoder and decoder, no student."""
+    """Stage one of two-stage SMT: encoder and decoder, no student."""
 
     def __init__(self, teacher: Teacher, config: SMTConfig) -> None:
         super().__init__(teacher.memory, config)
         self.teacher = teacher
 
+    @override
     def modules(self) -> Iterable[nn.Module]:
-        """See `Method`."""
         return (self.teacher,)
 
+    @override
     def serial_calls(self, length: int) -> int:
-        """See `Method`."""
         return 0
 
-    def compute(self, batch: AnyBatch, sampled: SampledAnchors) -> tuple[Tensor, dict[str, Tensor]]:
-        """See `SMT`."""
-        targets = _targets(self.teacher, batch, sampled)
-        return _teacher_losses(self.teacher, self.config, batch, targets, sampled)
+    @override
+    def compute(self, batch: AnyBatch, sampled: SampledAnchors) -> Terms:
+        targets = sampled_transitions(self.teacher, batch, sampled)
+        return _teacher_terms(self.teacher, self.config, batch, targets, sampled)
 
 
 @final
 class JointSMT(SMT):
-    """All losses together; the student's also move the labels, by `pull`."""
+    """All losses together; the student's also move the encoder."""
 
     def __init__(self, student: Student, teacher: Teacher, config: SMTConfig) -> None:
         super().__init__(student.memory, config)
         self.student, self.teacher = student, teacher
 
+    @override
     def modules(self) -> Iterable[nn.Module]:
-        """See `Method`."""
         return self.teacher, self.student
 
+    @override
     def serial_calls(self, length: int) -> int:
-        """See `Method`."""
         return 1
 
-    def compute(self, batch: AnyBatch, sampled: SampledAnchors) -> tuple[Tensor, dict[str, Tensor]]:
-        """See `SMT`."""
-        targets = _targets(self.teacher, batch, sampled)
-        teaching, terms = _teacher_losses(self.teacher, self.config, batch, targets, sampled)
-        scaled = _Targets(
-            *(scale_gradient(part, self.config.encoder_gradient_scale) for part in targets)
-        )
-        learning, more = _student_losses(
-            self.student, self.teacher, self.config, batch, scaled, sampled
-        )
-        return teaching + learning, terms | more
+    @override
+    def compute(self, batch: AnyBatch, sampled: SampledAnchors) -> Terms:
+        teacher, config = self.teacher, self.config
+        targets = sampled_transitions(teacher, batch, sampled)
+        taught, terms = _teacher_terms(teacher, config, batch, targets, sampled)
+        scale = config.encoder_gradient_scale
+        targets = Transitions(*(scale_gradient(part, scale) for part in targets))
+        learned, more = _student_terms(self.student, teacher, config, batch, targets, sampled)
+        return taught + learned, terms | more
 
 
 @final
 class FrozenSMT(SMT):
-    """Stage two: a student on the labels of a teacher that no longer moves, or of a store."""
+    """Stage two: a student on the targets of a frozen teacher, or of a label store."""
 
     def __init__(self, student: Student, target_source: TargetSource, config: SMTConfig) -> None:
         super().__init__(student.memory, config)
         self.student, self.target_source = student, target_source
 
+    @override
     def modules(self) -> Iterable[nn.Module]:
-        """See `Method`."""
         return (self.student,)
 
+    @override
     def serial_calls(self, length: int) -> int:
-        """See `Method`."""
         return 1
 
-    def compute(self, batch: AnyBatch, sampled: SampledAnchors) -> tuple[Tensor, dict[str, Tensor]]:
-        """See `SMT`."""
+    @override
+    def compute(self, batch: AnyBatch, sampled: SampledAnchors) -> Terms:
+        source = self.target_source
         with torch.no_grad():
-            targets = _targets(self.target_source, batch, sampled)
-        return _student_losses(
-            self.student, self.target_source, self.config, batch, targets, sampled
-        )
+            targets = sampled_transitions(source, batch, sampled)
+        return _student_terms(self.student, source, self.config, batch, targets, sampled)
 
 
-def _targets(target_source: TargetSource, batch: AnyBatch, sampled: SampledAnchors) -> _Targets:
-    if sampled.times is None:
-        targets = target_source.targets_of(batch)
-        # Split, not sliced: the way back puts them together again instead of adding up zeros.
-        empty, after = targets.split([1, targets.shape[1] - 1], 1)
-        return _Targets(empty[:1], targets[:, :-1], after)
-    both = target_source.targets_at(batch, torch.cat([sampled.times - 1, sampled.times], 1))
-    before, after = both.chunk(2, 1)
-    return _Targets(target_source.empty_target_of(batch), before, after)
-
-
-def _teacher_losses(
-    teacher: Teacher, config: SMTConfig, batch: AnyBatch, targets: _Targets, sampled: SampledAnchors
-) -> tuple[Tensor, dict[str, Tensor]]:
-    kind, decoder = teacher.signature.outputs, teacher.decoder
+def _teacher_terms(
+    teacher: Teacher, config: SMTConfig, batch: AnyBatch, targets: Transitions,
+    sampled: SampledAnchors,
+) -> Terms:  # fmt: skip
+    kind, decoder, seen = teacher.signature.outputs, teacher.decoder, at_times(batch, sampled)
     read = targets.after if sampled.noise is None else targets.after + sampled.noise[1]
-    seen, same = at_times(batch, sampled), sampled.anchors[:1].expand(len(read), -1)
-    spread = take(targets.after, same).transpose(0, 1)  # of all sequences at the same step
+    # The anchors of the first sequence for all of them: uniformity compares the same step.
+    same_steps = take(targets.after, sampled.anchors[:1].expand(len(read), -1))
     terms = {
         "prediction": masked_mean(nll(kind, decoder.readout(read), seen.y), seen.mask),
-        "uniformity": uniformity(spread),
+        "uniformity": uniformity(same_steps.transpose(0, 1)),
     }
-    if config.covariance:
-        terms["covariance"] = covariance(spread)
-    if sampled.directions is not None:
-        terms["gaussian"] = gaussian(spread, sampled.directions)
     if config.decoding:
         future = anchor_futures(config, batch, sampled)
         decoded = decoder(take(read, sampled.anchors), future.x)
         terms["decoding"] = masked_mean(nll(kind, decoded, future.y), future.mask)
-    return _weigh(config, terms), terms
+    return weighted_sum(config, terms), terms
 
 
-def _student_losses(
-    student: Student, target_source: TargetSource, config: SMTConfig, batch: AnyBatch, targets: _Targets,
-    sampled: SampledAnchors,
-) -> tuple[Tensor, dict[str, Tensor]]:  # fmt: skip
+def _student_terms(
+    student: Student, source: TargetSource, config: SMTConfig, batch: AnyBatch,
+    targets: Transitions, sampled: SampledAnchors,
+) -> Terms:  # fmt: skip
     kind, seen = student.signature.outputs, at_times(batch, sampled)
     read = targets.before if sampled.noise is None else targets.before + sampled.noise[0]
     stepped = student.step(read, seen.x)
-    size = stepped.shape[0]
-    reached = torch.cat([student.start(size, 1), stepped], 1)
-    target = torch.cat([targets.empty.expand(size, -1, -1, -1), targets.after], 1)
-    weight = F.pad(transition_weights(targets.before, targets.after), (1, 0), value=1.0)
+    own = torch.cat([student.start(len(stepped), 1), stepped], 1)
     terms = {
-        "dynamics": (weight * variance_unexplained(reached, target)).mean(),
+        "dynamics": dynamics(own, targets),
         "readout": masked_mean(nll(kind, student.readout(stepped), seen.y), seen.mask),
     }
     if config.consistency:
-        future = anchor_futures(config, batch, sampled)
-        divergence = consistency(
-            target_source.future_decoder(), kind, take(targets.after, sampled.anchors),
-            take(stepped, sampled.anchors), future.x,
-        )  # fmt: skip
+        future, anchors = anchor_futures(config, batch, sampled), sampled.anchors
+        target, predicted = take(targets.after, anchors), take(stepped, anchors)
+        divergence = consistency(source.future_decoder(), kind, target, predicted, future.x)
         terms["consistency"] = masked_mean(divergence, future.mask)
-    return _weigh(config, terms), terms
+    return weighted_sum(config, terms), terms
 
 
-def _weigh(config: SMTConfig, terms: dict[str, Tensor]) -> Tensor:
-    return torch.stack([getattr(config, name) * term for name, term in terms.items()]).sum()
+def build_teacher_training(network: object, teacher: Teacher, config: RunConfig) -> SMT:
+    """'teacher' of `METHODS`."""
+    return TeacherTraining(teacher, config.smt)
+
+
+def build_joint_smt(network: Student, teacher: Teacher, config: RunConfig) -> SMT:
+    """'smt' of `METHODS`."""
+    return JointSMT(network, teacher, config.smt)
+
+
+def build_frozen_smt(network: Student, teacher: TargetSource, config: RunConfig) -> SMT:
+    """'smt-frozen' of `METHODS`."""
+    return FrozenSMT(network, teacher, config.smt)

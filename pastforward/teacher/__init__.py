@@ -1,1 +1,1 @@
-"""L2. The teacher: encoders, decoder, and where target memories come from. Discarded after training."""
+"""L2. The teacher: encoders, decoder, and where target memories come from. Discarded at the end."""

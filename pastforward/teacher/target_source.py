@@ -1,6 +1,6 @@
-"""L2. Who says what a student should remember: a teacher that runs, or labels written before.
+"""L2. Where target memories come from: a teacher that runs, or a label store written before.
 
-The methods that fit a student ask an oracle. `Teacher` is one; `StoredLabels` is the other, and
+Methods that fit a student ask a `TargetSource`. `Teacher` is one; `StoredTargets` is the other, and
 with it no teacher is built or run.
 """
 
@@ -10,6 +10,7 @@ from typing import final
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from typing_extensions import override
 
 from pastforward.errors import UsageError
 from pastforward.memory import take
@@ -17,17 +18,17 @@ from pastforward.types import AnyBatch, BatchWithTargets
 
 
 class TargetSource(ABC):
-    """Abstract: what methods ask of whoever has the labels."""
+    """Abstract: what methods ask of whoever has the target memories."""
 
     @abstractmethod
     def targets_of(self, batch: AnyBatch) -> Float[Tensor, "batch steps slots width"]:
         """m_0..m_T of every sequence, `[B, T+1, K, D]`."""
 
     @abstractmethod
-    def targets_at(
+    def targets_at_times(
         self, batch: AnyBatch, times: Int[Tensor, "batch count"]
     ) -> Float[Tensor, "batch count slots width"]:
-        """m_t for the times asked, each in 0..T."""
+        """m_t at the given times, each in 0..T."""
 
     @abstractmethod
     def empty_target_of(self, batch: AnyBatch) -> Float[Tensor, "1 1 slots width"]:
@@ -35,42 +36,47 @@ class TargetSource(ABC):
 
     @abstractmethod
     def readout(self, m: Float[Tensor, "... slots width"]) -> Float[Tensor, "... parameters"]:
-        """The teacher's parameters of y_t from m_t."""
+        """The teacher's parameters of p(y_t | m_t)."""
 
     @abstractmethod
     def future_decoder(self) -> nn.Module:
-        """D, from memories and the inputs that follow to the outputs of futures."""
+        """D: from memories and the inputs that follow to the parameters of future outputs."""
 
 
 @final
 class StoredTargets(nn.Module, TargetSource):
-    """Labels that came with the batch, and the teacher's readout."""
+    """Target memories that came with the batch, and the teacher's readout."""
 
     def __init__(self, readout: nn.Module) -> None:
         super().__init__()
-        self.read = readout
+        self.teacher_readout = readout
 
+    @override
     def targets_of(self, batch: AnyBatch) -> Tensor:
-        """See `Oracle`; float32 from half precision. Raises `UsageError` where there are none."""
+        """As float32 where they were stored in half precision.
+
+        Raises `UsageError` where the batch has none.
+        """
         if not isinstance(batch, BatchWithTargets):
-            raise UsageError("A batch came without labels; take batches from a label store.")
+            raise UsageError("A batch came without targets; take batches from a label store.")
         return batch.targets.to(torch.promote_types(batch.targets.dtype, torch.float32))
 
-    def targets_at(self, batch: AnyBatch, times: Tensor) -> Tensor:
-        """See `Oracle`."""
+    @override
+    def targets_at_times(self, batch: AnyBatch, times: Tensor) -> Tensor:
         return take(self.targets_of(batch), times)
 
+    @override
     def empty_target_of(self, batch: AnyBatch) -> Tensor:
-        """See `Oracle`."""
         return self.targets_of(batch)[:1, :1]
 
+    @override
     def readout(self, m: Tensor) -> Tensor:
-        """See `Oracle`."""
-        return self.read(m)
+        return self.teacher_readout(m)
 
+    @override
     def future_decoder(self) -> nn.Module:
-        """Stored labels bring none; raises `UsageError`."""
+        """Raises `UsageError`: a label store holds no decoder."""
         raise UsageError(
-            "Consistency decodes futures, and stored labels come without a decoder; set "
-            "smt.consistency to 0 or train with the teacher itself."
+            "Consistency decodes futures, and a label store holds no decoder; set "
+            "--smt.consistency to 0 or train with the teacher itself."
         )

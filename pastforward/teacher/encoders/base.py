@@ -1,29 +1,30 @@
-"""L1. Encoders: what a recurrent network should remember after every prefix.
-
-`CausalEncoder` labels all t = 0..T in one pass: a causal Transformer, and one of `pools.py` that
-reads memories from its states. `WindowEncoder` is the paper's: a bidirectional Transformer over the
-last Tc inputs and K registers, one memory per pass.
-"""
+"""L2. The contract of an encoder: target memories of all prefixes of a sequence."""
 
 from abc import ABC, abstractmethod
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from pastforward.memory import take
+
 
 class Encoder(nn.Module, ABC):
-    """E: x -> labels. Causal: changing x after t leaves m_t unchanged."""
+    """Abstract. E: x -> target memories. Causal: m_t depends on x_1..x_t alone.
+
+    A subclass is built as `X(signature, memory, config, own)` and defines `targets`; the other two
+    may be overridden where there is a cheaper way.
+    """
 
     @abstractmethod
     def targets(self, x: Tensor) -> Float[Tensor, "batch steps slots width"]:
-        """m_0..m_T of every sequence, `[B, T+1, K, D]`."""
+        """m_0..m_T of every sequence, `[B, T+1, K, D]`; x is `[B, T]` or `[B, T, C]`."""
 
-    @abstractmethod
-    def at(
+    def targets_at(
         self, x: Tensor, times: Int[Tensor, "batch count"]
     ) -> Float[Tensor, "batch count slots width"]:
-        """m_t for the times asked, each in 0..T."""
+        """m_t at the given times, each in 0..T."""
+        return take(self.targets(x), times)
 
-    @abstractmethod
-    def empty(self, x: Tensor) -> Float[Tensor, "1 1 slots width"]:
+    def empty_target(self, x: Tensor) -> Float[Tensor, "1 1 slots width"]:
         """m_0, which depends on no input; x tells device and kind."""
+        return self.targets(x[:1, :0])

@@ -1,14 +1,16 @@
-"""L1. Pools: memories m_t read from a tower's states h_0..h_t, for all t at once.
+"""L2. Memory heads: memories m_t read from a causal Transformer's states h_0..h_t, all t at once.
 
-`StateHead` is cheap, but everything passes through one state. `RegisterPool` asks K questions of
-the whole prefix at every step. `LinearPool` adds up what the tower writes, turned and faded by a
-fixed factor a step: its memories follow from each other, so that a student can follow them.
+All return memories before normalisation, `[B, count, K, D]`.
 """
+
+from abc import ABC, abstractmethod
+from typing import final
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
+from typing_extensions import override
 
 from pastforward.blocks import Mlp, Rotary, rotate
 from pastforward.memory import take
@@ -16,7 +18,20 @@ from pastforward.scan import DiagonalRecurrence
 from pastforward.types import MemoryShape
 
 
-class StateHead(nn.Module):
+class MemoryHead(nn.Module, ABC):
+    """Abstract: from states to memories."""
+
+    @abstractmethod
+    def forward(
+        self,
+        h: Float[Tensor, "batch steps hidden"],
+        times: Int[Tensor, "batch count"] | None = None,
+    ) -> Float[Tensor, "batch count slots width"]:
+        """Memories at all steps of h, or at the given times."""
+
+
+@final
+class StateHead(MemoryHead):
     """A linear map from the state at t to m_t."""
 
     def __init__(self, width: int, memory: MemoryShape) -> None:
@@ -24,19 +39,18 @@ class StateHead(nn.Module):
         self.memory = memory
         self.project = nn.Linear(width, memory.size)
 
-    def forward(
-        self, h: Float[Tensor, "batch steps width"], times: Int[Tensor, "batch count"] | None = None
-    ) -> Tensor:
-        """Memories `[B, count, K, D]` before normalisation, of all steps or the times asked."""
-        asked = h if times is None else take(h, times)
-        return self.project(asked).unflatten(-1, (self.memory.slots, self.memory.width))
+    @override
+    def forward(self, h: Tensor, times: Tensor | None = None) -> Tensor:
+        h = h if times is None else take(h, times)
+        return self.project(h).unflatten(-1, (self.memory.slots, self.memory.width))
 
 
-class RegisterHead(nn.Module):
+@final
+class RegisterHead(MemoryHead):
     """K queries at every step attend to all states up to it; the K slots share the weights.
 
-    A query is a learned register plus a map of the state at t. The K * H heads of all queries read
-    the same keys and values causally, so no mask of size [T * K, T] is made.
+    A query is a learned register plus a linear map of the state at t. The heads of all K queries
+    read the same keys and values causally, so no mask of size `[T * K, T]` is made.
     """
 
     def __init__(self, width: int, heads: int, length: int, memory: MemoryShape) -> None:
@@ -52,51 +66,50 @@ class RegisterHead(nn.Module):
 
     @torch.no_grad()
     def scale_query_key(self, factor: float) -> None:
-        """Multiply the weights of queries and keys."""
+        """Multiply the weights of queries and keys by `factor`."""
         self.query.weight *= factor
         self.key_value.weight[: len(self.key_value.weight) // 2] *= factor
 
-    def forward(
-        self, h: Float[Tensor, "batch steps width"], times: Int[Tensor, "batch count"] | None = None
-    ) -> Tensor:
-        """Memories `[B, count, K, D]` before normalisation, of all steps or the times asked."""
-        asked = h if times is None else take(h, times)
+    @override
+    def forward(self, h: Tensor, times: Tensor | None = None) -> Tensor:
+        asking = h if times is None else take(h, times)
         k, v = self.key_value(h).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        # A product for each of the two parts of a query, not for each of their K * T sums.
-        q = self.query(asked).unsqueeze(2) + F.linear(self.registers, self.query.weight)
+        # The query map is linear: one product for T states and one for K registers, not K * T.
+        q = self.query(asking).unsqueeze(2) + F.linear(self.registers, self.query.weight)
         q = q.unflatten(-1, (self.heads, -1)).permute(2, 0, 3, 1, 4)  # [K, B, heads, count, :]
-        # Rotary positions let a register ask for "so many steps ago": a delay line, if that serves.
+        # Rotary positions: a register can attend to a fixed number of steps ago.
         table = self.rotary(h.shape[1])
         if times is None:
-            mixed = self._everywhere(rotate(q, table), rotate(k, table), v)
+            read = self._attend_everywhere(rotate(q, table), rotate(k, table), v)
         else:
-            mixed = self._there(rotate(q, table[:, times].unsqueeze(2)), rotate(k, table), v, times)
-        slots = asked.unsqueeze(2) + self.registers + self.out(mixed)
+            q = rotate(q, table[:, times].unsqueeze(2))
+            read = self._attend_at(q, rotate(k, table), v, times)
+        slots = asking.unsqueeze(2) + self.registers + self.out(read)
         return self.project(slots + self.mlp(self.norm(slots)))
 
-    def _everywhere(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """What the queries of all steps read, `[B, steps, K, width]`: K times the heads, causal."""
+    def _attend_everywhere(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Causal attention of the queries of all steps, `[B, steps, K, width]`: K * heads heads."""
         k, v = k.repeat(1, self.slots, 1, 1), v.repeat(1, self.slots, 1, 1)
         q = q.transpose(0, 1).flatten(1, 2)
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return mixed.unflatten(1, (self.slots, self.heads)).permute(0, 3, 1, 2, 4).flatten(-2)
+        read = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return read.unflatten(1, (self.slots, self.heads)).permute(0, 3, 1, 2, 4).flatten(-2)
 
-    def _there(self, q: Tensor, k: Tensor, v: Tensor, times: Tensor) -> Tensor:
-        """The same `[B, count, K, width]` where few times are asked: no copies of keys and values.
+    def _attend_at(self, q: Tensor, k: Tensor, v: Tensor, times: Tensor) -> Tensor:
+        """The same at few times, `[B, count, K, width]`, without copies of keys and values.
 
-        A slot at a time, so that the mask is `[B, 1, count, steps]` whatever K.
+        One slot at a time, so that the mask is `[B, 1, count, steps]` whatever K.
         """
-        seen = times[:, None, :, None] >= torch.arange(k.shape[2], device=k.device)
-        read = [F.scaled_dot_product_attention(slot, k, v, attn_mask=seen) for slot in q]
+        mask = times[:, None, :, None] >= torch.arange(k.shape[2], device=k.device)
+        read = [F.scaled_dot_product_attention(slot, k, v, attn_mask=mask) for slot in q]
         return torch.stack(read, 2).permute(0, 3, 2, 1, 4).flatten(-2)
 
 
-class LinearHead(nn.Module):
-    """What the tower writes at every step, added up by a linear recurrence.
+@final
+class LinearHead(MemoryHead):
+    """A diagonal linear recurrence over what the Transformer writes at every step.
 
-    What is held then moves by a map that never changes, which a cell learns from a few labels.
-    Registers weigh what they hold by all that was read: a new map at every step, which a student
-    can only come near.
+    What a memory holds then moves by one fixed linear map, which a student learns from few targets.
+    Attention pooling is not Markov in m_t; students fit it only approximately.
     """
 
     def __init__(self, width: int, recurrence: DiagonalRecurrence, memory: MemoryShape) -> None:
@@ -104,13 +117,8 @@ class LinearHead(nn.Module):
         self.memory, self.recurrence = memory, recurrence
         self.write = nn.Linear(width, memory.size)
 
-    def forward(
-        self, h: Float[Tensor, "batch steps width"], times: Int[Tensor, "batch count"] | None = None
-    ) -> Tensor:
-        """Memories `[B, count, K, D]` before normalisation, of all steps or the times asked."""
+    @override
+    def forward(self, h: Tensor, times: Tensor | None = None) -> Tensor:
         m = self.recurrence(self.write(h))
         m = m if times is None else take(m, times)
         return m.unflatten(-1, (self.memory.slots, self.memory.width))
-
-
-MemoryHead = StateHead | RegisterHead | LinearHead
