@@ -122,11 +122,12 @@ def import_target(name: str) -> Any:
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # as `python -m` does; a console script does not
     try:
-        return getattr(importlib.import_module(module), attribute)
+        found = importlib.import_module(module)
     except ImportError as error:
         raise UsageError(
             f"'{name}' can't be imported ({error}); give module:Name with a module that lies in "
             "this folder or is installed."
         ) from error
-    except AttributeError as error:
-        raise UsageError(f"The module '{module}' has no '{attribute}'; check its name.") from error
+    if not hasattr(found, attribute):
+        raise UsageError(f"The module '{module}' has no '{attribute}'; check its name.")
+    return getattr(found, attribute)

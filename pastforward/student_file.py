@@ -1,4 +1,4 @@
-"""L3. What ships: one safetensors file of weights and, as JSON, all that it takes to run them.
+"""L2. What ships: one safetensors file of weights and, as JSON, all that it takes to run them.
 
 Nothing is pickled, no code is imported by a name that stands in a file, and nothing of the teacher
 or of training is needed.
@@ -126,26 +126,39 @@ def _build(
 
 
 def _require_fit(network: Network, config: StudentConfig | BaselineConfig) -> None:
-    """Refuse a config that builds another network: its file could not be loaded."""
-    if isinstance(config, BaselineConfig):
-        if config.width is None:
-            raise UsageError("A baseline is saved with its width; give BaselineConfig a width.")
-        return
+    """Refuse a config that builds another network: its file would be another, or none."""
+    if isinstance(config, BaselineConfig) and config.width is None:
+        raise UsageError("A baseline is saved with its width; give BaselineConfig a width.")
+    if isinstance(config, StudentConfig) and config.cell not in CELLS:
+        fits = _sizes(network) == (config.slots, config.width, config.embed, config.hidden)
+    else:
+        with torch.device("meta"), torch.random.fork_rng(devices=[]):
+            build = build_student if isinstance(config, StudentConfig) else build_baseline
+            fits = _description(network) == _description(build(config, network.signature))
+    if not fits:
+        raise UsageError(
+            f"The network to save is not what {config} builds; give the config that it was built "
+            "by."
+        )
+
+
+def _sizes(network: Network) -> tuple[int, int, int, int] | None:
     if not isinstance(network, Student):
-        raise UsageError("A StudentConfig was given to save a baseline; give its BaselineConfig.")
-    memory, hidden = network.memory, network.readout.net.up.out_features
-    found = (memory.slots, memory.width, network.cell.inputs, hidden)
-    asked = (config.slots, config.width, config.embed, config.hidden)
-    if found != asked:
-        raise UsageError(
-            f"The student has slots, width, embed and hidden {found}, but the config given says "
-            f"{asked}; give the config that it was built by."
-        )
-    if config.cell in CELLS and type(network.cell) is not CELLS.load(config.cell):
-        raise UsageError(
-            f"The student has a cell of type {type(network.cell).__name__}, but the config given "
-            f"says '{config.cell}'; give the config that it was built by."
-        )
+        return None
+    hidden = network.readout.net.up.out_features
+    return network.memory.slots, network.memory.width, network.cell.inputs, hidden
+
+
+def _description(network: Network) -> list[tuple[Any, ...]]:
+    """Type and plain attributes of every module: sizes, heads, memory scale."""
+    return [
+        (name, type(module), _plain(vars(module))) for name, module in network.named_modules()
+    ]
+
+
+def _plain(attributes: dict[str, Any]) -> dict[str, Any]:
+    kinds = int, float, str, MemoryShape
+    return {k: v for k, v in attributes.items() if isinstance(v, kinds) and k != "training"}
 
 
 def _foreign(path: Path | str, reason: str) -> UsageError:

@@ -3,6 +3,8 @@ import os
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,10 +12,12 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pastforward import student_file
-from pastforward.baselines import build_network
+from pastforward.baselines.base import Baseline
+from pastforward.baselines.build import build_baseline
+from pastforward.baselines.configs import BaselineConfig
 from pastforward.cells import CELLS
+from pastforward.cells.configs import MLPConfig, StudentConfig, TanhConfig, TransformerCellConfig
 from pastforward.cells.wrap import wrap
-from pastforward.config import StudentConfig
 from pastforward.data.codec import PixelCodec, SeriesCodec, SymbolCodec, TextCodec
 from pastforward.errors import UsageError
 from pastforward.files import write_atomically
@@ -60,17 +64,23 @@ def test_round_trip_of_every_cell(tmp_path, cell):
     assert torch.equal(scored(loaded), scored(student))
 
 
-@pytest.mark.parametrize("cell", ["s4d", "mingru", "attention"])
-def test_round_trip_of_a_peer_which_is_no_student(tmp_path, cell):
-    config = config_of(cell)
+def a_baseline(name: str, width: int | None = 8) -> tuple[Baseline, BaselineConfig]:
     torch.manual_seed(0)
-    baseline = build_network(config, Signature(Tokens(5), Tokens(5), 12))
+    config = BaselineConfig(name, depth=2, width=width, hidden=8, heads=2)
+    return build_baseline(config, Signature(Tokens(5), Tokens(5), 12)), config
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["s4d", "mingru", "attention"])
+def test_round_trip_of_a_baseline_which_is_no_student(tmp_path, name):
+    baseline, config = a_baseline(name)
     save_student(tmp_path / "s", baseline, config, TEXT)
     loaded, codec = load_network(tmp_path / "s")
     assert codec == TEXT
+    assert not loaded.training
     x = torch.arange(24).view(2, 12) % 5
-    assert torch.equal(loaded.predict(x), baseline.eval().predict(x))
-    with pytest.raises(UsageError, match="holds a peer"):
+    assert torch.equal(loaded(x)[0], baseline.eval()(x)[0])
+    with pytest.raises(UsageError, match="holds a baseline"):
         load_student(tmp_path / "s")
 
 
@@ -123,17 +133,141 @@ class Tied(nn.Module):
         return torch.tanh(self.second(torch.relu(self.first(m) + self.input(e))))
 
 
+def tied(config: StudentConfig) -> Student:
+    cell = wrap(Tied())(MemoryShape(config.slots, config.width), config.embed)
+    return Student(Signature(Tokens(5), Tokens(5), 12), cell, config.hidden)
+
+
+TIED = StudentConfig(cell="tied", slots=1, width=8, embed=4, hidden=8)
+
+
 def test_wrapped_cell(tmp_path):
-    config = StudentConfig(cell="tied", slots=1, width=8, embed=4, hidden=8)
-    cell = wrap(Tied())(MemoryShape(1, 8), 4)
-    student = Student(Signature(Tokens(5), Tokens(5), 12), cell, 8)
-    save_student(tmp_path / "s", student, config, TEXT)
-    with pytest.raises(UsageError, match="cell of its own, 'tied'"):
+    student = tied(TIED)
+    save_student(tmp_path / "s", student, TIED, TEXT)
+    with pytest.raises(UsageError, match="cell of its own, 'tied', .* giving the builder of that"):
         load_student(tmp_path / "s")
+    with pytest.raises(UsageError, match="There is no cell 'tied'"):
+        load_student(tmp_path / "s", cell="tied")
     loaded, _ = load_student(tmp_path / "s", cell=wrap(Tied()))
     assert torch.equal(scored(loaded), scored(student))
     with pytest.raises(UsageError, match="weights don't fit"):
-        load_student(tmp_path / "s", cell=CELLS["gru"])
+        load_student(tmp_path / "s", cell=CELLS.load("gru"))
+
+
+def test_loading_by_one_builder_leaves_the_first_student_alone(tmp_path):
+    paths, students = (tmp_path / "one", tmp_path / "two"), []
+    for path in paths:
+        students.append(tied(TIED))
+        save_student(path, students[-1], TIED, TEXT)
+    module = Tied()
+    builder, kept = wrap(module), [p.clone() for p in module.parameters()]
+    loaded = [load_student(path, cell=builder)[0] for path in paths]
+    for own, found in zip(students, loaded, strict=True):
+        assert torch.equal(scored(own), scored(found))
+    assert not torch.equal(scored(loaded[0]), scored(loaded[1]))
+    assert all(torch.equal(p, q) for p, q in zip(kept, module.parameters(), strict=True))
+
+
+PLANTED = """
+from pathlib import Path
+from pastforward.cells.gru import GRU as Planted
+Path("marker").write_text("imported")
+"""
+
+
+@pytest.fixture
+def planted(tmp_path, monkeypatch):
+    """A file that names a cell of its own, and that cell's module, which tells when it runs."""
+    (tmp_path / "planted_cell.py").write_text(PLANTED)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    config = config_of("gru")
+    student, path = small(config), tmp_path / "s"
+    save_student(path, student, config, TEXT)
+    facts, _ = student_file._read(path)
+    facts["config"]["cell"] = "planted_cell:Planted"
+    save_file(student.state_dict(), path, {"pastforward.student": json.dumps(facts)})
+    yield path, student
+    sys.modules.pop("planted_cell", None)
+
+
+def test_no_code_is_imported_that_a_file_names(planted):
+    path, student = planted
+    for allowed in (None, "gru", "os:getcwd", "planted_cell:Other"):
+        with pytest.raises(UsageError, match="own, 'planted_cell:Planted', whose code is not imp"):
+            load_student(path, allowed)
+        with pytest.raises(UsageError, match="giving 'planted_cell:Planted' as `cell`"):
+            load_network(path, allowed)
+    assert not Path("marker").exists()
+    assert "planted_cell" not in sys.modules
+    loaded, _ = load_student(path, "planted_cell:Planted")
+    assert Path("marker").exists()
+    assert torch.equal(scored(loaded), scored(student))
+
+
+def test_a_cell_by_name_round_trip(tmp_path):
+    config = config_of("own_cells:Leaky")
+    student = small(replace(config, cell_config={"leak": 2.0}))
+    save_student(tmp_path / "s", student, replace(config, cell_config={"leak": 2.0}), TEXT)
+    loaded, _ = load_student(tmp_path / "s", "own_cells:Leaky")
+    assert loaded.cell.leak == 2.0
+    assert torch.equal(scored(loaded), scored(student))
+
+
+def test_dials_of_the_cell_come_back(tmp_path):
+    for cell, dials in (
+        ("gru", TanhConfig(0.25)), ("mlp", MLPConfig(3)), ("transformer", TransformerCellConfig(1)),
+    ):  # fmt: skip
+        config = replace(config_of(cell), cell_config=dials)
+        student = small(config)
+        save_student(tmp_path / "s", student, config, TEXT)
+        assert torch.equal(scored(load_student(tmp_path / "s")[0]), scored(student))
+
+
+@pytest.mark.parametrize(
+    ("cell", "changes"),
+    [
+        ("mlp", {"slots": 1, "width": 16}),
+        ("mlp", {"width": 4}),
+        ("mlp", {"embed": 5}),
+        ("mlp", {"hidden": 9}),
+        ("mlp", {"cell": "gru"}),
+        ("mlp", {"cell_config": MLPConfig(3)}),
+        ("gru", {"cell_config": TanhConfig(0.5)}),
+        ("transformer", {"cell_config": TransformerCellConfig(heads=2)}),
+        ("own_cells:Leaky", {"width": 16}),
+    ],
+)
+def test_a_config_that_does_not_fit_the_student_is_refused(cell, changes, tmp_path):
+    config = config_of(cell)
+    with pytest.raises(UsageError, match=r"not what StudentConfig\(.* builds; give the config that"):
+        save_student(tmp_path / "s", small(config), replace(config, **changes), TEXT)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "changes", [{"width": 16}, {"depth": 3}, {"hidden": 9}, {"heads": 4}, {"name": "s4d"}]
+)
+def test_a_config_that_does_not_fit_the_baseline_is_refused(changes, tmp_path):
+    baseline, config = a_baseline("attention")
+    with pytest.raises(UsageError, match=r"not what BaselineConfig\(.* builds"):
+        save_student(tmp_path / "s", baseline, replace(config, **changes), TEXT)
+    with pytest.raises(UsageError, match="saved with its width; give BaselineConfig a width"):
+        save_student(tmp_path / "s", baseline, replace(config, width=None), TEXT)
+    with pytest.raises(UsageError, match=r"not what StudentConfig\("):
+        save_student(tmp_path / "s", baseline, config_of("mlp"), TEXT)
+    with pytest.raises(UsageError, match=r"not what BaselineConfig\("):
+        save_student(tmp_path / "s", small(config_of("mlp")), config, TEXT)
+    assert not list(tmp_path.iterdir())
+
+
+def test_saving_leaves_random_numbers_alone(tmp_path):
+    student = small(config_of("elman"))
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    save_student(tmp_path / "s", student, config_of("elman"), TEXT)
+    assert torch.equal(torch.rand(3), expected)
 
 
 def test_runs_without_teacher_or_training(saved):
@@ -141,7 +275,7 @@ def test_runs_without_teacher_or_training(saved):
     script = textwrap.dedent(
         """
         import json, sys
-        for name in ("teacher", "encoder", "decoder", "methods", "training", "objectives"):
+        for name in ("teacher", "methods", "training", "analysis", "losses", "recipes", "config"):
             sys.modules["pastforward." + name] = None
         import torch
         from pastforward.inference.stream import Stream
@@ -193,7 +327,11 @@ def test_foreign_files(tmp_path, saved):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"format": 99}, "format 99"),
+        ({"format": 99}, "has format 99, of another version of pastforward, where 2 is known"),
+        ({"format": 1}, "has format 1, of another version"),
+        ({"format": None}, "has format None"),
+        ({"network": "teacher"}, "can't be read"),
+        ({"network": "baseline"}, "can't be read"),
         ({"config": {"cell": "mlp", "wheels": 4}}, "wheels"),
         ({"signature": {}}, "can't be read"),
         ({"signature": None}, "can't be read"),
@@ -205,8 +343,25 @@ def test_description_that_does_not_fit(saved, changed, message):
     path, student, _ = saved
     facts, _ = student_file._read(path)
     save_file(student.state_dict(), path, {"pastforward.student": json.dumps(facts | changed)})
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(UsageError, match=message) as told:
         load_student(path)
+    assert "\n" not in str(told.value)
+
+
+OLD = {
+    "format": 1,
+    "config": {"cell": "mlp", "slots": 2, "width": 8, "embed": 4, "hidden": 8, "scale": 1.0},
+    "signature": {"inputs": {"size": 5}, "outputs": {"size": 5}, "length": 12},
+    "codec": {"kind": "text", "symbols": "abcde"},
+}
+
+
+def test_a_file_of_an_earlier_version_is_refused(saved):
+    path, student, _ = saved
+    save_file(student.state_dict(), path, {"pastforward.student": json.dumps(OLD)})
+    with pytest.raises(UsageError, match="format 1, of another version of pastforward") as told:
+        load_student(path)
+    assert "\n" not in str(told.value)
 
 
 def test_unwritable_place(tmp_path, saved):

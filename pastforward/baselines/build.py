@@ -1,6 +1,9 @@
 """L2. Baselines by name, as wide as brings them nearest to the student's parameter count."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -12,8 +15,10 @@ from pastforward.baselines.configs import BaselineConfig
 from pastforward.cells.configs import StudentConfig
 from pastforward.errors import UsageError
 from pastforward.student import build_student
-from pastforward.teacher.configs import TeacherConfig
 from pastforward.types import Signature
+
+if TYPE_CHECKING:
+    from pastforward.teacher.configs import TeacherConfig
 
 
 def build_baseline(config: BaselineConfig, signature: Signature) -> Baseline:

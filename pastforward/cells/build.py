@@ -1,5 +1,7 @@
 """L1. Cells by name: those of the table, and the user's own as `module:Name`."""
 
+import inspect
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
@@ -21,12 +23,33 @@ def build_cell(name: str, memory: MemoryShape, inputs: int, config: Any = None) 
     Raises `UsageError` for an unknown name, and where what was built is no cell.
     """
     build, dials = CELLS.load(name), CELLS.config(name, config)
-    if isinstance(build, type) and issubclass(build, nn.Module) and not issubclass(build, Cell):
-        build = wrap(build(inputs, memory.size))
-    cell = build(memory, inputs) if isinstance(dials, NoConfig) else build(memory, inputs, dials)
+    arguments = (memory, inputs) if isinstance(dials, NoConfig) else (memory, inputs, dials)
+    if len(arguments) == 2 and _is_plain_module(build):
+        build = wrap(_called(name, build, (inputs, memory.size)))
+    cell = _called(name, build, arguments)
     if not isinstance(cell, Cell):
-        raise UsageError(
-            f"'{name}' built {type(cell).__name__}, which is no cell; derive it from "
-            "pastforward.Cell, or return what pastforward.wrap(module)(memory, inputs) gives."
-        )
+        raise _no_cell(name, f"built {type(cell).__name__}")
     return cell
+
+
+def _is_plain_module(build: Any) -> bool:
+    return isinstance(build, type) and issubclass(build, nn.Module) and not issubclass(build, Cell)
+
+
+def _called(name: str, build: Any, arguments: Sequence[Any]) -> Any:
+    """`build(*arguments)`; `UsageError` where it takes other arguments."""
+    if not callable(build):
+        raise _no_cell(name, f"is of type {type(build).__name__}")
+    try:
+        inspect.signature(build).bind(*arguments)
+    except TypeError as error:
+        kinds = ", ".join(type(argument).__name__ for argument in arguments)
+        raise _no_cell(name, f"can't be called with ({kinds}) ({error})") from error
+    return build(*arguments)
+
+
+def _no_cell(name: str, what: str) -> UsageError:
+    return UsageError(
+        f"'{name}' {what}, which is no cell; derive it from pastforward.Cell, or return what "
+        "pastforward.wrap(module)(memory, inputs) gives."
+    )

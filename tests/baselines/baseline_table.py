@@ -1,14 +1,16 @@
-"""Every row of the table of peers, small and in double precision."""
+"""Every row of the table of baselines, small and in double precision."""
 
 import importlib.util
+from dataclasses import replace
 
 import pytest
 import torch
 from tiny import signature
 
-from pastforward.baselines import BASELINES, build_network
+from pastforward.baselines import BASELINES
 from pastforward.baselines.base import Baseline
-from pastforward.config import StudentConfig
+from pastforward.baselines.build import build_baseline
+from pastforward.baselines.configs import BaselineConfig
 
 HAS_MAMBA = importlib.util.find_spec("transformers") is not None
 NAMES = [
@@ -17,12 +19,9 @@ NAMES = [
     for name in BASELINES
 ]  # fmt: skip
 RECURRENT = ("s4d", "mingru")
-CONFIG = StudentConfig("s4d", slots=2, width=8, embed=8, hidden=6)
+CONFIG = BaselineConfig(depth=2, width=8, hidden=6, heads=2)
 
 
 def build(name: str, kind: str = "tokens", length: int = 7) -> Baseline:
     torch.manual_seed(0)
-    config = StudentConfig(**vars(CONFIG) | {"cell": name})
-    baseline = build_network(config, signature(kind, length))
-    assert isinstance(baseline, Baseline)
-    return baseline.double()
+    return build_baseline(replace(CONFIG, name=name), signature(kind, length)).double()

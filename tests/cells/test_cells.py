@@ -1,5 +1,6 @@
-"""One battery over every row of the table, and over a module of the user's own."""
+"""One battery over every row of the table, and over modules of a user's own."""
 
+import own_cells
 import pytest
 import torch
 from cell_table import INPUTS, NAMES, build
@@ -7,13 +8,18 @@ from tiny import batch, descend, gradients, networks, seeded, signature, still
 from torch import nn
 from torch.nn import functional as F
 
+from pastforward.cells import CELLS
 from pastforward.cells.base import Cell
+from pastforward.cells.build import build_cell
+from pastforward.cells.configs import MLPConfig, StudentConfig, TanhConfig, TransformerCellConfig
+from pastforward.cells.gru import GRU
 from pastforward.cells.lstm import LSTM
-from pastforward.cells.wrap import wrap
-from pastforward.config import DMTConfig, RunConfig, SMTConfig, StudentConfig
+from pastforward.cells.wrap import WrappedCell, wrap
+from pastforward.config import RunConfig
 from pastforward.errors import UsageError
 from pastforward.memory import rms_norm
 from pastforward.methods import METHODS
+from pastforward.methods.configs import DMTConfig, SMTConfig
 from pastforward.rollout import rollout
 from pastforward.student import Student, build_student
 from pastforward.types import MemoryShape
@@ -102,7 +108,7 @@ def test_one_step_of_every_method(name, method):
     run = RunConfig(
         smt=SMTConfig(future=3, consistency=0.5, noise=0.1), dmt=DMTConfig(window=2, distill=0.5)
     )
-    built = METHODS[method](*networks(method, own), run)
+    built = METHODS.load(method)(*networks(method, own), run)
     trained = list(built.parameters())
     before = [p.detach().clone() for p in trained]
     optimiser = torch.optim.AdamW(trained, 1e-3)
@@ -154,9 +160,8 @@ def test_classic_cells_are_those_of_torch(name):
 
 @pytest.mark.parametrize("name", TORCH)
 def test_at_a_small_memory_scale_a_tanh_is_straight(name, monkeypatch):
-    bounded, straight = build(name), build(name)
+    bounded, straight = build(name, TanhConfig(1e-4)), build(name)
     m, e = arguments(bounded, 5)
-    bounded.scale.fill_(1e-4)
     small, curved = bounded.transition(m, e) / 1e-4, straight.transition(m, e)
     monkeypatch.setattr(torch, "tanh", lambda x: x)
     torch.testing.assert_close(small, straight.transition(m, e), rtol=0, atol=1e-6)
@@ -164,9 +169,14 @@ def test_at_a_small_memory_scale_a_tanh_is_straight(name, monkeypatch):
 
 
 def test_a_student_has_the_memory_scale_of_its_config():
-    student = build_student(StudentConfig("gru", scale=0.25), signature())
-    assert student.cell.scale == 0.25
-    assert "cell.scale" in student.state_dict()  # so that a file can't be read at another
+    for given in (TanhConfig(0.25), {"scale": 0.25}):
+        config = StudentConfig("gru", cell_config=given)
+        assert build_student(config, signature()).cell.scale == 0.25
+
+
+def test_cells_have_the_sizes_of_their_configs():
+    assert build("mlp", MLPConfig(expand=3)).down.in_features == 3 * 8
+    assert len(build("transformer", TransformerCellConfig(depth=5, heads=2)).blocks) == 5
 
 
 def test_the_residual_mlp_by_hand():
@@ -191,13 +201,13 @@ def test_slots_of_a_transformer_differ_by_place_alone():
     m, e = arguments(cell, 5)
     found = cell(m, e)
     assert (cell(m[:, order], e) - found[:, order]).abs().max() > 1e-6
-    cell.places.data = cell.places.data[order]
+    cell.slot_embedding.data = cell.slot_embedding.data[order]
     torch.testing.assert_close(cell(m[:, order], e), found[:, order], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("slots", [1, 3])
 def test_an_lstm_needs_two_slots(slots):
-    with pytest.raises(UsageError, match=f"K = {slots} .*set slots to 2"):
+    with pytest.raises(UsageError, match=f"K = {slots} .*set --student.slots to 2"):
         LSTM(MemoryShape(slots, 4), INPUTS)
 
 
@@ -237,3 +247,111 @@ def test_a_module_that_does_not_fit_is_told(module, says):
 def test_an_unknown_cell_is_told_the_nearest():
     with pytest.raises(UsageError, match="did you mean 'lstm'"):
         build_student(StudentConfig(cell="lsmt"), signature())
+
+
+def test_heads_that_do_not_divide_the_width_are_told():
+    with pytest.raises(UsageError, match="4 heads, which can't share a width of 6"):
+        build_cell("transformer", MemoryShape(2, 6), INPUTS)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: TanhConfig(0.0), "--cell.scale is 0.0; give a finite number above 0"),
+        (lambda: TanhConfig(float("inf")), "--cell.scale is inf"),
+        (lambda: MLPConfig(0), "--cell.expand is 0; give a finite number, 1 or more"),
+        (lambda: TransformerCellConfig(heads=0), "--cell.heads is 0"),
+        (lambda: StudentConfig(slots=0), "--student.slots is 0"),
+    ],
+)
+def test_dials_out_of_range_are_told(make, says):
+    with pytest.raises(UsageError, match=says):
+        make()
+
+
+def test_dials_of_another_cell_are_told():
+    with pytest.raises(UsageError, match="cell 'gru' was given MLPConfig; give it TanhConfig"):
+        build_cell("gru", MemoryShape(2, 4), INPUTS, MLPConfig())
+    with pytest.raises(UsageError, match="cell 'gru' can't be configured by {'wheels': 4}"):
+        build_cell("gru", MemoryShape(2, 4), INPUTS, {"wheels": 4})
+
+
+def own(name: str, config=None) -> Cell:
+    return build_cell(name, MemoryShape(2, 4), INPUTS, config)
+
+
+def test_a_plain_module_by_name_is_wrapped():
+    cell = own("torch.nn:GRUCell")
+    assert isinstance(cell, WrappedCell)
+    assert isinstance(cell.module, nn.GRUCell)
+    assert (cell.module.input_size, cell.module.hidden_size) == (INPUTS, 8)
+
+
+def test_a_cell_of_the_users_own_gets_its_config():
+    assert own("own_cells:Leaky").leak == 0.5
+    assert own("own_cells:Leaky", own_cells.LeakyConfig(2.0)).leak == 2.0
+    assert own("own_cells:Leaky", {"leak": 3.0}).leak == 3.0
+    with pytest.raises(UsageError, match="was given TanhConfig; give it LeakyConfig"):
+        own("own_cells:Leaky", TanhConfig())
+    with pytest.raises(UsageError, match="--cell.leak is -1"):
+        own("own_cells:Leaky", {"leak": -1.0})
+
+
+def test_a_cell_or_function_of_the_users_own_may_have_no_config():
+    assert isinstance(own("own_cells:Plain"), own_cells.Plain)
+    assert isinstance(own("own_cells:from_function"), WrappedCell)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("own_cells:no_cell", "'own_cells:no_cell' built Linear, which is no cell; derive it from"),
+        ("own_cells:ModuleWithConfig", "built ModuleWithConfig, which is no cell"),
+        ("own_cells:NUMBER", "is of type int, which is no cell"),
+        ("math:sqrt", r"can't be called with \(MemoryShape, int\) .* which is no cell"),
+        ("torch.nn:LSTMCell", "LSTMCell .* state"),
+        ("torch.nn:Linear", "Linear can't be called"),
+        ("own_cells:LooseConfig", "own_cells:LooseConfig.Config is .*frozen dataclass"),
+        ("own_cells:Absent", "module 'own_cells' has no 'Absent'"),
+        ("no_such_module:Name", r"'no_such_module:Name' can't be imported \(No module"),
+    ],
+)
+def test_what_is_no_cell_is_refused(name, says):
+    with pytest.raises(UsageError, match=says) as told:
+        own(name)
+    assert "\n" not in str(told.value)
+
+
+def of(builder, seed: int = 0) -> Student:
+    torch.manual_seed(seed)
+    return Student(signature(), builder(MemoryShape(2, 4), INPUTS), hidden=6)
+
+
+@pytest.mark.parametrize("builder", [wrap(nn.GRUCell(INPUTS, 8)), own_cells.from_function, GRU])
+def test_students_of_one_builder_share_no_parameter(builder):
+    one, other = of(builder), of(builder, 1)
+    assert not set(one.parameters()) & set(other.parameters())
+    pointers = {p.data_ptr() for p in one.parameters()}
+    assert not pointers & {p.data_ptr() for p in other.parameters()}
+    before = [p.clone() for p in other.parameters()]
+    with torch.no_grad():
+        for p in one.parameters():
+            p.add_(1.0)
+    assert all(torch.equal(p, q) for p, q in zip(before, other.parameters(), strict=True))
+
+
+def test_a_wrapped_module_stays_as_it_is_and_begins_a_student_as_it_is_then():
+    module = nn.GRUCell(INPUTS, 8)
+    builder, before = wrap(module), [p.clone() for p in module.parameters()]
+    with torch.no_grad():
+        for p in of(builder).parameters():
+            p.zero_()
+    assert all(torch.equal(p, q) for p, q in zip(before, module.parameters(), strict=True))
+    with torch.no_grad():
+        module.bias_hh.fill_(3.0)
+    assert (of(builder).cell.module.bias_hh == 3.0).all()
+
+
+def test_every_row_can_be_listed_without_its_class():
+    assert all(row.summary for row in CELLS.values())
+    assert [name for name, row in CELLS.items() if row.slots] == ["lstm"]
