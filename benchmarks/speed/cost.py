@@ -4,7 +4,7 @@ A backward pass takes twice as many again. Norms, activations and copies move by
 little; on a CPU they take a third to a half of the time.
 """
 
-from pastforward.scan import chunk_of
+from pastforward.scan import chunk_length
 from pastforward.student import Student
 
 
@@ -25,7 +25,7 @@ def encoder_macs(length: int, width: int, depth: int, slots: int) -> float:
 
 def recurrence_macs(length: int, width: int, size: int) -> float:
     """A chunked diagonal recurrence of `size` numbers: a 2 x 2 product per pair and step."""
-    return width * size + 2 * chunk_of(length) * size
+    return width * size + 2 * chunk_length(length) * size
 
 
 def window_macs(window: int, width: int, depth: int, slots: int) -> float:

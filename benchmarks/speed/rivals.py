@@ -73,7 +73,7 @@ class CachedTransformer(nn.Module):
         self.cache = torch.randn(depth, 2, 1, heads, context, width // heads)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits `[1, symbols]` of the token after x `[1]`, which is put at the end of the cache."""
+        """Logits `[1, symbols]` of the token after x `[1]`, which is added to the cache."""
         h = self.embed(x)[:, None]
         for block, cache in zip(self.blocks, self.cache.unbind(0), strict=True):
             assert isinstance(block, Block)

@@ -143,7 +143,7 @@ def with_window(config: RunConfig, job: Job, window: int, source: Source) -> DMT
 
 
 def predict(job: Job, window: int) -> float:
-    """Milliseconds of a step: what is collected, shared by its replay steps, and the step itself."""
+    """Milliseconds of a step, with its share of what is collected once for all replay steps."""
     asked = {"kind": "cost", "task": job.task, "window": window}
     row = [row for row in read_lines(PATH) if asked.items() <= row.items()][-1]
     rollout = 0.0 if window == row["length"] else row["rollout_ms"]

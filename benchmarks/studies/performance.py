@@ -23,6 +23,8 @@ from benchmarks.speed import BENCHES
 from benchmarks.studies.files import read_lines
 
 Rows = list[dict[str, Any]]
+CALLS = {"hardware": "bench", "long-hardware": "bench-long", "again-hardware": "bench-again"}
+"""Files of results, by the place of their origin in the text."""
 
 
 def number(value: float) -> str:
@@ -106,27 +108,35 @@ def load(name: str) -> Rows:
     return json.loads((RESULTS / f"{name}.json").read_text())["rows"]
 
 
-def main() -> None:
-    """Write the page and both figures."""
-    calls = {"hardware": "bench", "long-hardware": "bench-long", "again-hardware": "bench-again"}
-    made = {place: load(name) for place, name in calls.items()}
-    costs = load("cost-model")
+def by_benchmark() -> dict[str, Rows]:
+    """All rows by name; those of a later call take the place of earlier ones."""
     rows: dict[str, Rows] = {}
-    for found in made.values():  # later calls take the place of earlier ones
+    for found in map(load, CALLS.values()):
         for name in dict.fromkeys(row["name"] for row in found):
             rows[name] = [row for row in found if row["name"] == name]
-    against_length(rows["bptt"], "microseconds a token", DOCS / "performance-time.png")
-    against_length(rows["memory"], "MiB a step", DOCS / "performance-memory.png")
-    fill = {place: [origin(found)] for place, found in (made | {"cost-hardware": costs}).items()}
-    fill |= {
+    return rows
+
+
+def filled(text: str) -> str:
+    """The text with tables and origins in place of what it names in braces."""
+    rows, costs = by_benchmark(), load("cost-model")
+    fill = {place: [origin(load(name))] for place, name in CALLS.items()} | {
+        "cost-hardware": [origin(costs)],
         "staleness": staleness_table(read_lines(RESULTS / "onpolicy.jsonl")),
         "cost-model": cost_table(costs),
-    } | {name: table(rows.get(name, [])) for name in BENCHES}
-    text = (DOCS / "performance.in.md").read_text()
+    } | {name: table(rows.get(name, [])) for name in BENCHES}  # fmt: skip
     for place, lines in fill.items():
         text = text.replace(f"{{{place}}}", "\n".join(lines).rstrip())
-    (DOCS / "performance.md").write_text(text)
-    print(f"Page: {DOCS / 'performance.md'}")
+    return text
+
+
+def main() -> None:
+    """Write the page and both figures."""
+    rows, path = by_benchmark(), DOCS / "performance.md"
+    against_length(rows["bptt"], "microseconds a token", DOCS / "performance-time.png")
+    against_length(rows["memory"], "MiB a step", DOCS / "performance-memory.png")
+    path.write_text(filled((DOCS / "performance.in.md").read_text()))
+    print(f"Page: {path}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
-"""Timing in turns, rows and the refusal to compare what differs."""
+"""Interleaved timing, rows, the refusal to compare what differs, and counted operations."""
 
-import importlib
 import json
 
 import pytest
@@ -8,7 +7,6 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.speed import BENCHES, LONG
 from benchmarks.speed.cost import (
     decoder_macs,
     encoder_macs,
@@ -16,7 +14,15 @@ from benchmarks.speed.cost import (
     student_macs,
     window_macs,
 )
-from benchmarks.speed.measuring import BenchError, Row, interleaved, quartiles, ratios, require_same
+from benchmarks.speed.measuring import (
+    BenchError,
+    Row,
+    interleaved,
+    quartiles,
+    ratios,
+    require_same,
+    run_module,
+)
 from benchmarks.speed.networks import DEPTH, WIDTH, networks, symbols
 from pastforward.teacher.decoder import futures
 
@@ -55,10 +61,15 @@ def test_what_differs_is_not_compared(bad):
         require_same("two sides", torch.tensor([1.0, bad]), torch.ones(2), 1e-4)
 
 
-def test_every_benchmark_has_a_module_and_the_long_ones_are_known():
-    for bench in BENCHES.values():
-        assert callable(importlib.import_module(f"benchmarks.speed.{bench.module}").run)
-    assert set(LONG) <= BENCHES.keys()
+def test_a_module_that_fails_is_a_benchmark_error():
+    assert run_module("benchmarks.speed", "--help")[0]
+    with pytest.raises(BenchError, match="no benchmark 'nothing'"):
+        run_module("benchmarks.speed", "nothing")
+
+
+def test_a_module_runs_in_the_folder_given_and_finds_the_benchmarks(tmp_path):
+    with pytest.raises(BenchError, match="can't be a file"):
+        run_module("benchmarks.speed", "labels", "--json", "benchmarks/x.json", folder=tmp_path)
 
 
 def counted(call) -> float:
@@ -80,15 +91,15 @@ def test_the_count_of_an_encoder_is_that_of_pytorch(slots):
     found = counted(lambda: causal.targets(x)) / (2 * (length + 1))
     assert found == pytest.approx(ours + unseen, rel=0.02)
     times = torch.full((2, 1), length)
-    found = counted(lambda: window.at(x, times)) / 2
+    found = counted(lambda: window.targets_at(x, times)) / 2
     assert found == pytest.approx(window_macs(length, WIDTH, DEPTH, slots), rel=0.02)
 
 
-def test_the_count_of_a_linear_pool_is_that_of_pytorch():
-    pool = networks(511, slots=4, encoder="linear")[1].encoder.pool
+def test_the_count_of_a_linear_head_is_that_of_pytorch():
+    head = networks(511, slots=4, encoder="linear")[1].encoder.head
     h = torch.zeros(2, 512, WIDTH)
-    found = counted(lambda: pool(h)) / (2 * 512)
-    # What pieces hand over is not counted: a few products a piece.
+    found = counted(lambda: head(h)) / (2 * 512)
+    # The inter-chunk carry is not counted: a few products a chunk.
     assert found == pytest.approx(recurrence_macs(512, WIDTH, 256), rel=0.06)
 
 

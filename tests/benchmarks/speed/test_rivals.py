@@ -1,4 +1,4 @@
-"""Rivals do what they stand for: a weak opponent would make every ratio a lie."""
+"""Rivals do what they stand for: a ratio to a broken rival says nothing."""
 
 import torch
 from torch.nn import functional as F
@@ -6,11 +6,11 @@ from torch.nn import functional as F
 from benchmarks.speed.networks import networks, symbols
 from benchmarks.speed.rivals import CachedTransformer, FusedBPTT, PaperDMT
 from pastforward.blocks import rotary_table, rotate
-from pastforward.config import DMTConfig
+from pastforward.methods.configs import DMTConfig
 from pastforward.methods.dmt import UnrollDMT
 
 
-def test_the_paper_s_dmt_with_every_label_is_the_unroll_without_emphasis():
+def test_the_paper_s_dmt_with_every_target_is_the_unroll_without_transition_weights():
     student, teacher = networks(6, "gru", 2, "window", depth=1)
     batch, generator = symbols(3, 6), torch.Generator()
     paper = PaperDMT(student, teacher, every=1).losses(batch, generator)
