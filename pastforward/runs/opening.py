@@ -1,7 +1,6 @@
 """L6. A run by name: what it is, its networks and data, and all that can be asked of it."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -166,11 +165,3 @@ class Run:
                 f"{self.path} was trained on {self.student.signature}, or on other symbols; put "
                 "back the data that it was trained on."
             )
-
-
-def named(runs: Sequence[Run]) -> list[RunSummary]:
-    """Their summaries, by their folders' names, or by paths where two are alike."""
-    names = [run.name for run in runs]
-    if len(set(names)) < len(names):
-        names = [str(run.path) for run in runs]
-    return [replace(run.summary, name=name) for run, name in zip(runs, names, strict=True)]
