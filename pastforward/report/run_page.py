@@ -45,7 +45,8 @@ def _headline(rows: Sequence[Result]) -> list[dict[str, Any]]:
     winner, students = best(rows), [row for row in rows if row.kind == "student"]
     finite = [row for row in students if row.nats is not None]
     leader = winner or min(finite, key=lambda row: row.nats or 0.0, default=None)
-    shown = [("best student" if len(students) > 1 else "student", leader)] if leader else []
+    first = "best student" if winner else "lowest loss of a student"
+    shown = [(first if len(students) > 1 else "student", leader)] if leader else []
     shown += [(row.name, row) for row in rows if row.kind == "teacher"][:1]
     shown += [(row.name, row) for row in rows if row.kind == "reference"]
     return [
