@@ -71,7 +71,7 @@ def load_checkpoint(folder: RunFolder, config: RunConfig, source: Source) -> Net
     if not folder.checkpoint.exists():
         require_finished(folder)
     tensors, _ = load_tensors(folder.checkpoint)
-    network, teacher = build_networks(config, source)
+    network, teacher = build_networks(config, source.signature)
     taught = part("teacher", tensors)
     _load(network, part("best", tensors) or part("student", tensors), folder, folder.checkpoint)
     if teacher is None or not taught:

@@ -82,7 +82,7 @@ def check_plan(plan: Plan, count: int, if_exists: IfExists) -> None:
         kind = (job.trial.setting.task, job.trial.setting.cell)
         if kind not in networks:
             networks.add(kind)
-            Trainer(job.config, job.folder, allow=foreign_names(job.config))
+            Trainer(job.config, job.folder)
     if plan.searches and not plan.jobs[0].config.fit.evaluations:
         raise UsageError("--search compares rates by held-out losses; give --fit.evaluations 1.")
     _require_room(plan, if_exists)
