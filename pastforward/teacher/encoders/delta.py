@@ -52,7 +52,7 @@ class DeltaEncoder(Encoder):
             raise UsageError(
                 f"A delta encoder fills {count} of K = {memory.slots} slots with matrices of "
                 f"{n} rows, D = {memory.width} numbers each; give --encoder.matrices up to K and "
-                "an --encoder.key-dim that divides D, or another --student.slots and --student.width."
+                "an --encoder.key-dim that divides D, or other --student.slots and --student.width."
             )
         self.embed = embedding(signature.inputs, width)
         self.moves = Mlp(2 * width, width, count * (steps * n + steps + 1))
