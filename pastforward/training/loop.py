@@ -8,9 +8,11 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from pastforward.baselines.base import Baseline, Network
 from pastforward.config import Budget
 from pastforward.data.source import Source
 from pastforward.methods.base import Method
+from pastforward.student import Student
 from pastforward.training.callbacks import Callback, Callbacks
 from pastforward.training.compiling import TOLERANCE, compile_checked, wanted
 from pastforward.training.configs import FitConfig
@@ -201,19 +203,26 @@ def fit(
     """
     device = _move(method, context.device)
     stage = Fit(method, source, lr, budget, config, context.seed, device)
-    told, selection, network = Callbacks(context.callbacks), Selection(), method.network
-    told.on_stage(type(method).__name__, 0, 1)
-    stage.prepare()
-    while stage.share() < 1.0:
-        terms = stage.step()
-        due = selection.due(min(1.0, stage.share()), config.evaluations)
-        if due and context.validation is not None and network is not None:
-            selection.evaluate(network, context.validation)
-        told.on_step(stage, terms, selection.latest)
+    told, selection, network = Callbacks(context.callbacks), Selection(), _trained(method)
+    try:
+        told.on_stage(type(method).__name__, 0, 1)
+        stage.prepare()
+        while stage.share() < 1.0:
+            terms = stage.step()
+            due = selection.due(min(1.0, stage.share()), config.evaluations)
+            if due and context.validation is not None and network is not None:
+                selection.evaluate(network, context.validation)
+            told.on_step(stage, terms, selection.latest)
+    finally:
+        told.on_end()
     if network is not None:
         selection.restore(network)
-    told.on_end()
     return stage
+
+
+def _trained(method: Method) -> Network | None:
+    """The student or baseline that a method trains, if any."""
+    return next((m for m in method.modules() if isinstance(m, Student | Baseline)), None)
 
 
 def _move(method: Method, device: torch.device | str | None) -> torch.device:
