@@ -34,7 +34,7 @@ def test_nll_and_kl_are_those_of_torch(kind, leading):
     torch.testing.assert_close(kl(kind, p, p), torch.zeros(leading).double())
 
 
-def test_kl_is_what_nll_loses_by_sampling():
+def test_kl_is_the_expected_log_ratio():
     kind, p, q = Tokens(3), normal(3), normal(3, seed=1)
     log_p, log_q = p.log_softmax(-1).tolist(), q.log_softmax(-1).tolist()
     by_hand = sum(math.exp(a) * (a - b) for a, b in zip(log_p, log_q, strict=True))
@@ -42,7 +42,7 @@ def test_kl_is_what_nll_loses_by_sampling():
     assert by_hand > 0.1
 
 
-def test_a_lucky_channel_has_a_bounded_likelihood():
+def test_the_likelihood_of_an_exact_prediction_is_bounded():
     kind, y = Vectors(1), torch.zeros(1, 1).double()
     sure = nll(kind, torch.tensor([[0.0, -50.0]]).double(), y)
     assert float(sure) == pytest.approx(-5.0 + 0.5 * math.log(2 * math.pi))

@@ -1,9 +1,9 @@
-"""L5. Benchmarks: each fast path beside its honest rivals, in one run. Imports no torch.
+"""Speed and memory of each fast path beside its rivals, measured in one run. Imports no torch.
 
 measuring.py   interleaved timing, rows of results
-networks.py    the sizes that all share
-rivals.py      the paper's schedule, sequential DMT, a fused GRU, a Transformer with a KV cache
-cost.py        operations and bytes per token, counted
+networks.py    the sizes that all benchmarks share
+rivals.py      the paper's DMT, a fused GRU, a Transformer with a KV cache
+cost.py        multiplications and bytes per token, counted
 labels.py ...  one benchmark a file: `run() -> Iterator[Row]`
 """
 
@@ -12,16 +12,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Bench:
-    """A benchmark: its module in this package and the question it answers."""
+    """A benchmark: its module in this package and the question that it answers."""
 
     module: str
     question: str
     cases: tuple[str, ...] = ()
-    """Parts that run by themselves, as NAME:CASE."""
+    """Parts that can run alone, as NAME:CASE."""
 
 
 BENCHES = {
-    "labels": Bench("labels", "memory labels per second, one causal pass over the paper's way"),
+    "labels": Bench("labels", "target memories per second, one causal pass over the paper's two"),
     "step": Bench("step", "transitions trained per second, a full optimiser step"),
     "dmt": Bench("dmt", "on-policy transitions per second, windows over a sequential rollout"),
     "bptt": Bench(
@@ -30,15 +30,15 @@ BENCHES = {
         ("elman", "mlp", "transformer", "gru"),
     ),
     "memory": Bench("memory", "peak memory of an SMT step over a BPTT step, against T"),
-    "stream": Bench("stream", "one streamed step over the bare products with its weights"),
+    "stream": Bench("stream", "one streamed step over the bare matrix products with its weights"),
     "kv-cache": Bench("kv_cache", "one streamed token over a Transformer with a KV cache"),
     "startup": Bench("startup", "seconds from `pastforward train` to the first optimiser step"),
     "store": Bench("store", "five students from one label store over five joint runs (minutes)"),
     "time-to-loss": Bench(
-        "time_to_loss", "seconds to a standalone loss, over the paper's way", ("text", "copy")
+        "time_to_loss", "seconds to a standalone loss, over the paper's method", ("text", "copy")
     ),
 }
 """By name, in the order in which they run."""
 
 LONG = ("store", "time-to-loss")
-"""Those that take many minutes and run only when named."""
+"""Those that take many minutes and run only when they are named."""

@@ -1,32 +1,35 @@
-"""L5. Operations counted: multiplications (MACs) of a forward pass, per step of a sequence.
+"""Multiplications (MACs) of a forward pass, counted, per step of a sequence.
 
 A backward pass takes twice as many again. Norms, activations and copies move bytes and multiply
 little; on a CPU they take a third to a half of the time.
 """
 
-from pastforward.scan import chunk_of
+from pastforward.scan import chunk_length
 from pastforward.student import Student
 
 
 def block_macs(seen: float, width: int) -> float:
-    """One block for one position that attends to `seen` positions."""
+    """A Transformer block at one position that attends to `seen` positions."""
     return 12 * width**2 + 2 * seen * width
 
 
 def encoder_macs(length: int, width: int, depth: int, slots: int) -> float:
-    """Tower and register pool for one label, where all t are labelled in one causal pass."""
+    """Transformer and register head per target memory, where one causal pass gives those of all t.
+
+    Without slots: the Transformer and the projections of one register.
+    """
     seen = (length + 1) / 2
-    pool = width**2 * (3 + slots * (1 + 4 + 1)) + 2 * slots * seen * width
-    return depth * block_macs(seen, width) + pool
+    head = width**2 * (3 + slots * (1 + 4 + 1)) + 2 * slots * seen * width
+    return depth * block_macs(seen, width) + head
 
 
 def recurrence_macs(length: int, width: int, size: int) -> float:
-    """A memory of `size` numbers written and moved: 2 x 2 a pair for each step of a piece."""
-    return width * size + 2 * chunk_of(length) * size
+    """A chunked diagonal recurrence of `size` numbers: a 2 x 2 product per pair and step."""
+    return width * size + 2 * chunk_length(length) * size
 
 
 def window_macs(window: int, width: int, depth: int, slots: int) -> float:
-    """One label of the window encoder: a pass over the window and K registers."""
+    """One target memory of the window encoder: a pass over the window and K registers."""
     positions = window + slots
     return positions * depth * block_macs(positions, width) + slots * width**2
 
@@ -51,6 +54,6 @@ def student_macs(student: Student) -> float:
 
 
 def weight_bytes(student: Student) -> int:
-    """What a streamed step must read from memory at least: all weights of cell and readout."""
+    """What a streamed step reads from memory at least: all weights of cell and readout."""
     parts = [*student.cell.parameters(), *student.readout.parameters()]
     return sum(p.numel() * p.element_size() for p in parts)

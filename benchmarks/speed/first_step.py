@@ -1,4 +1,4 @@
-"""L6. Run as a module: `pastforward` with the arguments given, up to its first optimiser step."""
+"""Run as a module: `pastforward` with the arguments given, up to its first optimiser step."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ _step = Fit.step
 
 
 def _end_here(self: Fit) -> dict[str, float]:
-    """One step as ever, and then no more."""
+    """One step, then the end of the process."""
     _step(self)
     os._exit(0)
 

@@ -1,13 +1,19 @@
-"""L5. Timing rivals fairly: in one process, in turns, medians; and a row for each comparison."""
+"""Timing rivals fairly: in one process, in turns, medians; and a row for each comparison."""
 
+import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from benchmarks.paths import ROOT
 
 LEAST_ROUNDS = 3
 
@@ -33,7 +39,7 @@ class Row:
     unit: str
     """Of `ours` and `rival`."""
     bound: str = ""
-    """What bounds it, with the count."""
+    """What limits the ratio, with the count."""
 
     @property
     def met(self) -> bool | None:
@@ -50,9 +56,10 @@ class Row:
 def interleaved(
     parts: Mapping[str, Callable[[], object]], seconds: float = 8.0, least: int = LEAST_ROUNDS
 ) -> dict[str, list[float]]:
-    """Seconds of each part, round after round, for about so many seconds in all.
+    """Seconds of each part, round after round, for about `seconds` in all.
 
-    At least `least` rounds; with one, parts take seconds and have warmed up before.
+    At least `least` rounds, after one that does not count. With `least=1` there is no such round:
+    parts then take seconds each and have been warmed up by the caller.
     """
     for part in parts.values() if least > 1 else ():
         part()  # buffers, caches and compilers warm up
@@ -92,3 +99,22 @@ def require_same(what: str, found: Tensor, expected: Tensor, tolerance: float) -
     gap = float((found - expected).detach().abs().max())
     if not gap <= tolerance:
         raise BenchError(f"{what}: differs from its reference by {gap:.2g}, over {tolerance:.2g}.")
+
+
+def run_module(
+    module: str, *words: str, folder: str | Path = ROOT, **environment: str
+) -> tuple[str, float]:
+    """Output and seconds of `python -m module words`, run in `folder`.
+
+    Raises `BenchError` where it fails.
+    """
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    begin = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", module, *words],
+        cwd=folder, env=os.environ | {"PYTHONPATH": path} | environment,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise BenchError(f"{module} {' '.join(words)} failed: {done.stderr.strip()[-300:]}")
+    return done.stdout, time.perf_counter() - begin

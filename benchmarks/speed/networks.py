@@ -1,13 +1,15 @@
-"""L5. The sizes that benchmarks share: text-like data of 64 symbols, memories of K slots of 64."""
+"""The sizes that benchmarks share: text-like data of 64 symbols, memories of K slots of 64."""
 
 from collections.abc import Callable
 
 import torch
 
-from pastforward.config import FitConfig, StudentConfig, TeacherConfig
+from pastforward.cells.configs import StudentConfig
 from pastforward.methods.base import Method
 from pastforward.student import Student, build_student
+from pastforward.teacher.configs import TeacherConfig
 from pastforward.teacher.teacher import Teacher, build_teacher
+from pastforward.training.configs import FitConfig
 from pastforward.training.optimiser import Optimiser
 from pastforward.types import AnyBatch, Batch, Signature, Tokens
 
@@ -27,7 +29,7 @@ def networks(
 
 
 def symbols(count: int, length: int) -> Batch:
-    """Random sequences of which every next symbol counts."""
+    """Random sequences in which every next symbol counts: x and y `[count, length]`."""
     generator = torch.Generator().manual_seed(1)
     x = torch.randint(SYMBOLS, (count, length + 1), generator=generator)
     return Batch(x[:, :-1], x[:, 1:], torch.ones(count, length, dtype=torch.bool))

@@ -1,4 +1,4 @@
-"""L5. The rivals that are no part of the product: what others would use instead."""
+"""The rivals, which are no part of the library: what others would use instead."""
 
 from typing import final
 
@@ -6,12 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+from typing_extensions import override
 
 from pastforward.blocks import Block, rotary_table, rotate
 from pastforward.losses import masked_mean, variance_unexplained
 from pastforward.methods.base import Losses, RolloutMethod
 from pastforward.outputs import nll
-from pastforward.rollout import rollout
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
 from pastforward.types import AnyBatch, Batch
@@ -19,24 +19,24 @@ from pastforward.types import AnyBatch, Batch
 
 @final
 class PaperDMT(RolloutMethod):
-    """DMT as in arXiv 2606.06479: a sequential rollout with its gradient, labels now and then."""
+    """DMT as in arXiv 2606.06479: a sequential rollout with its gradient, some target memories."""
 
     def __init__(self, student: Student, teacher: Teacher, every: int = 16) -> None:
-        """Labels at t = `every`, 2 `every`, ..."""
+        """Target memories at t = `every`, 2 `every`, ..."""
         super().__init__(student)
         self.teacher, self.every = teacher, every
 
+    @override
     def serial_calls(self, length: int) -> int:
-        """See `Method`."""
         return length
 
+    @override
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
-        """See `Method`."""
         student, (count, length) = self.student, batch.mask.shape
         times = torch.arange(self.every, length + 1, self.every).expand(count, -1)
         with torch.no_grad():
-            targets = self.teacher.encoder.at(batch.x, times)
-        own = rollout(self._step, student.start(count), student.embed(batch.x))
+            targets = self.teacher.encoder.targets_at(batch.x, times)
+        own = student.rollout(batch.x)
         dynamics = variance_unexplained(own[:, times[0]], targets).mean()
         read = nll(student.signature.outputs, student.readout(own[:, 1:]), batch.y)
         readout = masked_mean(read, batch.mask)
@@ -45,7 +45,7 @@ class PaperDMT(RolloutMethod):
 
 @final
 class FusedBPTT(nn.Module):
-    """A `torch.nn.GRU` or `nn.LSTM` as it comes, trained through time: the loop in C++."""
+    """`torch.nn.GRU` or `nn.LSTM` trained through time: their loop over t is in C++."""
 
     def __init__(self, kind: str, symbols: int, inputs: int, width: int) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class CachedTransformer(nn.Module):
         self.cache = torch.randn(depth, 2, 1, heads, context, width // heads)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits `[1, symbols]` of the next token after x `[1]`, at the last place of the cache."""
+        """Logits `[1, symbols]` of the token after x `[1]`, which is added to the cache."""
         h = self.embed(x)[:, None]
         for block, cache in zip(self.blocks, self.cache.unbind(0), strict=True):
             assert isinstance(block, Block)

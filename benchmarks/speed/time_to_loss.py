@@ -1,4 +1,4 @@
-"""L5. Seconds of training to a standalone loss: ours, over the paper's schedule and its DMT."""
+"""Seconds of training to a standalone loss: ours, over the paper's schedule and its DMT."""
 
 import multiprocessing
 import os
@@ -17,31 +17,32 @@ from pastforward.config import Budget, RunConfig
 from pastforward.data.opening import open_data
 from pastforward.methods import METHODS
 from pastforward.recipes import RECIPES
-from pastforward.recipes.auto import for_path
+from pastforward.recipes.auto import for_data
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
 from pastforward.training.loop import Fit
 from pastforward.training.networks import build_networks
 
 TARGET, TRIALS = 10.0, (0.5, 1.0, 2.0, 5.0, 10.0)
-LOOKS = 60
+EVALUATIONS = 60
 """Held-out evaluations of a run, evenly spread; they do not count as time."""
 
 
 class Race(NamedTuple):
-    """What both sides learn and the loss to reach, nats an output."""
+    """What both sides learn."""
 
     case: str
     config: RunConfig
     seconds: float
-    """How long ours may take."""
+    """Budget of our side."""
     times: tuple[float, ...]
-    """How many times as long the rival may: budgets that it tries, the shortest first."""
+    """Budgets that the rival tries, the shortest first, in multiples of ours."""
     loss: float
+    """Held-out loss to reach, in nats an output."""
 
 
 class Finish(NamedTuple):
-    """When a run was at the loss asked for (None: never), its best loss, and its budget."""
+    """When a run reached the loss (None: never), its best loss, and its budget in seconds."""
 
     seconds: float | None
     best: float
@@ -52,9 +53,9 @@ def run(case: str = "") -> Iterator[Row]:
     """Same student, data, batches, rates and shares of the stages; one thread a side, side by side.
 
     The rival: window encoder over the whole past, one transition a sequence, then the paper's
-    sequential DMT. Stages begin at shares of a budget, so a long one would make the rival wait: it
-    has several, and the shortest with which it gets there counts. A side that is stopped before it
-    is there says so in its row. `case` names one of the two races.
+    sequential DMT. Stages begin at shares of a budget, so a long budget delays the rival's later
+    stages: it tries several budgets, and the shortest that reaches the loss counts. The row says
+    where a side was stopped before it reached the loss. `case` names one of the two races.
     """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, context, torch.set_num_threads, (1,)) as pool:
@@ -68,8 +69,8 @@ def run(case: str = "") -> Iterator[Row]:
 
 
 def _row(race: Race, ours: Finish, theirs: Finish) -> Row:
-    here, if_exists = ours.seconds or race.seconds, theirs.seconds or race.times[-1] * race.seconds
-    ratio = if_exists / here if ours.seconds else 0.0
+    here, there = ours.seconds or race.seconds, theirs.seconds or race.times[-1] * race.seconds
+    ratio = there / here if ours.seconds else 0.0
     stopped = [
         f"{who} was stopped at {finish.best:.3f}"
         for who, finish in (("ours", ours), ("the rival", theirs))
@@ -77,7 +78,7 @@ def _row(race: Race, ours: Finish, theirs: Finish) -> Row:
     ]
     budgets = f"budgets of {ours.budget:.0f} s and {theirs.budget:.0f} s"
     return Row(
-        "time-to-loss", race.case, ratio, ">=", TARGET, (ratio, ratio), here, if_exists, "s",
+        "time-to-loss", race.case, ratio, ">=", TARGET, (ratio, ratio), here, there, "s",
         "; ".join([f"to {race.loss} nats an output", *stopped, budgets]),
     )  # fmt: skip
 
@@ -87,7 +88,7 @@ def _ours(race: Race) -> Finish:
 
 
 def _rival(race: Race) -> Finish:
-    """The first budget with which it gets there, or what it had reached with the last one."""
+    """The shortest budget that reaches the loss, or what the longest one reached."""
     config, finish = as_in_the_paper(race.config), Finish(None, float("inf"), 0.0)
     instead = {"dmt": PaperDMT, "teacher-forced": PaperDMT}
     for times in race.times:
@@ -100,20 +101,24 @@ def _rival(race: Race) -> Finish:
 def _train(
     config: RunConfig, seconds: float, loss: float, instead: dict[str, type[PaperDMT]]
 ) -> Finish:
-    """Train by all stages until the student alone is at the loss; `instead` of usual methods."""
+    """Train by all stages until the student alone reaches the loss.
+
+    Stages whose method is a key of `instead` are trained by that class.
+    """
     source = open_data(config.data)
-    student, teacher = build_networks(config, source)
+    student, teacher = build_networks(config, source.signature)
     assert isinstance(student, Student)
     assert isinstance(teacher, Teacher)
     spent, best = 0.0, float("inf")
     for number, stage in enumerate(config.stages):
-        method = METHODS[stage.method](student, teacher, config)
         if stage.method in instead:
             method = instead[stage.method](student, teacher)
+        else:
+            method = METHODS.load(stage.method)(student, teacher, config)
         budget = Budget(seconds=stage.share * seconds)
         fit = Fit(method, source, stage.lr, budget, config.fit, seed=number)
-        for now in _looks(fit, spent, seconds / LOOKS):
-            if stage.method == "teacher":  # which leaves the student as it was
+        for now in _evaluation_times(fit, spent, seconds / EVALUATIONS):
+            if not METHODS[stage.method].trains_network:
                 continue
             best = min(best, quick_loss(student, source.held_out("valid", 64, 256)))
             if best <= loss:
@@ -122,8 +127,8 @@ def _train(
     return Finish(None, best, seconds)
 
 
-def _looks(fit: Fit, spent: float, every: float) -> Iterator[float]:
-    """Train a stage; yields the seconds spent in all, each time so many have passed."""
+def _evaluation_times(fit: Fit, spent: float, every: float) -> Iterator[float]:
+    """Train a stage; yields the seconds spent in all, each time `every` more have passed."""
     due = spent + every
     while fit.share() < 1.0:
         fit.step()
@@ -143,16 +148,16 @@ def as_in_the_paper(config: RunConfig) -> RunConfig:
 
 
 def _text() -> Race:
-    """Shakespeare where `PASTFORWARD_DATA` has it, else the embedded topics."""
+    """Shakespeare where `PASTFORWARD_DATA` has it, else the embedded help topics of Python."""
     shakespeare = Path(os.environ.get("PASTFORWARD_DATA", "")) / "tinyshakespeare.txt"
     if shakespeare.is_file():
-        return Race("Shakespeare, bytes", for_path(str(shakespeare)), 60.0, TRIALS, 2.4)
+        return Race("Shakespeare, bytes", for_data(str(shakespeare)), 60.0, TRIALS, 2.4)
     case = "pydoc (no Shakespeare in PASTFORWARD_DATA)"
-    return Race(case, RECIPES["pydoc"]("smt+dmt"), 60.0, TRIALS, 2.4)
+    return Race(case, RECIPES.load("pydoc")("smt+dmt"), 60.0, TRIALS, 2.4)
 
 
 def _copy() -> Race:
-    return Race("copy, T = 64", RECIPES["copy64"]("smt+dmt"), 300.0, TRIALS, 1.5)
+    return Race("copy, T = 64", RECIPES.load("copy64")("smt+dmt"), 300.0, TRIALS, 1.5)
 
 
 RACES = {"text": _text, "copy": _copy}

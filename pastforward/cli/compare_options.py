@@ -1,130 +1,127 @@
-"""L6. Options of `compare`, and the grid that they describe."""
+"""L7. Options of `compare`."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
-from pastforward.cli.options import (
-    Options,
-    configure,
-    parse_over,
-    peek,
-    recipe_for,
-    recipe_named,
-    require,
-)
+from pastforward.baselines.configs import BaselineConfig
+from pastforward.cells import CELLS
+from pastforward.cli.config_options import config_of, data_of, with_data, with_dials
+from pastforward.cli.options import TrainingOptions
+from pastforward.cli.parsing import asks_help, leading_words, parse, peek
 from pastforward.config import RunConfig
+from pastforward.errors import UsageError
 from pastforward.recipes import RECIPES
-from pastforward.recipes.names import at_length
-from pastforward.recipes.strategies import DEFAULT_STRATEGY
-from pastforward.runs.comparison.grid import Grid, Trial, configured, problem, strategies_of
+from pastforward.runs.comparison.request import CompareRequest, base_config, tasks_at_lengths
+from pastforward.runs.sections import difference
+
+DESCRIPTION = """\
+Train networks on tasks by several methods for the same budget, then show a table and a page. Every
+combination of task, length, cell or baseline, method and seed is a run of its own. Tasks come
+first.
+
+Examples:
+  pastforward compare digits --seconds 60
+  pastforward compare copy32 --methods bptt tbptt smt+dmt --seconds 300 --cells gru
+  pastforward compare my-notes.txt --name notes --seconds 120
+  pastforward compare copy retrieval --lengths 32 64 128 --cells mlp gru --methods bptt smt+dmt
+    --seeds 0 1 2 --seconds 60 --search --jobs 2 --name five
+  pastforward compare copy32 --cells gru my_module:MyCell --networks s4d mingru
+  pastforward compare digits pydoc --seeds 0 1 2 --tokens 3000000 --plan
+
+--search tries the recipe's rates times each of --factors on a seed that isn't reported, takes the
+best by held-out loss, and writes all to rates.json. A run lies in
+runs/NAME/TASK/CELL/METHOD/seedK, or in runs/NAME/METHOD for one task, cell and seed. Ctrl-C saves;
+with --resume, finished runs are kept. Meanwhile `pastforward report NAME` shows what there is;
+results.json holds every run. Defaults shown are those of the recipe named (digits when none is).
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareOptions(Options):
-    """Options of `compare`."""
+class Selection:
+    """What decides which other options there are."""
 
-    tasks: Annotated[
-        tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="TASK [TASK ...]")
-    ]
-    """Recipes, names of data (copy:48, hf:NAME), paths to text, images or tables."""
     lengths: tuple[int, ...] = ()
     """T, for synthetic tasks without a length in their name (copy, retrieval)."""
     cells: tuple[str, ...] = ()
-    """Cells and peers; the recipe's when not given. An LSTM keeps the same numbers in 2 slots, a
-    peer has as many parameters as the recipe's student and one way to be trained, 'parallel'."""
+    """Cells, or your own as module:Name; the recipe's when neither cells nor networks are given.
+    An LSTM keeps the same numbers in 2 slots."""
+    networks: tuple[str, ...] = ()
+    """Baselines, of as many weights as the recipe's student; their method is 'parallel'."""
+    encoder: str | None = None
+    """The teacher's encoder, or one of your own as module:Name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Selection, TrainingOptions):
+    """Options of `compare`, besides those of configs."""
+
+    tasks: Annotated[
+        tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="TASK [TASK ...]")
+    ] = ()
+    """Recipes, names of data (copy:48, hf:NAME), paths to text, images or tables, or recipes and
+    sources of your own as module:Name."""
     methods: tuple[str, ...] = ("bptt", "smt", "smt+dmt")
-    """Any of bptt, tbptt, rtrl, distill, smt, smt+dmt, smt+dmt+bptt and two-stage."""
+    """Strategies and methods, or your own as module:Name; `pastforward list` shows them."""
     seeds: tuple[int, ...] = (0,)
-    """Of weights, batches and noise; a run for each."""
+    """Seeds of weights, batches and noise; a run for each."""
     search: bool = False
-    """First find the learning rates of every task, cell and way, on a seed of its own."""
+    """First find the learning rates of every task, cell and method, on a seed of its own."""
     factors: tuple[float, ...] = (0.3, 1.0, 3.0)
     """What the search multiplies the recipe's rates by."""
     share: float = 0.25
-    """Part of the budget that each run of the search gets."""
+    """Part of the budget of each run of the search."""
     jobs: int = 1
     """Runs at a time; 2 and more get one thread each."""
     plan: bool = False
-    """Say what would be trained and for how long, and write nothing."""
+    """Print what would be trained and for how long, and write nothing."""
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """A grid and the configs that its runs begin from, by task and way."""
-
-    options: CompareOptions
-    grid: Grid
-    configs: Mapping[tuple[str, str], RunConfig]
-
-    def config(self, trial: Trial, share: float = 1.0) -> RunConfig:
-        """The config of one run, for a share of the budget."""
-        return configured(self.configs[trial.setting.task, trial.setting.strategy], trial, share)
-
-
-def read_compare(argv: list[str], description: str) -> Comparison:
-    """What `compare` is asked for; raises `UsageError` for bad input, SystemExit after help."""
-    about = ("compare", description)
-    first = {"tasks": tyro.MISSING}
-    shown = RECIPES[recipe_named(argv)](DEFAULT_STRATEGY)
-    options = parse_over(CompareOptions, argv, shown, about, first)
-    require(bool(options.tasks), "No task was named; name a recipe, data or a path.")
-    require(
-        bool(options.lengths) or "--lengths" not in argv, "No length was named after --lengths."
+def read_compare(argv: list[str]) -> tuple[Options, CompareRequest]:
+    """Options and request; raises `UsageError` for bad ones, SystemExit after help."""
+    tasks = leading_words(argv)
+    shown = tasks if set(tasks) <= RECIPES.keys() or not asks_help(argv) else []
+    first = next(iter(tasks), None)
+    chosen = peek(with_data(Selection, first), argv[len(tasks) :], "compare")
+    request = CompareRequest(
+        chosen.cells, chosen.networks, encoder=chosen.encoder, data=data_of(chosen)
     )
-    for option in ("--factors", "--share"):
-        idle = not options.search and option in argv
-        require(not idle, f"{option} was given without --search; add it or leave {option} out.")
-    require(options.jobs >= 1, f"--jobs is {options.jobs}; give 1 or more.")
-    names = _at_lengths(options)
-    configs = {}
-    for name in names:
-        base = recipe_for(name, options.data, DEFAULT_STRATEGY)
-        own = parse_over(CompareOptions, argv, base, about, first)
-        configs |= _by_way(name, own, configure(own, base))
-    usual = [config.student.cell for config in configs.values()][:1]
-    grid = Grid(
-        names, options.cells or tuple(usual), options.methods, options.seeds,
-        options.factors if options.search else (), options.share,
+    changes: dict[str, Any] = {}
+    for task in tasks_at_lengths(shown, chosen.lengths) or ("digits",):
+        base = _base(task, request)
+        parsed: Any = parse(
+            with_dials(Options, base, _apart(chosen)), argv, "compare", DESCRIPTION
+        )
+        changes |= difference(base, config_of(parsed, base))
+    _require_used(parsed, argv)
+    return parsed, replace(
+        request,
+        methods=parsed.methods, seeds=parsed.seeds, lengths=parsed.lengths, share=parsed.share,
+        factors=parsed.factors if parsed.search else (), budget=parsed.budget, changes=changes,
     )  # fmt: skip
-    wrong = problem(grid)
-    require(wrong is None, wrong or "")
-    _require_cells(options.cells, argv)
-    return Comparison(options, grid, configs)
 
 
-def _at_lengths(options: CompareOptions) -> tuple[str, ...]:
-    if not options.lengths:
-        return options.tasks
-    return tuple(at_length(task, length) for task in options.tasks for length in options.lengths)
+def _base(task: str, request: CompareRequest) -> RunConfig:
+    """A config with the dials of the cells and baselines that are compared."""
+    config = base_config(task, request, next(iter(request.cells), None))
+    if not request.networks:
+        return config
+    return replace(config, baseline=BaselineConfig(request.networks[0]))
 
 
-def _by_way(
-    name: str, options: CompareOptions, config: RunConfig
-) -> dict[tuple[str, str], RunConfig]:
-    """The config of a task by each way: its stages are all that differs."""
-    cells = options.cells or (config.student.cell,)
-    strategies = dict.fromkeys(
-        strategy for cell in cells for strategy in strategies_of(cell, options.methods)
-    )
-    stages = {strategy: recipe_for(name, options.data, strategy).stages for strategy in strategies}
-    return {(name, strategy): replace(config, stages=parts) for strategy, parts in stages.items()}
+def _apart(chosen: Selection) -> Sequence[str]:
+    """Sections that the cells don't share: dials of one of them would be no others' dials."""
+    kinds = {CELLS.config_type(cell) for cell in chosen.cells}
+    return ["student.cell_config"] if len(kinds) > 1 else []
 
 
-def _require_cells(cells: tuple[str, ...], argv: list[str]) -> None:
-    from pastforward.baselines import BASELINES
-    from pastforward.cells import CELLS
-    from pastforward.errors import nearest
-
-    other = peek(argv, "--student.cell")
-    require(
-        not cells or other is None,
-        f"Both --cells and --student.cell {other} were given; name all cells after --cells.",
-    )
-    for cell in cells:
-        known = [*CELLS, *BASELINES]
-        require(cell in known, f"There is no cell '{cell}'; {nearest(cell, known)}.")
+def _require_used(options: Options, argv: Sequence[str]) -> None:
+    for option, used in (("--factors", options.search), ("--share", options.search)):
+        if option in argv and not used:
+            raise UsageError(f"{option} was given without --search; add it or leave {option} out.")
+    if "--lengths" in argv and not options.lengths:
+        raise UsageError("No length was named after --lengths.")
+    if not options.tasks:
+        raise UsageError("No task was named; name a recipe, data or a path first.")

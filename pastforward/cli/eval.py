@@ -1,20 +1,18 @@
-"""L6. `pastforward eval`."""
+"""L7. `pastforward eval`."""
 
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import tyro
-
+from pastforward.cli.options import RunOptions, print_json
 from pastforward.cli.parsing import parse
 
 if TYPE_CHECKING:
     from pastforward.analysis.evaluate import Evaluation
     from pastforward.report.summary import RunSummary
-    from pastforward.runs.opening import OpenRun
 
 DESCRIPTION = """\
-Measure a run on held-out data: the student alone from its empty memory, its teacher, the floors,
+Measure a run on held-out data: the student alone from its empty memory, its teacher, references,
 drift, and whether memories collapsed.
 
 Examples:
@@ -25,11 +23,9 @@ Examples:
 
 
 @dataclass(frozen=True)
-class EvalOptions:
+class Options(RunOptions):
     """Options of `eval`."""
 
-    run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Name of a run below runs/, or its path."""
     split: str = "test"
     """'test' or 'valid'."""
     sequences: int = 512
@@ -40,88 +36,65 @@ class EvalOptions:
 
 def main(argv: list[str]) -> None:
     """Evaluate a run; the test split's figures are written to its evaluation.json."""
-    options = parse(EvalOptions, argv, "pastforward eval", DESCRIPTION)
+    options = parse(Options, argv, "eval", DESCRIPTION)
 
-    from pastforward.analysis.evaluate import evaluate
-    from pastforward.errors import UsageError
-    from pastforward.runs.opening import find_run, open_run
+    from pastforward.runs.opening import open_run
 
-    if options.sequences < 1:
-        raise UsageError(f"--sequences is {options.sequences}; give 1 or more.")
-    run = open_run(find_run(options.run))
-    found = evaluate(run.student, run.teacher, run.source, options.split, options.sequences)
-    _show(run, found, options)
+    run = open_run(options.run, options.allow)
+    found = run.evaluate(options.split, options.sequences)
+    summary = run.summary_of(found)
+    where = run.folder.evaluation if options.split == "test" else "not kept: another split"
+    last = f"Figures: {where}"
+    if options.json:
+        print_json(_for_programs(summary), last)
+    else:
+        _show(summary, found)
+        print(last)
 
 
-def _show(run: "OpenRun", found: "Evaluation", options: EvalOptions) -> None:
-    import json
-    import sys
-
+def _show(summary: "RunSummary", found: "Evaluation") -> None:
     from rich.console import Console
 
+    from pastforward.cli.showing import say
     from pastforward.report.tables import results_table
-    from pastforward.runs.opening import write_summary
 
-    summary = _summary(run, found)
-    if options.split == "test":
-        write_summary(run.folder, summary)
-    if options.json:
-        print(json.dumps(_for_programs(summary), indent=1))
-    else:
-        console = Console()
-        console.print(results_table([summary]))
-        for line in _lines(found) + _size(summary.facts):
-            console.print(line, highlight=False, soft_wrap=True)
-    where = run.folder.evaluation if options.split == "test" else "not kept: another split"
-    print(f"Figures: {where}", file=sys.stderr if options.json else sys.stdout)
-
-
-def _summary(run: "OpenRun", found: "Evaluation") -> "RunSummary":
-    from pastforward.report.summary import RunSummary
-    from pastforward.runs.opening import saved_facts
-
-    facts = {
-        "parameters": sum(p.numel() for p in run.student.parameters()),
-        "config": asdict(run.config),
-    } | saved_facts(run.folder)
-    return RunSummary(run.folder.path.name, found.to_json(), facts=facts)
+    Console().print(results_table([summary]))
+    for line in _lines(found) + _size(summary.facts):
+        say(line)
 
 
 def _for_programs(summary: "RunSummary") -> dict[str, Any]:
-    """The evaluation with floors in both units, and the facts."""
+    """The evaluation with references in both units, and the facts."""
     references = {
         name: {"nats": nats, "bits": nats / math.log(2)}
         for name, nats in summary.evaluation["references"].items()
     }
-    return (
-        {"run": summary.name}
-        | summary.evaluation
-        | {"references": references, "facts": summary.facts}
-    )
+    found = {"run": summary.name} | summary.evaluation
+    return found | {"references": references, "facts": summary.facts}
 
 
 def _size(facts: dict[str, Any]) -> list[str]:
-    """Of a peer: its parameters beside those of the student that it stands in for."""
-    if "wanted" not in facts:
+    """Of a baseline: its weights beside those of the student whose size it takes."""
+    if "student_parameters" not in facts:
         return []
-    like = facts["config"]["student"]["like"]
-    own, wanted = f"{facts['parameters']:,}", f"{facts['wanted']:,}"
-    return [f"{'Weights':<33} {own}, for the {wanted} of the student with the {like} cell"]
+    own, student = f"{facts['parameters']:,}", f"{facts['student_parameters']:,}"
+    cell = facts["config"]["student"]["cell"]
+    return [f"{'Weights':<33} {own}, for the {student} of the student with the {cell} cell"]
 
 
 def _lines(found: "Evaluation") -> list[str]:
     lines = []
     if found.drift is not None:
-        steps = len(found.drift.relative) - 1
-        times = sorted({0, 1, *(round(steps * part / 4) for part in range(1, 5))})
-        shown = "  ".join(f"t={t}: {found.drift.relative[t]:.3f}" for t in times)
-        lines.append(f"Drift over the labels' variance   {shown}")
-        worst = max(found.drift.by_slot)
+        relative = found.drift.relative
+        times = sorted({0, 1, *(round((len(relative) - 1) * part / 4) for part in range(1, 5))})
+        shown = "  ".join(f"t={t}: {relative[t]:.3f}" for t in times)
+        one_step, worst = found.drift.one_step, max(found.drift.by_slot)
+        lines.append(f"Drift over the targets' variance   {shown}")
         lines.append(
-            f"One step from a label             {found.drift.one_step:.3f} unexplained, "
-            f"{worst:.3f} in the worst slot"
+            f"One step from a target            {one_step:.3f} unexplained, {worst:.3f} in the "
+            "worst slot"
         )
     for whose, meter in found.collapse.items():
-        name = f"Memories of the {whose}" if whose == "student" else "Labels"
+        name = f"Memories of the {whose}" if whose == "student" else "Targets"
         lines.append(f"{name:<33} rank {meter.rank:.1f}, similarity {meter.similarity:.3f}")
     return lines

@@ -1,16 +1,16 @@
-"""L6. The command line: finds the command, and turns errors into one line and an exit code.
+"""L7. The command line: finds the command, and turns errors into one line and an exit code.
 
-Exit codes: 0 done, 1 a loss became infinite or NaN, the two sides of a benchmark disagree, or a
-check of the doctor failed, 2 bad input, 130 and 143 stopped and saved.
+Exit codes: 0 done, 1 a loss became infinite or NaN or a check of the doctor failed, 2 bad input,
+130 and 143 stopped and saved.
 """
 
-import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from pastforward.cli import COMMANDS
-from pastforward.errors import Stopped
+from pastforward.errors import Stopped, UsageError, nearest
+from pastforward.registry import import_target
 
 _HEAD = """\
 usage: pastforward COMMAND ...
@@ -35,13 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[0] in ("--version", "-V"):
         print(_version())
         return 0
-    return answered(lambda: _run(words[0], words[1:]))
-
-
-def answered(work: Callable[[], None]) -> int:
-    """The exit code of `work`, and one line on what went wrong."""
     try:
-        work()
+        _run(words[0], words[1:])
         return 0
     except BaseException as error:
         return _answer(error)
@@ -51,18 +46,15 @@ def answered(work: Callable[[], None]) -> int:
 
 def _run(name: str, argv: list[str]) -> None:
     if name not in COMMANDS:
-        from pastforward.errors import UsageError, nearest
-
         raise UsageError(f"There is no command '{name}'; {nearest(name, COMMANDS)}.")
-    module = importlib.import_module(f"pastforward.cli.{COMMANDS[name].module}")
-    module.main(argv)
+    import_target(COMMANDS[name].target)(argv)
 
 
 def _answer(error: BaseException) -> int:
-    """Say what an error means and return its exit code; a fault of ours is raised again."""
-    if isinstance(error, SystemExit):  # after --help, or what the doctor found
+    """Print what an error means and return its exit code; a fault of ours is raised again."""
+    if isinstance(error, SystemExit):  # after --help, or where a check failed
         return error.code if isinstance(error.code, int) else 0
-    if isinstance(error, BrokenPipeError):  # whoever read our output has seen enough
+    if isinstance(error, BrokenPipeError):  # the reader of our output was closed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     if isinstance(error, KeyboardInterrupt):
@@ -75,18 +67,19 @@ def _answer(error: BaseException) -> int:
 
 def _exit_code(error: BaseException) -> int | None:
     """The code of an error that the user can act on; None for a fault of ours."""
-    from pastforward.errors import UsageError
-    from pastforward.training.loop import NonFiniteLoss
-
     if isinstance(error, Stopped):
         return error.code
-    if isinstance(error, NonFiniteLoss):
-        return 1
-    return 2 if isinstance(error, UsageError) else None
+    if isinstance(error, UsageError):
+        return 2
+    if "torch" not in sys.modules:
+        return None
+    from pastforward.training.loop import NonFiniteLoss
+
+    return 1 if isinstance(error, NonFiniteLoss) else None
 
 
 def _fail(message: str, code: int) -> int:
-    # Under torchrun every rank comes here with the same news.
+    # Under torchrun every rank comes here with the same message.
     if os.environ.get("RANK", "0") == "0":
         print(f"pastforward: {' '.join(message.split())}", file=sys.stderr)
     return code

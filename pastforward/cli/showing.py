@@ -1,26 +1,32 @@
-"""L6. Results on the console."""
+"""L7. Results on the console."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
 
 from pastforward.analysis.samples import ImageSamples
 from pastforward.report.charts import save_images
-from pastforward.report.summary import RunSummary
 from pastforward.report.tables import results_table
-from pastforward.training.folder import RunFolder
+from pastforward.runs.opening import Run
 
 
-def show(runs: Sequence[tuple[RunFolder, RunSummary]], out: Console) -> None:
-    """The table, then what each student writes: text as it is, images as the path of a picture."""
-    out.print(results_table([summary for _, summary in runs]))
-    for folder, summary in runs:
-        samples = summary.samples
+def show(runs: Sequence[Run]) -> None:
+    """The table, then samples of each: text as it is, images as the path of a picture."""
+    out = Console()
+    out.print(results_table([replace(run.summary, name=run.name) for run in runs]))
+    for run in runs:
+        samples = run.summary.samples
         if isinstance(samples, ImageSamples):
-            path = folder.path / "samples.png"
+            path = run.path / "samples.png"
             save_images(path, samples)
-            out.print(f"Samples of {summary.name}: {path}", highlight=False, soft_wrap=True)
+            say(f"Samples of {run.name}: {path}")
         elif samples is not None:
-            out.rule(f"{summary.name} writes", align="left")
-            out.print(samples, markup=False, highlight=False, soft_wrap=True)
-            out.print()
+            out.rule(f"{run.name} writes", align="left")
+            say(samples)
+            say("")
+
+
+def say(text: str) -> None:
+    """Print as it is: no markup, no colours, no line breaks."""
+    Console().print(text, markup=False, highlight=False, soft_wrap=True)

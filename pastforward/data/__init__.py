@@ -10,7 +10,7 @@ from pathlib import Path
 from pastforward.data.configs import HubConfig, ImageConfig, SeriesConfig, TextConfig
 from pastforward.data.files import holds_images, is_csv
 from pastforward.data.tasks import TASKS
-from pastforward.registry import Entry, Registry
+from pastforward.registry import Entry, NoConfig, Registry
 
 
 @dataclass(frozen=True)
@@ -26,51 +26,37 @@ class SourceEntry(Entry):
     """Whether a file or folder is of this kind; the first row that accepts it is taken."""
 
 
+_HERE = "pastforward.data"
+
 EMBEDDED: Registry[Entry] = Registry("embedded data set", {
-    "digits": Entry(
-        "pastforward.data.embedded:digits",
-        summary="1797 handwritten digits of scikit-learn, 8 x 8 pixels",
-    ),
-    "pydoc": Entry(
-        "pastforward.data.embedded:pydoc", summary="the help topics of this Python, as bytes"
-    ),
+    "digits": Entry(f"{_HERE}.embedded:digits", summary="1797 handwritten digits, 8 x 8 pixels"),
+    "pydoc": Entry(f"{_HERE}.embedded:pydoc", summary="the help topics of this Python, as bytes"),
 })  # fmt: skip
 """Data sets that need no download."""
 
 SOURCES: Registry[SourceEntry] = Registry("kind of data", {
     "embedded": SourceEntry(
-        "pastforward.data.embedded:open_embedded",
-        summary="real data that needs no download: digits, pydoc",
+        f"{_HERE}.embedded:open_embedded", NoConfig, "data without a download: digits, pydoc",
         names=EMBEDDED,
     ),
     "task": SourceEntry(
-        "pastforward.data.tasks.source:open_task",
-        summary="synthetic tasks, as copy:32 or key_values:128,pairs=8",
+        f"{_HERE}.tasks.source:open_task", NoConfig, "synthetic tasks: copy:32, stack:64,depth=4",
         names=TASKS,
     ),
     "hub": SourceEntry(
-        "pastforward.data.huggingface:open_hub",
-        HubConfig,
-        "text of a data set on the Hugging Face hub, as hf:NAME",
+        f"{_HERE}.huggingface:open_hub", HubConfig, "hf:NAME, text of the Hugging Face hub",
         names=("hf",),
     ),
     "images": SourceEntry(
-        "pastforward.data.images:open_images",
-        ImageConfig,
-        "images: an IDX, .npy or .npz file, or a folder of IDX files",
+        f"{_HERE}.images:open_images", ImageConfig, "an IDX, .npy or .npz file, or IDX files",
         holds=holds_images,
     ),
     "table": SourceEntry(
-        "pastforward.data.csv_files:open_csv",
-        SeriesConfig,
-        "numbers over time: a .csv file",
+        f"{_HERE}.csv_files:open_csv", SeriesConfig, "a .csv file of numbers over time",
         holds=is_csv,
     ),
     "text": SourceEntry(
-        "pastforward.data.text_files:open_text",
-        TextConfig,
-        "text: any other file or folder",
-        holds=Path.exists,
+        f"{_HERE}.text_files:open_text", TextConfig, "any other file or folder", holds=Path.exists
     ),
 })  # fmt: skip
 """Kinds of data, in the order in which they are tried."""

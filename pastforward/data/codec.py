@@ -14,7 +14,6 @@ from pastforward.errors import UsageError
 class TextCodec:
     """Text as characters, or as UTF-8 bytes (256 symbols) when `characters` is None."""
 
-    kind: ClassVar[str] = "text"
     joiner: ClassVar[str] = ""
     """What stands between two decoded texts that follow each other."""
 
@@ -57,8 +56,6 @@ class TextCodec:
 class PixelCodec:
     """Images read row by row, as grey levels 0 (black) to `levels` - 1 (white)."""
 
-    kind: ClassVar[str] = "pixels"
-
     height: int
     width: int
     levels: int
@@ -92,7 +89,6 @@ class PixelCodec:
 class SymbolCodec:
     """Symbols of the synthetic tasks, written as numbers with spaces between."""
 
-    kind: ClassVar[str] = "symbols"
     joiner: ClassVar[str] = " "
     """What stands between two decoded texts that follow each other."""
 
@@ -122,8 +118,6 @@ class SymbolCodec:
 class SeriesCodec:
     """Columns of numbers, standardised by their training part."""
 
-    kind: ClassVar[str] = "series"
-
     columns: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -139,7 +133,7 @@ class SeriesCodec:
 
 Codec = TextCodec | PixelCodec | SymbolCodec | SeriesCodec
 
-_KINDS = {codec.kind: codec for codec in (TextCodec, PixelCodec, SymbolCodec, SeriesCodec)}
+_KINDS = {"text": TextCodec, "pixels": PixelCodec, "symbols": SymbolCodec, "series": SeriesCodec}
 
 
 def quantise(grey: np.ndarray, levels: int) -> np.ndarray:
@@ -149,7 +143,8 @@ def quantise(grey: np.ndarray, levels: int) -> np.ndarray:
 
 def codec_to_json(codec: Codec) -> dict[str, Any]:
     """A codec as a JSON object; `codec_from_json` reads it."""
-    return {"kind": codec.kind, **asdict(codec)}
+    kinds = {cls: name for name, cls in _KINDS.items()}
+    return {"kind": kinds[type(codec)], **asdict(codec)}
 
 
 def codec_from_json(data: dict[str, Any]) -> Codec:

@@ -42,7 +42,7 @@ def _options(config: DataConfig, kind: str) -> Any:
 
 
 def _users_own(config: DataConfig, options: Any) -> Source:
-    """Call what `module:Name` names, with its Config if it has one and T if it takes `length`."""
+    """Call what `module:Name` names, with its Config if it has one, and T if it takes `length`."""
     build = import_target(config.source)
     if not callable(build):
         raise UsageError(
@@ -51,7 +51,10 @@ def _users_own(config: DataConfig, options: Any) -> Source:
         )
     signature = inspect.signature(build)
     arguments = [] if isinstance(options, NoConfig) else [options]
-    named = {"length": config.length} if "length" in signature.parameters else {}
+    length = signature.parameters.get("length")
+    # Without a length its own default stays.
+    left_out = length is None or (config.length is None and length.default is not length.empty)
+    named = {} if left_out else {"length": config.length}
     try:
         signature.bind(*arguments, **named)
     except TypeError as error:

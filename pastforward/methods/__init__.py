@@ -7,7 +7,7 @@ same three arguments and has an attribute `facts: MethodEntry`.
 
 from pastforward.errors import UsageError
 from pastforward.methods.configs import DistillConfig, DMTConfig, SMTConfig, TBPTTConfig
-from pastforward.methods.facts import MethodEntry
+from pastforward.methods.entry import MethodEntry
 from pastforward.registry import NoConfig, Registry, import_target
 
 _HERE = "pastforward.methods"
@@ -88,7 +88,7 @@ def facts(name: str) -> MethodEntry:
     found = getattr(import_target(name), "facts", None)
     if not isinstance(found, MethodEntry):
         raise UsageError(
-            f"{name}.facts is {found!r}; set it to a pastforward.methods.facts.MethodEntry that "
+            f"{name}.facts is {found!r}; set it to a pastforward.methods.entry.MethodEntry that "
             "says what the method trains and what it learns from."
         )
     return found

@@ -10,7 +10,7 @@ def at_length(task: str, length: int) -> str:
     ('copy', 64) -> 'copy:64' and ('key_values,pairs=8', 64) -> 'key_values:64,pairs=8'. Raises
     `UsageError` for a name that has a length already, and for data whose length isn't free.
     """
-    from pastforward.data.tasks.naming import TASKS
+    from pastforward.data.tasks import TASKS
     from pastforward.errors import UsageError
 
     name, _, axes = re.sub("[:,]", "|", task, count=1).partition("|")

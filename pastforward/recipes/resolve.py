@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pastforward.config import RunConfig
 from pastforward.data.configs import DataConfig
+from pastforward.data.kinds import MEMORY, family, known_names
 from pastforward.errors import UsageError, nearest
 from pastforward.recipes import RECIPES
 from pastforward.recipes.auto import for_data, for_source
@@ -16,9 +17,6 @@ from pastforward.registry import import_target, is_foreign
 
 if TYPE_CHECKING:
     from pastforward.data.source import Source
-
-MEMORY = "memory:"
-"""How the name of data begins that was given as an object: no run can open it again by itself."""
 
 
 def resolve(
@@ -72,15 +70,11 @@ def _is_source(found: Any) -> bool:
 
 
 def _is_data(name: str) -> bool:
-    from pastforward.data.opening import family, known_names
-
     return family(name) in known_names()
 
 
 def _require_data(name: str) -> None:
     """Refuse a name that is neither data nor a path, with the nearest recipe."""
-    from pastforward.data.opening import family, known_names
-
     known = known_names()
     if _is_data(name) or Path(name).expanduser().exists() or {"/", "."} & set(name):
         return

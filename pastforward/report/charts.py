@@ -27,6 +27,8 @@ GREY = "#8b93a1"
 INK, SOFT, LINE = "#1d2430", "#667085", "#e4e7ec"
 """Titles, labels and grid. On a page `svg` puts the page's own colours in their place."""
 _PAGE_COLOURS = {INK: "var(--ink)", SOFT: "var(--soft)", LINE: "var(--line)"}
+SMALL = (4.0, 2.7)
+"""Inches of a chart that stands in a row of three, so that its text is as large as elsewhere."""
 _CUT = 1.5
 _FEW = 40
 _GIVEN = np.array([0.45, 0.72, 1.0])
@@ -69,10 +71,16 @@ def chart(
     if x_scale == "linear":
         whole = all(isinstance(curve.x, range) for curve in curves)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=whole))
+        axes.xaxis.set_major_formatter(FuncFormatter(_tick))
     dress(axes, "", x_label, y_label)
     if any(curve.label for curve in curves):
         legend(axes)
     return figure
+
+
+def _tick(value: float, _: int) -> str:
+    scale, unit = next(((s, u) for s, u in ((1e6, "M"), (1e3, "k")) if value >= s), (1.0, ""))
+    return f"{value / scale:g}{unit}"
 
 
 def draw(axes: Axes, curve: Curve) -> None:

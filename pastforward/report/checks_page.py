@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.figure import Figure
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
@@ -12,7 +13,7 @@ from pastforward.analysis.checks.collapse import variance_by_direction
 from pastforward.analysis.checks.context import CheckContext
 from pastforward.analysis.checks.result import CheckResult, Level
 from pastforward.report import templates
-from pastforward.report.charts import COLOURS, Chart, Curve, chart, percent_axis, svg
+from pastforward.report.charts import COLOURS, SMALL, Chart, Curve, chart, percent_axis, svg
 from pastforward.report.tables import Line, Table
 
 _STUDENT, _TEACHER = COLOURS[:2]
@@ -25,11 +26,14 @@ _ORDER = (Level.FAILED, Level.WARNING, Level.OK, Level.SKIPPED)
 _NEARLY_ALL = 0.99
 """Of the variance: further directions are not drawn."""
 
+Drawn = tuple[str, str, Figure]
+"""Title, note and figure of a chart."""
+
 
 def print_results(results: Sequence[CheckResult], out: Console) -> None:
     """A table of all checks, then each warning and failure with its usual cause and advice."""
     lines = [Line((r.level, r.check, _short(r)), r.level) for r in results]
-    out.print(Table(("", "check", "found"), lines, names=3))
+    out.print(Table(("", "check", "found"), lines, names=3, wraps="found"))
     for result in results:
         if result.cause:
             out.print(Text(f"{result.check}: {result.level}", "bold"))
@@ -92,10 +96,13 @@ def _charts(context: CheckContext) -> list[Chart]:
     if context.broken:
         return []
     drawn = [_drift(context)] if context.has_teacher else []
-    return [*drawn, _positions(context), _spectrum(context)]
+    drawn += [_positions(context), _spectrum(context)]
+    for _, _, figure in drawn:
+        figure.set_size_inches(SMALL)
+    return [Chart(title, note, svg(figure)) for title, note, figure in drawn]
 
 
-def _drift(context: CheckContext) -> Chart:
+def _drift(context: CheckContext) -> Drawn:
     found = context.evaluation.drift
     assert found is not None
     curve = Curve(range(len(found.relative)), found.relative, _STUDENT)
@@ -103,10 +110,10 @@ def _drift(context: CheckContext) -> Chart:
         "Squared distance of the student's own memory to its target over the variance of the "
         "targets. Dotted: the error of one step from a target; drift above it has compounded."
     )
-    return Chart("Drift", note, svg(chart([curve], "t", "drift / variance", [found.one_step])))
+    return "Drift", note, chart([curve], "t", "drift / variance", [found.one_step])
 
 
-def _positions(context: CheckContext) -> Chart:
+def _positions(context: CheckContext) -> Drawn:
     found, curves = context.evaluation, []
     for name, score, colour in (
         ("student alone", found.student, _STUDENT), ("teacher", found.teacher, _TEACHER),
@@ -116,11 +123,10 @@ def _positions(context: CheckContext) -> Chart:
             curves.append(Curve(range(1, len(y) + 1), y, colour, name))
     levels = [context.reference] if context.references else []
     note = "Dotted: the reference loss of a predictor that reads no input." if levels else ""
-    figure = chart(curves, "t", "nats per output", levels)
-    return Chart("Loss by position", note, svg(figure))
+    return "Loss by position", note, chart(curves, "t", "nats per output", levels)
 
 
-def _spectrum(context: CheckContext) -> Chart:
+def _spectrum(context: CheckContext) -> Drawn:
     spectra = [("student's memories", context.own, _STUDENT)]
     if context.has_teacher:
         spectra.append(("targets", context.memories.targets, _TEACHER))
@@ -136,4 +142,4 @@ def _spectrum(context: CheckContext) -> Chart:
         "Share of variance within the first n principal directions. A curve at 100% from n = 1 "
         "is a memory of one number."
     )
-    return Chart("Principal directions of memories", note, svg(figure))
+    return "Principal directions", note, figure

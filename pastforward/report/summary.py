@@ -55,12 +55,19 @@ HEAD = (
 
 BEST_POSSIBLE = "best"
 """Name of the reference that no predictor can beat; the others read no input."""
+_SAME = 1e-4
+"""Nats: a unigram model of equally frequent symbols differs from 'uniform' by sampling only."""
 
 
 def distinct_references(found: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
-    """Names and nats per output, least first; of those with the same loss one: not 'uniform'."""
-    rows = {round(nats, 4): (name, nats) for name, nats in sorted(found)}
-    return [rows[nats] for nats in sorted(rows)]
+    """Names and nats per output, least first; 'uniform' is dropped beside one of the same loss."""
+    rows: list[tuple[str, float]] = []
+    for name, nats in sorted(set(found), key=lambda reference: reference[::-1]):
+        if not rows or nats - rows[-1][1] >= _SAME:
+            rows.append((name, nats))
+        elif rows[-1][0] == "uniform":
+            rows[-1] = (name, nats)
+    return rows
 
 
 def naive_reference(references: Mapping[str, float]) -> tuple[str, float] | None:

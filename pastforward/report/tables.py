@@ -43,6 +43,8 @@ class Table:
     lines: Sequence[Line]
     names: int = 1
     """Columns, from the left, that name a row: they are left-aligned, the others right-aligned."""
+    wraps: str = ""
+    """The column whose text may be broken into lines on the console; the first by default."""
     title: str = ""
     """On the console only: a page has its own heading."""
     notes: Sequence[str] = ()
@@ -58,9 +60,8 @@ class Table:
 
     def without_empty(self) -> "Table":
         """Without the columns in which no row has a value."""
-        columns = range(len(self.head))
-        used = [i for i in columns if any(line.cells[i] not in ("", NOTHING) for line in self.lines)]
-        return self.keeping(used)
+        columns = enumerate(zip(*(line.cells for line in self.lines), strict=True))
+        return self.keeping([i for i, column in columns if {*column} - {"", NOTHING}])
 
     def without(self, *names: str) -> "Table":
         """Without the columns of these names."""
@@ -69,8 +70,10 @@ class Table:
     def __rich__(self) -> RenderableType:
         shown = self.without(*self.page_only)
         grid = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        wraps = self.wraps or shown.head[0]
         for i, name in enumerate(shown.head):
-            grid.add_column(name, justify="left" if i < shown.names else "right", no_wrap=i > 0)
+            side = "left" if i < shown.names else "right"
+            grid.add_column(name, justify=side, no_wrap=name != wraps)
         following = [line.group for line in shown.lines[1:]] + [""]
         for line, group in zip(shown.lines, following, strict=True):
             grid.add_row(*_cells(line), end_section=line.group != group)

@@ -1,50 +1,70 @@
-"""L6. What `analyse` asks of a run: each question a function, and the table of them."""
+"""L6. The analyses of `analyse`: each a function `(Subject, sequences) -> Analysis`."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, replace
+from typing import NamedTuple
 
 import torch
-from matplotlib.figure import Figure
 
-from pastforward.analysis.lengths import AtLength, at_length, loss_by_length
 from pastforward.analysis.credit import Credit, bptt_credit, last_output, scaled, smt_credit
+from pastforward.analysis.evaluate import finite
+from pastforward.analysis.gap import loss_gap
+from pastforward.analysis.lengths import AtLength, at_length, loss_by_length
 from pastforward.analysis.memories import Memories, remember
 from pastforward.analysis.probe import Probe, linear_probe
-from pastforward.analysis.gap import loss_gap
-from pastforward.report.analysis_charts import credit_figure, future_figure, gap_figure, lengths_figure, probes_figure
+from pastforward.config import RunConfig
+from pastforward.data.source import Source
+from pastforward.errors import UsageError
+from pastforward.report.analysis_charts import (
+    credit_figure,
+    future_figure,
+    gap_figure,
+    lengths_figure,
+    probes_figure,
+)
 from pastforward.report.memory_maps import memory_map
-from pastforward.runs.opening import StudentRun
-from pastforward.analysis.evaluate import finite
+from pastforward.runs.analysing import Analysis
+from pastforward.runs.networks import require_student
+from pastforward.runs.opening import Run
 from pastforward.student import Student, build_student
 from pastforward.teacher.teacher import Teacher, build_teacher
-from pastforward.errors import UsageError
+from pastforward.training.folder import RunFolder
 from pastforward.types import Batch, Tokens
 
 SCALES = (0.5, 1.0, 2.0)
-"""Factors on the weights from memory to memory at which credit is measured at the start."""
+"""Factors on the weights from memory to memory at which credit is measured at initialisation."""
 _FACTORS = (1, 2, 4, 8, 16)
 _MOST_CLASSES = 128
 _MOST_AHEAD = 8
+_SPLITS = ("valid", "test")
+"""Where a probe is fitted, and where it is tested."""
+_DECODED, _WHOLE = "SMT, losses of outputs", "SMT, all losses"
 
 
-@dataclass(frozen=True)
-class Found:
-    """An answer: pictures by the name of their file, figures as JSON, and what they say."""
+class Subject(NamedTuple):
+    """A run's student, its teacher if it has one, and their data."""
 
-    figures: dict[str, Figure]
-    facts: Any
-    lines: list[str]
+    student: Student
+    teacher: Teacher | None
+    source: Source
+    config: RunConfig
+    folder: RunFolder
 
 
-def ask_gap(run: StudentRun, sequences: int) -> Found:
+def subject_of(run: Run) -> Subject:
+    """Raises `UsageError` for a baseline. The output teacher of `distill` is no teacher here."""
+    student = require_student(run.student, run.folder, "analyse")
+    teacher = run.teacher if isinstance(run.teacher, Teacher) else None
+    return Subject(student, teacher, run.source, run.config, run.folder)
+
+
+def ask_gap(run: Subject, sequences: int) -> Analysis:
     """Where the student loses against its teacher; `UsageError` where it has none."""
     if run.teacher is None:
         raise UsageError(
-            f"{run.folder.path} has no teacher, so there is no gap to share out; ask it of a run "
-            "that smt, smt+dmt or two-stage trained."
+            f"{run.folder.path} has no teacher, so there is no gap to divide; ask it of a run "
+            "trained by smt, smt+dmt or two-stage."
         )
-    # T / 2 steps, each from T starts: its time grows with T^2.
+    # T / 2 steps from each of T targets: time grows with T^2.
     few = max(2, min(sequences, 2**24 // run.source.signature.length**2))
     gap = loss_gap(run.student, run.teacher, run.source, "test", few)
     lines = [f"student alone {gap.alone.nats:.4f}, teacher {gap.teacher.nats:.4f} nats per output"]
@@ -53,16 +73,16 @@ def ask_gap(run: StudentRun, sequences: int) -> Found:
         lines.append(f"{cause:<12}{nats:+.4f}{share}")
     worst = max(gap.after, key=lambda k: gap.after[k].nats)
     lines.append(
-        f"worst after k = {worst} own steps from a label: {gap.after[worst].nats:.4f} nats"
+        f"worst after k = {worst} own steps from a target: {gap.after[worst].nats:.4f} nats"
     )
-    lines += _labels_moved(run)
-    return Found({"gap": gap_figure({"student": gap})}, finite(gap.to_json()), lines)
+    lines += _targets_moved(run)
+    return Analysis({"gap": gap_figure({"student": gap})}, finite(gap.to_json()), lines)
 
 
-def ask_credit(run: StudentRun, sequences: int) -> Found:
+def ask_credit(run: Subject, sequences: int) -> Analysis:
     """Credit of the last output by BPTT and by SMT, at the start of the run and at its end."""
     length = run.source.signature.length
-    # What decoding from every label takes grows with B * T^2.
+    # Memory for decoding from every target grows with B * T^2.
     count = max(2, min(32, sequences, 2**16 // (min(length, 64) * length)))
     batch = last_output(next(iter(run.source.held_out("test", count, count))))
     panels = _start_credit(run, batch)
@@ -78,11 +98,11 @@ def ask_credit(run: StudentRun, sequences: int) -> Found:
         for loss, of in panels.items()
         for name, credit in of.items()
     ]
-    return Found({"credit": credit_figure(panels)}, finite(facts), lines)
+    return Analysis({"credit": credit_figure(panels)}, finite(facts), lines)
 
 
-def ask_lengths(run: StudentRun, sequences: int) -> Found:
-    """Loss at T, 2T, ..., as far as the data goes; `UsageError` where it has but one length."""
+def ask_lengths(run: Subject, sequences: int) -> Analysis:
+    """Loss at T, 2T, ..., as far as the data goes; `UsageError` where it has only one length."""
     trained, found, end = run.student.signature.length, [], None
     try:
         for row in loss_by_length(
@@ -96,16 +116,16 @@ def ask_lengths(run: StudentRun, sequences: int) -> Found:
         end = str(error)
     lines = [_length_line(row) for row in found] + ([f"no further: {end}"] if end else [])
     figures = {"lengths": lengths_figure(found, trained)}
-    return Found(figures, finite([asdict(row) for row in found]), lines)
+    return Analysis(figures, finite([asdict(row) for row in found]), lines)
 
 
-def ask_geometry(run: StudentRun, sequences: int) -> Found:
+def ask_geometry(run: Subject, sequences: int) -> Analysis:
     """Maps of memories and, where the data knows true states, a linear probe of each."""
-    fit, test = (remember(_networks(run), run.source, split, sequences) for split in _PARTS)
+    fit, test = (remember(_networks(run), run.source, split, sequences) for split in _SPLITS)
     states = [n for n, of in fit.states.items() if int(of.max()) < _MOST_CLASSES]
     if not states:
-        lines = ["the data tells no true states to ask for; memories are coloured by t"]
-        return Found({"geometry": memory_map(test, None)}, {}, lines)
+        lines = ["the data has no true states to probe; memories are coloured by t"]
+        return Analysis({"geometry": memory_map(test, None)}, {}, lines)
     figures, facts, lines = {}, {}, []
     for state in states:
         probes = {
@@ -113,23 +133,23 @@ def ask_geometry(run: StudentRun, sequences: int) -> Found:
             for whose in fit.by
         }
         figures[f"geometry-{state}"] = memory_map(test, state)
-        title = f"True state '{state}', read off a memory by a linear probe"
+        title = f"True state '{state}', predicted from a memory by a linear probe"
         figures[f"probe-{state}"] = probes_figure(title, probes)
         facts[state] = {whose: asdict(probe) for whose, probe in probes.items()}
         lines.append(f"{state}: {_probe_line(probes)}")
-    return Found(figures, finite(facts), lines)
+    return Analysis(figures, finite(facts), lines)
 
 
-def ask_future(run: StudentRun, sequences: int) -> Found:
+def ask_future(run: Subject, sequences: int) -> Analysis:
     """A linear probe of the outputs to come; `UsageError` for outputs that are no symbols."""
     if not isinstance(run.student.signature.outputs, Tokens):
         raise UsageError(
-            f"The outputs of {run.folder.path} are real vectors, and a probe reads symbols; ask it "
-            "of a run on symbols."
+            f"The outputs of {run.folder.path} are real vectors, and a probe predicts symbols; ask "
+            "it of a run on symbols."
         )
-    fit, test = (remember(_networks(run), run.source, split, sequences) for split in _PARTS)
+    fit, test = (remember(_networks(run), run.source, split, sequences) for split in _SPLITS)
     longest = min(_MOST_AHEAD, run.source.signature.length)
-    aheads = [j for j in range(1, longest + 1) if _asked(fit, j) and _asked(test, j)]
+    aheads = [j for j in range(1, longest + 1) if _has_outputs(fit, j) and _has_outputs(test, j)]
     rows = {
         whose: [linear_probe(fit.of_future(whose, j), test.of_future(whose, j)) for j in aheads]
         for whose in fit.by
@@ -137,44 +157,39 @@ def ask_future(run: StudentRun, sequences: int) -> Found:
     probes = [{whose: row[place] for whose, row in rows.items()} for place in range(len(aheads))]
     lines = [f"j = {j}: {_probe_line(row)}" for j, row in zip(aheads, probes, strict=True)]
     facts = {whose: [asdict(probe) for probe in row] for whose, row in rows.items()}
-    return Found({"future": future_figure(rows)}, finite(facts), lines)
+    return Analysis({"future": future_figure(rows)}, finite(facts), lines)
 
 
-ANALYSES: dict[str, Callable[[StudentRun, int], Found]] = {
-    "gap": ask_gap,
-    "credit": ask_credit,
-    "lengths": ask_lengths,
-    "geometry": ask_geometry,
-    "future": ask_future,
-}
-
-_PARTS = ("valid", "test")
-_DECODED, _WHOLE = "SMT, losses of outputs", "SMT, all losses"
-
-
-def _labels_moved(run: StudentRun) -> list[str]:
-    """A warning where the student that was kept is older than the labels it is compared with."""
-    looks = [row for row in run.folder.metrics.read() if row.get("valid") is not None]
-    best = min(looks, key=lambda row: row["valid"], default=None)
-    if best is None or best["stage"] != "smt" or best is looks[-1]:
+def _targets_moved(run: Subject) -> list[str]:
+    """A warning where the student that was kept is older than the targets it is compared with."""
+    evaluated = [row for row in run.folder.metrics.read() if row.get("valid") is not None]
+    best = min(evaluated, key=lambda row: row["valid"], default=None)
+    if best is None or best["stage"] != "smt" or best is evaluated[-1]:
         return []
     return [
         f"the student that was kept is of step {best['step']}, in joint training, and its teacher "
-        "learned on: these are not the labels that it was trained on last"
+        "was trained further: these are not the targets that it was trained on last"
     ]
 
 
-def _start_credit(run: StudentRun, batch: Batch) -> dict[str, dict[str, Credit]]:
-    """By loss and by what was changed, of networks that have learned nothing."""
+def _start_credit(run: Subject, batch: Batch) -> dict[str, dict[str, Credit]]:
+    """By loss and by what was changed, of networks as initialised."""
     student, teacher = _untrained(run)
     panels, config = {"BPTT": {}, _DECODED: {}, _WHOLE: {}}, run.config.smt
-    for factor in SCALES if hasattr(student.cell, "recurrent") else (1.0,):
+    for factor, changed in _scaled(student).items():
         name = "start" if factor == 1.0 else f"start, weights x {factor:g}"
-        changed = student if factor == 1.0 else scaled(student, factor)
         panels["BPTT"][name] = bptt_credit(changed, batch)
         _add_smt(panels, name, smt_credit(changed, teacher, config, batch))
     _add_smt(panels, "start, F = 1", smt_credit(student, teacher, replace(config, future=1), batch))
     return panels
+
+
+def _scaled(student: Student) -> dict[float, Student]:
+    """The student by factor on its recurrent weights; as it is where the cell can't be scaled."""
+    try:
+        return {f: student if f == 1.0 else scaled(student, f) for f in SCALES}
+    except UsageError:
+        return {1.0: student}
 
 
 def _add_smt(panels: dict[str, dict[str, Credit]], name: str, found: dict[str, Credit]) -> None:
@@ -183,25 +198,25 @@ def _add_smt(panels: dict[str, dict[str, Credit]], name: str, found: dict[str, C
 
 def _per_step(credit: Credit) -> str:
     found = credit.per_step
-    return "reaches no two t" if found is None else f"x {found:.3f} a step back"
+    return "reaches fewer than two t" if found is None else f"x {found:.3f} a step back"
 
 
-def _networks(run: StudentRun) -> dict[str, Student | Teacher]:
+def _networks(run: Subject) -> dict[str, Student | Teacher]:
     networks: dict[str, Student | Teacher] = {"student": run.student}
     if run.teacher is not None:
-        networks["labels"] = run.teacher
+        networks["targets"] = run.teacher
     return networks | {"untrained": _untrained(run)[0]}
 
 
-def _untrained(run: StudentRun) -> tuple[Student, Teacher]:
-    """Student and teacher of the run's sizes, whether its stages ask a teacher or not."""
+def _untrained(run: Subject) -> tuple[Student, Teacher]:
+    """Student and teacher of the run's sizes, whether its stages use a teacher or not."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.config.seed)
         student = build_student(run.config.student, run.source.signature)
         return student, build_teacher(run.config.teacher, student.signature, student.memory)
 
 
-def _asked(memories: Memories, ahead: int) -> bool:
+def _has_outputs(memories: Memories, ahead: int) -> bool:
     return bool(memories.of_future("student", ahead).counted.any())
 
 

@@ -1,99 +1,151 @@
-"""L6. From a run with a teacher to a label store, for `label`."""
+"""L6. Label: a trained teacher's target memories, written once to a label store."""
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from pastforward.errors import Stopped
-from pastforward.cli.label import LabelOptions
-from pastforward.runs.opening import OpenRun
-from pastforward.config import DataConfig
 from pastforward.data.codec import SeriesCodec
-from pastforward.data.source import Source
+from pastforward.data.configs import DataConfig
 from pastforward.data.opening import open_data
+from pastforward.data.source import Source
+from pastforward.errors import Stopped, UsageError
 from pastforward.files import checksum
-from pastforward.teacher.store.writing import CHUNK_BYTES, LabelJob, kept, sequence_bytes, write_chunks
-from pastforward.teacher.store.facts import Files, StoreFacts
 from pastforward.recipes import RECIPES
-from pastforward.recipes.strategies import DEFAULT_STRATEGY
+from pastforward.report.formats import size_text
+from pastforward.runs.opening import Run, open_run
+from pastforward.runs.places import read_if_exists
+from pastforward.runs.training import Telling
+from pastforward.teacher.store.facts import Files, StoreFacts
+from pastforward.teacher.store.reading import LabelStore, open_labels
+from pastforward.teacher.store.writing import (
+    CHUNK_BYTES,
+    LabelJob,
+    begin,
+    kept,
+    sequence_bytes,
+    write_chunks,
+)
 from pastforward.teacher.teacher import Teacher
 from pastforward.training.folder import IfExists
-from pastforward.training.stopping import stop_signals
 from pastforward.training.progress import LINE_EVERY
-from pastforward.errors import UsageError
+from pastforward.training.stopping import stop_signals
 
-USUAL_SEQUENCES = 16384
+DEFAULT_SEQUENCES = 16384
 """Sequences written where none are asked for, unless there are fewer to train on."""
 
 
-def label_job(options: LabelOptions, run: OpenRun) -> LabelJob:
-    """What the options ask for; raises `UsageError` when the run or the data can't give it."""
+@dataclass(frozen=True)
+class LabelRequest:
+    """What to label."""
+
+    data: str | None = None
+    """Other data of the same kind, a recipe, a name or a path; the run's own when None."""
+    sequences: int | None = None
+    """Sequences to write; all that there are to train on, at most 16384, when None."""
+    seed: int = 0
+    """Seed of the sequences drawn."""
+
+
+def label(
+    run: Run | str,
+    request: LabelRequest = LabelRequest(),
+    *,
+    out: Path | None = None,
+    if_exists: str = "refuse",
+    telling: Telling | None = None,
+) -> LabelStore:
+    """Write the target memories of a run's teacher to `out`, RUN/labels when None.
+
+    With `if_exists` 'resume' files that are missing or damaged are written, 'overwrite' replaces
+    all. Raises `UsageError` for a run without a teacher and data of another kind, and `Stopped`,
+    with whole chunks kept, after Ctrl-C or SIGTERM.
+    """
+    exists, telling = read_if_exists(if_exists), telling or Telling()
+    if request.sequences is not None and not 1 <= request.sequences < 10**15:
+        raise UsageError(
+            f"--sequences is {request.sequences}; give 1 or more, of at most 15 digits."
+        )
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise UsageError("Several processes were started; start `label` alone, without torchrun.")
+    job = _job(open_run(run) if isinstance(run, str) else run, request, out)
+    files = _written(job, exists)
+    size = _require_room(job, files)
+    if exists is IfExists.OVERWRITE:
+        _clear(job.folder)
+    files = begin(job, files)
+    telling.console.print(f"{size} in {job.folder}", highlight=False, markup=False, soft_wrap=True)
+    _write(job, files, telling)
+    return open_labels(job.folder)
+
+
+def _job(run: Run, request: LabelRequest, out: Path | None) -> LabelJob:
     teacher = run.teacher
     if not isinstance(teacher, Teacher):
         raise UsageError(
-            f"{run.folder.path} has no teacher; label with a run that trained one, by way of smt, "
-            "smt+dmt or two-stage."
+            f"{run.path} has no teacher; label with a run that trained one, by smt, smt+dmt or "
+            "two-stage."
         )
-    data, source = _data(options.data, run)
+    data, source = _data(request.data, run)
     readout = teacher.decoder.readout
     facts = StoreFacts(
-        run=str(run.folder.path),
+        run=str(run.path),
         teacher=checksum(run.folder.teacher),
         config=replace(run.config, data=data),
         signature=source.signature,
         memory=teacher.memory,
         hidden=readout.net.up.out_features,
-        sequences=options.sequences or _usual_sequences(source),
+        sequences=request.sequences or _default_sequences(source),
         chunk=1,
-        seed=options.seed,
+        seed=request.seed,
     )
     chunk = max(1, min(facts.sequences, CHUNK_BYTES // sequence_bytes(facts, source)))
     facts = replace(facts, chunk=chunk)
     device = torch.accelerator.current_accelerator() or torch.device("cpu")
     teacher.to(device)
 
-    def label(x: torch.Tensor) -> torch.Tensor:
+    def targets(x: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
             return teacher.targets(x.to(device))
 
-    return LabelJob(options.out or run.folder.path / "labels", facts, source, label, readout)
+    return LabelJob(out or run.path / "labels", facts, source, targets, readout)
 
 
-def _data(given: str | None, run: OpenRun) -> tuple[DataConfig, Source]:
-    """What to label: the run's own data, or other data that reads alike."""
-    own, where = run.source, run.folder.path
+def _data(given: str | None, run: Run) -> tuple[DataConfig, Source]:
+    """What to label: the run's own data, or other data of the same inputs and outputs."""
+    own = run.source
     if given is None or given == run.config.data.source:
         return run.config.data, own
-    name = RECIPES[given](DEFAULT_STRATEGY).data.source if given in RECIPES else given
+    name = RECIPES.load(given)().data.source if given in RECIPES else given
     data = replace(run.config.data, source=name, length=own.signature.length)
     source = open_data(data)
     if source.signature != own.signature:
         raise UsageError(
-            f"The data '{given}' reads as {source.signature}, but {where} was trained on "
+            f"The data '{given}' reads as {source.signature}, but {run.path} was trained on "
             f"{own.signature}; give data of the same kind and size."
         )
     # A series is standardised by itself; symbols must mean the same.
     if source.codec != own.codec and not isinstance(own.codec, SeriesCodec):
         raise UsageError(
-            f"The data '{given}' has other symbols than {where} was trained on; give data of the "
-            "same symbols."
+            f"The data '{given}' has other symbols than {run.path} was trained on; give data of "
+            "the same symbols."
         )
     return data, source
 
 
-def _usual_sequences(source: Source) -> int:
-    return min(USUAL_SEQUENCES, source.describe()["sequences"]["train"] or USUAL_SEQUENCES)
+def _default_sequences(source: Source) -> int:
+    return min(DEFAULT_SEQUENCES, source.describe()["sequences"]["train"] or DEFAULT_SEQUENCES)
 
 
-def already(job: LabelJob, if_exists: IfExists) -> Files:
-    """What need not be written again; raises `UsageError` by what is there and was said."""
+def _written(job: LabelJob, if_exists: IfExists) -> Files:
+    """Files that need not be written again; raises `UsageError` by what is there."""
     if if_exists is IfExists.RESUME:
         return kept(job)
     found = (job.folder / "store.json").exists()
@@ -107,8 +159,8 @@ def already(job: LabelJob, if_exists: IfExists) -> Files:
     return {}
 
 
-def clear(folder: Path) -> None:
-    """Remove a store's own files, store.json first: what is left then counts for nothing."""
+def _clear(folder: Path) -> None:
+    """Remove a store's own files, store.json first: what is left is then no store."""
     try:
         for pattern in ("store.json", "readout.safetensors", "chunk-*.safetensors"):
             for path in folder.glob(pattern):
@@ -119,39 +171,39 @@ def clear(folder: Path) -> None:
         ) from error
 
 
-def require_room(job: LabelJob, files: Files) -> str:
-    """How much will be written, to be told; raises `UsageError` where the disk has less."""
+def _require_room(job: LabelJob, files: Files) -> str:
+    """How much will be written, as a sentence; raises `UsageError` where the disk has less."""
     written = sum(facts.bytes for facts in files.values())
     folder = job.folder.absolute()
     free = shutil.disk_usage(next(p for p in (folder, *folder.parents) if p.exists())).free
-    said = f"Labels of {job.facts.sequences:,} sequences take {_size(job.bytes)}"
+    said = f"Labels of {job.facts.sequences:,} sequences take {size_text(job.bytes)}"
     if job.bytes - written > free:
         raise UsageError(
-            f"{said}, but the disk of {job.folder} has {_size(free)} left; give fewer --sequences "
-            "or another --out."
+            f"{said}, but the disk of {job.folder} has {size_text(free)} left; give fewer "
+            "--sequences or another --out."
         )
-    return said + (f", {_size(written)} of it written before," if written else "")
+    return said + (f", {size_text(written)} of it written before," if written else "")
 
 
-def write(job: LabelJob, files: Files, stderr: Console, resume_command: str) -> None:
-    """Write all but `files`, with a bar; `again` is the command that goes on after a stop."""
-    with stop_signals() as asked, _bar(job, stderr) as show:
+def _write(job: LabelJob, files: Files, telling: Telling) -> None:
+    command = telling.resume_command
+    with stop_signals() as asked, _bar(job, telling.console) as show:
 
         def advance(count: int) -> None:
             show(count)
             if asked():
-                message = f"stopped, whole chunks are kept; go on with: {resume_command}"
+                message = f"stopped, whole chunks are kept; go on with: {command}"
                 raise Stopped(message, 128 + asked.signal)
 
         try:
             write_chunks(job, files, advance)
         except UsageError as error:
-            raise UsageError(f"{error} Then go on with: {resume_command}") from error
+            raise UsageError(f"{error} Then go on with: {command}") from error
 
 
 @contextmanager
 def _bar(job: LabelJob, stderr: Console) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, a line now and then elsewhere; told of sequences as they are done."""
+    """A bar on a terminal, a line now and then elsewhere; called with counts of sequences."""
     total, done, shown = job.facts.sequences, 0, time.monotonic()
     with Progress(console=stderr, disable=not stderr.is_terminal) as bar:
         task = bar.add_task("labels", total=total)
@@ -165,11 +217,3 @@ def _bar(job: LabelJob, stderr: Console) -> Iterator[Callable[[int], None]]:
                 stderr.print(f"  {100 * done / total:3.0f}%", highlight=False)
 
         yield show
-
-
-def _size(count: float) -> str:
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"

@@ -203,7 +203,7 @@ def fit(
     """
     device = _move(method, context.device)
     stage = Fit(method, source, lr, budget, config, context.seed, device)
-    told, selection, network = Callbacks(context.callbacks), Selection(), _trained(method)
+    told, selection, network = Callbacks(context.callbacks), Selection(), _kept(method)
     try:
         told.on_stage(type(method).__name__, 0, 1)
         stage.prepare()
@@ -220,8 +220,8 @@ def fit(
     return stage
 
 
-def _trained(method: Method) -> Network | None:
-    """The student or baseline that a method trains, if any."""
+def _kept(method: Method) -> Network | None:
+    """The student or baseline that a method trains, if it trains one."""
     return next((m for m in method.modules() if isinstance(m, Student | Baseline)), None)
 
 

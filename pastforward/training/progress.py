@@ -13,7 +13,7 @@ from typing_extensions import override
 from pastforward.config import RunConfig
 from pastforward.methods import facts as method_facts
 from pastforward.methods.configs import SMTConfig
-from pastforward.report.formats import clock, short
+from pastforward.report.formats import seconds_text
 from pastforward.training.callbacks import Callback
 from pastforward.training.distributed import rank
 from pastforward.training.loop import Fit
@@ -45,7 +45,7 @@ class _Reader:
         shown = [f"loss {self.loss or 0.0:.3f}"]
         if valid is not None:
             shown.append(f"held-out {valid:.3f}")
-        shown += [self._speed(fit), f"{clock(self._left(fit, share))} left"]
+        shown += [self._speed(fit), f"{seconds_text(self._left(fit, share))} left"]
         return share, "  ".join(shown)
 
     def _speed(self, fit: Fit) -> str:
@@ -54,7 +54,7 @@ class _Reader:
         facts = method_facts(self.config.stages[self.number].method)
         length = fit.source.signature.length
         used = self.config.smt.transitions or length if facts.config is SMTConfig else length
-        return f"{short(rate * used / length)} {facts.unit}/s"
+        return f"{_short(rate * used / length)} {facts.unit}/s"
 
     def _left(self, fit: Fit, share: float) -> float:
         """Seconds until the whole run ends, if the other stages go as this one does."""
@@ -137,3 +137,7 @@ def bars(console: Console) -> Progress:
         TextColumn("{task.fields[text]}"),
     )
     return Progress(*columns, console=console, refresh_per_second=4)
+
+
+def _short(value: float) -> str:
+    return f"{value / 1000:.1f}k" if value >= 1000 else f"{value:.0f}"

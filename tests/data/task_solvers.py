@@ -1,4 +1,4 @@
-"""Every task once more in plain Python: what the output and the true state are after a prefix."""
+"""Every task again in plain Python: the output and the true state after a prefix."""
 
 from itertools import permutations
 from math import log
@@ -48,7 +48,7 @@ def stacked(task, prefix) -> tuple[list[int], int | None]:
 
 
 def calculated(task, prefix) -> tuple[int, str]:
-    """Without any modulus until the end; and the operator that waits."""
+    """The value, reduced at the end alone, and the operator that waits for its number."""
     words = [str(w) if w < task.modulus else "+-*="[w - task.modulus] for w in prefix]
     value, waiting = int(words[0]), ""
     for word in words[1:]:
@@ -69,7 +69,7 @@ def asked(task, prefix):
 
 
 def rearranged(task, prefix) -> int:
-    """Where each of five things is after one move after the other, as a number."""
+    """The number of the permutation after one move after the other."""
     everything = sorted(permutations(range(5)))
     moves = [(1, 0, 2, 3, 4), (1, 2, 3, 4, 0)]
     moves += [p for p in everything if p not in moves]
@@ -109,8 +109,8 @@ def entropy(chances: list[float]) -> float:
     return -sum(p * log(p) for p in chances if p)
 
 
-def state_entropy(task, prefix: list[int], place: int, said: int) -> int:
-    """s_place from when it is read until it is said, both counted from 1; V otherwise."""
+def kept(task, prefix: list[int], place: int, said: int) -> int:
+    """s_place from when it is read until it is repeated, both counted from 1; V otherwise."""
     return prefix[place - 1] if place <= len(prefix) <= said else task.symbols
 
 
@@ -118,9 +118,7 @@ def copy_states(task, prefix, said) -> dict[str, int]:
     half = task.length // 2
     due = SOLVERS[task.family](task, prefix)
     places = {"first": 1, "middle": half // 2 + 1, "last": half}
-    found = {
-        name: state_entropy(task, prefix, place, said(place)) for name, place in places.items()
-    }
+    found = {name: kept(task, prefix, place, said(place)) for name, place in places.items()}
     return found | {"due": task.symbols if due is None else due}
 
 

@@ -1,4 +1,4 @@
-"""What every source must hold, over one table of sources."""
+"""The contract of sources, over one table of them."""
 
 import json
 import math
@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from pastforward.data.codec import codec_from_json, codec_to_json
+from pastforward.data.configs import ImageConfig, TextConfig
 from pastforward.data.images import image_source
 from pastforward.data.opening import open_source
 from pastforward.data.series import SeriesSource
@@ -32,9 +33,9 @@ SOURCES = {
     "s5": lambda: open_source("s5:12"),
     "recency": lambda: open_source("recency:12,symbols=4"),
     "primacy": lambda: open_source("primacy:12,symbols=4"),
-    "chars": lambda: text_source("prose", [PROSE.encode()], "auto", 20),
-    "bytes": lambda: text_source("prose", [PROSE.encode()], "bytes", 20),
-    "images": lambda: image_source("noise", [RNG.random((40, 4, 6))], 8, 2),
+    "chars": lambda: text_source("prose", [PROSE.encode()], TextConfig(), 20),
+    "bytes": lambda: text_source("prose", [PROSE.encode()], TextConfig("bytes"), 20),
+    "images": lambda: image_source("noise", [RNG.random((40, 4, 6))], ImageConfig(8, 2)),
     "series": lambda: SeriesSource("walk", RNG.normal(3, 2, (900, 2)), ("a", "b"), 15),
 }
 
@@ -96,7 +97,7 @@ def test_held_out_refuses_other_splits(source):
         source.held_out("train", 2, 4)
 
 
-def test_floors_by_brute_force(source):
+def test_references_by_brute_force(source):
     references = source.references()
     test = list(source.held_out("test", 64, 10**9))
     y, mask = torch.cat([b.y for b in test]), torch.cat([b.mask for b in test])

@@ -4,8 +4,8 @@ import struct
 import numpy as np
 import pytest
 
-from pastforward.config import DataConfig
 from pastforward.data.codec import PixelCodec
+from pastforward.data.configs import DataConfig, ImageConfig
 from pastforward.data.images import image_source
 from pastforward.data.opening import open_data, open_source
 from pastforward.errors import UsageError
@@ -31,7 +31,7 @@ def numbers(batch) -> list[int]:
 
 
 def test_an_epoch_shows_every_training_image_once_and_splits_are_disjoint():
-    source = image_source("n", [numbered(100)], 256, 1)
+    source = image_source("n", [numbered(100)], ImageConfig(256))
     drawn = [k for i in range(20) for k in numbers(source.batch(5, i, 8))]
     first, second = drawn[:80], drawn[80:]
     assert len(set(first)) == len(set(second)) == 80
@@ -43,7 +43,7 @@ def test_an_epoch_shows_every_training_image_once_and_splits_are_disjoint():
 
 
 def test_a_batch_may_span_epochs():
-    source = image_source("n", [numbered(10)], 256, 1)
+    source = image_source("n", [numbered(10)], ImageConfig(256))
     drawn = [k for i in range(8) for k in numbers(source.batch(0, i, 7))]
     assert [len(set(drawn[i : i + 8])) for i in range(0, 56, 8)] == [8] * 7
     assert drawn == numbers(source.batch(0, 0, 56))
@@ -51,7 +51,7 @@ def test_a_batch_may_span_epochs():
 
 def test_pixels_are_shifted_behind_the_start_symbol():
     images = numbered(30)
-    source = image_source("n", [images], 256, 1)
+    source = image_source("n", [images], ImageConfig(256))
     assert (source.signature.inputs, source.signature.outputs) == (Tokens(257), Tokens(256))
     batch = source.batch(0, 0, 20)
     for n, x, y in zip(numbers(batch), batch.x.tolist(), batch.y.tolist(), strict=True):
@@ -80,28 +80,28 @@ def test_quantising_makes_equal_bins_and_round_trips(levels):
     assert codec.encode(codec.decode(symbols)) == symbols
     for dtype in (np.float32, np.float64):
         greys = codec.decode(symbols).astype(dtype)
-        source = image_source("n", [np.tile(greys[None], (3, 1, 1))], levels, 1)
+        source = image_source("n", [np.tile(greys[None], (3, 1, 1))], ImageConfig(levels))
         assert source.batch(0, 0, 1).y[0].tolist() == symbols
 
 
 def test_eight_bits_to_sixteen_levels():
-    source = image_source("n", [np.tile(np.arange(256).reshape(1, 16, 16), (3, 1, 1))], 16, 1)
+    source = image_source("n", [np.tile(np.arange(256).reshape(1, 16, 16), (3, 1, 1))])
     assert source.batch(0, 0, 1).y[0].tolist() == [v // 16 for v in range(256)]
     assert "0..255 quantised to 16" in source.describe()["origin"]
 
 
 def test_levels_as_they_are_and_black_and_white():
     ramp = np.tile(np.arange(12).reshape(1, 3, 4), (3, 1, 1))
-    source = image_source("n", [ramp], 16, 1)
+    source = image_source("n", [ramp])
     assert source.batch(0, 0, 1).y[0].tolist() == list(range(12))
     assert "as they are" in source.describe()["origin"]
     for array in (ramp % 2, ramp % 2 == 1):
-        assert set(image_source("n", [array], 16, 1).batch(0, 0, 1).y[0].tolist()) == {0, 15}
+        assert set(image_source("n", [array]).batch(0, 0, 1).y[0].tolist()) == {0, 15}
 
 
 def test_pooling_averages_squares():
     images = RNG.random((5, 4, 6)).astype(np.float32)
-    source = image_source("n", [images, images[:1]], 64, 2)
+    source = image_source("n", [images, images[:1]], ImageConfig(64, 2))
     (test,) = source.held_out("test", 9, 9)
     means = [images[0, i : i + 2, j : j + 2].mean() for i in (0, 2) for j in (0, 2, 4)]
     assert test.y[0].tolist() == [int(m * 64) for m in means]
@@ -118,7 +118,7 @@ def test_files_are_known_by_looking(tmp_path, name):
         np.savez(path, x=images, labels=np.arange(40))
     else:
         path.write_bytes(gzip.compress(idx(images)) if name.endswith("gz") else idx(images))
-    source = open_data(DataConfig(str(path), levels=256))
+    source = open_data(DataConfig(str(path), options=ImageConfig(256)))
     assert source.signature.length == 12
     assert source.describe()["sequences"] == {"train": 32, "valid": 4, "test": 4}
     for n, y in zip(numbers(source.batch(0, 0, 9)), source.batch(0, 0, 9).y.tolist(), strict=True):
@@ -130,7 +130,7 @@ def test_folder_of_the_mnist_family(tmp_path):
     (tmp_path / "train-images-idx3-ubyte").write_bytes(idx(images[:50]))
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(np.zeros(50, np.uint8)))
     (tmp_path / "t10k-images.idx3-ubyte.gz").write_bytes(gzip.compress(idx(images[50:])))
-    source = open_data(DataConfig(str(tmp_path), levels=256))
+    source = open_data(DataConfig(str(tmp_path), options=ImageConfig(256)))
     assert source.describe()["sequences"] == {"train": 45, "valid": 5, "test": 20}
     assert numbers(next(source.held_out("test", 99, 99))) == list(range(50, 70))
     held = numbers(next(source.held_out("valid", 99, 99)))
@@ -140,7 +140,7 @@ def test_folder_of_the_mnist_family(tmp_path):
 def test_npz_with_named_splits(tmp_path):
     images = numbered(9)
     np.savez(tmp_path / "a.npz", train_x=images[:5], val_x=images[5:7], test_x=images[7:])
-    source = open_data(DataConfig(str(tmp_path / "a.npz"), levels=256))
+    source = open_data(DataConfig(str(tmp_path / "a.npz"), options=ImageConfig(256)))
     assert numbers(next(source.held_out("valid", 9, 9))) == [5, 6]
     assert numbers(next(source.held_out("test", 9, 9))) == [7, 8]
 
@@ -158,10 +158,7 @@ def test_npz_with_named_splits(tmp_path):
         (np.full((5, 4, 4), np.nan), {}, "from nan"),
         (np.full((5, 4, 4), np.inf), {}, "from inf"),
         (np.zeros((5, 4, 4), complex), {}, "holds complex128"),
-        (np.zeros((5, 4, 4)), {"levels": 1}, "1 grey levels .* give 2 to 256"),
-        (np.zeros((5, 4, 4)), {"levels": 500}, "500 grey levels"),
-        (np.zeros((5, 4, 4)), {"pool": 3}, "Pool 3 was given for images of 4 x 4"),
-        (np.zeros((5, 4, 4)), {"pool": 0}, "Pool 0"),
+        (np.zeros((5, 4, 4)), {"options": ImageConfig(pool=3)}, "Pool 3 was given .* of 4 x 4"),
         (np.zeros((5, 4, 4)), {"length": 10}, "Length 10 .* 16 steps; leave it out"),
         (np.array([None]), {}, "no readable array"),
     ],
@@ -170,6 +167,19 @@ def test_bad_arrays(tmp_path, array, options, said):
     np.save(tmp_path / "a.npy", array, allow_pickle=True)
     with pytest.raises(UsageError, match=said):
         open_data(DataConfig(str(tmp_path / "a.npy"), **options))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"levels": 1}, "1 grey levels; give 2 to 256"),
+        ({"levels": 500}, "500 grey levels"),
+        ({"pool": 0}, "--data.pool is 0; give a finite number, 1 or more"),
+    ],
+)
+def test_ranges_of_options(options, said):
+    with pytest.raises(UsageError, match=said):
+        ImageConfig(**options)
 
 
 def test_bad_files(tmp_path):
@@ -218,4 +228,4 @@ def test_codec_refuses_other_sizes():
 )
 def test_arrays_that_are_no_splits(sizes, said):
     with pytest.raises(UsageError, match=said):
-        image_source("n", [numbered(max(n, 2))[:n] for n in sizes], 16, 1)
+        image_source("n", [numbered(max(n, 2))[:n] for n in sizes])

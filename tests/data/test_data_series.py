@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pastforward.config import DataConfig
+from pastforward.data.configs import DataConfig, SeriesConfig
 from pastforward.data.opening import open_data, open_source
 from pastforward.data.series import SeriesSource
 from pastforward.errors import UsageError
@@ -43,7 +43,7 @@ def test_standardised_by_the_training_rows_alone(path):
     np.testing.assert_allclose(codec.decode(codec.encode(VALUES)), VALUES)
 
 
-def test_gaussian_floor_by_brute_force(path):
+def test_gaussian_reference_by_brute_force(path):
     source = open_source(write(path), 13)
     train, test = VALUES[:720], VALUES[760 + 1 : 760 + 40]
     mean, std = train.mean(0), train.std(0)
@@ -52,11 +52,11 @@ def test_gaussian_floor_by_brute_force(path):
 
 
 def test_columns_are_chosen_by_name_and_order(path):
-    source = open_data(DataConfig(write(path), columns=("c", "a")))
+    source = open_data(DataConfig(write(path), options=SeriesConfig(("c", "a"))))
     assert source.codec.columns == ("c", "a")
     np.testing.assert_allclose(source.codec.mean, VALUES[:720, [2, 0]].mean(0))
     with pytest.raises(UsageError, match="no column 'd'; choose one of a, b, c"):
-        open_data(DataConfig(str(path), columns=("d",)))
+        open_data(DataConfig(str(path), options=SeriesConfig(("d",))))
 
 
 def test_without_a_header_columns_are_numbered(path):
@@ -68,7 +68,8 @@ def test_without_a_header_columns_are_numbered(path):
 def test_words_in_columns_not_read_do_no_harm(path):
     rows = "\n".join(f"day{i},{i % 7}" for i in range(400))
     path.write_text("date,value\n" + rows)
-    assert open_data(DataConfig(str(path), columns=("value",))).signature.inputs == Vectors(1)
+    config = DataConfig(str(path), options=SeriesConfig(("value",)))
+    assert open_data(config).signature.inputs == Vectors(1)
     with pytest.raises(UsageError, match="holds 'day0' in row 2, column 'date'"):
         open_source(str(path))
 

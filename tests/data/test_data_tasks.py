@@ -1,4 +1,4 @@
-"""Tasks against slow solvers that read nothing but the prefix, at awkward sizes; their floors."""
+"""Tasks against slow solvers that read only the prefix, at awkward sizes; their references."""
 
 from itertools import product
 from math import log
@@ -9,8 +9,8 @@ import torch
 from task_solvers import SOLVERS, STATES, distribution, entropy, solve
 
 from pastforward.data.opening import open_source
+from pastforward.data.tasks import TASKS
 from pastforward.data.tasks.base import axes
-from pastforward.data.tasks.naming import TASKS
 from pastforward.errors import UsageError
 from pastforward.types import Tokens
 
@@ -32,6 +32,7 @@ SAMPLED = [name for name in NAMES if name.split(":")[0] not in SOLVERS]
 def test_the_table_is_covered():
     assert {name.split(":")[0] for name in NAMES} == set(TASKS) == set(STATES)
     assert {name.split(":")[0] for name in SAMPLED} == {"recency", "primacy"}
+    assert all(TASKS.load(family).family == family for family in TASKS)
 
 
 @pytest.mark.parametrize("name", CERTAIN)
@@ -170,25 +171,26 @@ def test_alphabets():
 def test_held_out_sequences_never_occur_in_training(name):
     source = open_source(name)
     rows = {tuple(r) for i in range(20) for r in source.batch(0, i, 64).x.tolist()}
-    state_entropy = [
+    held = [
         tuple(r) for s in ("valid", "test") for r in next(source.held_out(s, 99, 99)).x.tolist()
     ]
-    assert len(set(state_entropy)) == len(state_entropy) == 198
-    assert rows.isdisjoint(state_entropy)
+    assert len(set(held)) == len(held) == 198
+    assert rows.isdisjoint(held)
 
 
 @pytest.mark.parametrize("family", TASKS)
-def test_usual_axes_and_canonical_names(family):
-    usual = TASKS[family].length
+def test_default_axes_and_canonical_names(family):
+    task = TASKS.load(family)
+    length = task.length
     source = open_source(family)
-    assert source.signature.length == usual
-    assert source.name == f"{family}:{usual}" == open_source(f"{family}:{usual}").name
-    for one in axes(TASKS[family]):
+    assert source.signature.length == length
+    assert source.name == f"{family}:{length}" == open_source(f"{family}:{length}").name
+    for one in axes(task):
         same = open_source(f"{family},{one.name}={one.default}")
         assert same.name == source.name
         value = one.default // 2 if one.default > 2 else one.default + 1
-        other = open_source(f"{family}:{usual}, {one.name} = {value}")
-        assert other.name == f"{family}:{usual},{one.name}={value}"
+        other = open_source(f"{family}:{length}, {one.name} = {value}")
+        assert other.name == f"{family}:{length},{one.name}={value}"
         assert other.describe()["axes"] == source.describe()["axes"] | {one.name: value}
         pairs = zip(other.batch(0, 0, 9), source.batch(0, 0, 9), strict=True)
         assert not all(torch.equal(*pair) for pair in pairs)

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pastforward.config import DataConfig
 from pastforward.data.codec import TextCodec
+from pastforward.data.configs import DataConfig, TextConfig
 from pastforward.data.opening import open_data, open_source
-from pastforward.data.text_files import open_text, text_source
+from pastforward.data.text_files import text_source
 from pastforward.errors import UsageError
 
 # No stretch of five numbers occurs twice, so a window tells its place.
@@ -42,7 +42,7 @@ def test_training_windows_by_brute_force(path):
 
 
 def test_every_offset_can_be_drawn():
-    source = text_source("t", [b"abcdefgh", b"abcdef", b"abcdef"], "chars", 5)
+    source = text_source("t", [b"abcdefgh", b"abcdef", b"abcdef"], TextConfig("chars"), 5)
     drawn = {source.codec.decode(r) for r in source.batch(0, 0, 200).x.tolist()}
     assert drawn == {"abcde", "bcdef", "cdefg"}
 
@@ -62,8 +62,8 @@ def test_held_out_windows_tile_their_split(path):
     }  # fmt: skip
 
 
-def test_unigram_floor_exactly():
-    source = text_source("t", [b"aaab" * 9, b"ab" * 8, b"abbcb"], "chars", 2)
+def test_unigram_reference_exactly():
+    source = text_source("t", [b"aaab" * 9, b"ab" * 8, b"abbcb"], TextConfig("chars"), 2)
     p = {"a": 28 / 39, "b": 10 / 39, "c": 1 / 39}
     # The test split holds two windows, with targets b b and c b.
     expected = -sum(math.log(p[c]) for c in "bbcb") / 4
@@ -71,17 +71,20 @@ def test_unigram_floor_exactly():
 
 
 def test_units(path):
-    assert open_text(path, "auto", None).codec == TextCodec(" 0123456789")
-    assert open_text(path, "bytes", None).codec == TextCodec()
+    def opened(unit, length=None):
+        return open_data(DataConfig(str(path), length, TextConfig(unit)))
+
+    assert opened("auto").codec == TextCodec(" 0123456789")
+    assert opened("bytes").codec == TextCodec()
     many = "".join(map(chr, range(0x4E00, 0x4E00 + 200))) * 20
     path.write_text(many)
-    assert open_text(path, "auto", None).codec.characters is None
-    chars = open_text(path, "chars", 10)
+    assert opened("auto").codec.characters is None
+    chars = opened("chars", 10)
     assert chars.signature.inputs.size == 200
     x, y, _ = chars.batch(0, 0, 3)
     assert all(s in many for s in shown(chars, x) + shown(chars, y))
-    with pytest.raises(UsageError, match="Unit 'char' was given; did you mean 'chars'"):
-        open_text(path, "char", None)
+    with pytest.raises(UsageError, match=r"--data\.unit is 'char'; did you mean 'chars'"):
+        TextConfig("char")
 
 
 @pytest.mark.parametrize(("size", "length"), [(100_000, 128), (2020, 25), (120, 4)])
@@ -152,7 +155,7 @@ def test_bad_text(path, content, said):
 
 def test_any_file_has_bytes(path):
     path.write_bytes(bytes(range(256)) * 40)
-    source = open_data(DataConfig(str(path), unit="bytes"))
+    source = open_data(DataConfig(str(path), options=TextConfig("bytes")))
     assert source.batch(0, 0, 99).x.max() == 255
 
 
@@ -160,8 +163,10 @@ def test_text_too_short_for_the_length_asked(path):
     with pytest.raises(UsageError, match=r"2999 .*split 149, .* at most 148"):
         open_source(str(path), 200)
     assert open_source(str(path), 148).signature.length == 148
-    with pytest.raises(UsageError, match="Length 0"):
+    with pytest.raises(UsageError, match=r"--data\.length is 0; give a finite number, 1 or more"):
         open_source(str(path), 0)
+    with pytest.raises(UsageError, match="Length 0 was given for The text"):
+        text_source("t", [b"ab" * 400], length=0)
 
 
 def test_folder_without_text(tmp_path):
@@ -172,7 +177,7 @@ def test_folder_without_text(tmp_path):
 @pytest.mark.parametrize("count", [0, 4])
 def test_parts_that_are_no_splits(count):
     with pytest.raises(UsageError, match=f"given in {count} parts; give one to three"):
-        text_source("t", [b"ab" * 400] * count, "auto", None)
+        text_source("t", [b"ab" * 400] * count)
 
 
 @pytest.mark.parametrize("unit", ["bytes", "chars"])

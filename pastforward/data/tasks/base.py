@@ -60,7 +60,6 @@ class Task(ABC):
 
     length: int
 
-    @property
     @abstractmethod
     def sizes(self) -> tuple[int, int]:
         """Numbers of input symbols and of output symbols."""
@@ -83,9 +82,9 @@ class Task(ABC):
         """About how many nats of the past a memory must hold, at its maximum over t."""
 
     @property
-    @abstractmethod
     def dependency_length(self) -> int:
         """About how many steps lie between an input and the last output that depends on it."""
+        return self.length
 
     def best(self) -> float:
         """Nats per counted output of the best predictor from x_1..x_t; 0 where y_t is certain."""
@@ -93,7 +92,7 @@ class Task(ABC):
 
     def unigram(self) -> float:
         """Entropy of the counted outputs, in nats: ln V where they are uniform."""
-        return float(np.log(self.sizes[1]))
+        return float(np.log(self.sizes()[1]))
 
     def clash(self) -> str | None:
         """Which axes don't fit together and what would, or None."""

@@ -22,7 +22,6 @@ class SecondHalf(Task):
     def repeat(self, first: np.ndarray) -> np.ndarray:
         """The second half `[B, T/2]`: a permutation of the first that is its own inverse."""
 
-    @property
     @override
     def sizes(self) -> tuple[int, int]:
         return self.symbols, self.symbols
@@ -31,12 +30,6 @@ class SecondHalf(Task):
     @override
     def state_entropy(self) -> float:
         return self.length // 2 * log(self.symbols)
-
-    @property
-    @override
-    def dependency_length(self) -> int:
-        # Backwards, the first input is the last output.
-        return self.length
 
     @override
     def clash(self) -> str | None:

@@ -25,7 +25,6 @@ class KeyValues(Task):
     pairs: int = axis(8, "pairs shown", 1, 4096)
     symbols: int = alphabet(16)
 
-    @property
     @override
     def sizes(self) -> tuple[int, int]:
         return 2 * self.symbols + 1, self.symbols
@@ -34,12 +33,6 @@ class KeyValues(Task):
     @override
     def state_entropy(self) -> float:
         return 2 * self.pairs * log(self.symbols)
-
-    @property
-    @override
-    def dependency_length(self) -> int:
-        # Any pair may be asked for last.
-        return self.length
 
     @override
     def clash(self) -> str | None:

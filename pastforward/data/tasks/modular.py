@@ -31,7 +31,6 @@ class Modular(Task):
     modulus: int = axis(5, "values", 2, 1024)
     every: int = axis(8, "steps from one question to the next, on average", 2, 65536)
 
-    @property
     @override
     def sizes(self) -> tuple[int, int]:
         return self.modulus + 4, self.modulus

@@ -17,7 +17,6 @@ class Parity(Tracked):
 
     family: ClassVar[str] = "parity"
 
-    @property
     @override
     def sizes(self) -> tuple[int, int]:
         return 2, 2

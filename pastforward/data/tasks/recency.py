@@ -37,7 +37,6 @@ class Sampled(Task):
     def scores(self, marks: np.ndarray) -> np.ndarray:
         """`[B, T]`: at t, summed weights of the places up to t where `marks` `[B, T]` is 1."""
 
-    @property
     @override
     def sizes(self) -> tuple[int, int]:
         return self.symbols, self.symbols

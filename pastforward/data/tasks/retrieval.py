@@ -20,7 +20,6 @@ class Retrieval(Task):
     length: int = steps(128, 4)
     symbols: int = alphabet(8)
 
-    @property
     @override
     def sizes(self) -> tuple[int, int]:
         return 2 * self.symbols + 1, self.symbols
@@ -29,12 +28,6 @@ class Retrieval(Task):
     @override
     def state_entropy(self) -> float:
         return log(self.symbols)
-
-    @property
-    @override
-    def dependency_length(self) -> int:
-        # The one output of a sequence is its last.
-        return self.length
 
     @override
     def draw(self, generator: np.random.Generator, size: int) -> Random:

@@ -32,7 +32,6 @@ class S5(Tracked):
 
     elements: int = axis(ORDER, "different permutations among the inputs", 2, ORDER)
 
-    @property
     @override
     def sizes(self) -> tuple[int, int]:
         return self.elements, ORDER

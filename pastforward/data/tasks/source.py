@@ -32,7 +32,7 @@ class TaskSource(Source):
     """
 
     def __init__(self, task: Task) -> None:
-        inputs, outputs = map(Tokens, task.sizes)
+        inputs, outputs = map(Tokens, task.sizes())
         super().__init__(
             task.name, Signature(inputs, outputs, task.length), SymbolCodec(inputs.size)
         )
@@ -49,7 +49,7 @@ class TaskSource(Source):
 
     @override
     def references(self) -> dict[str, float]:
-        uniform = float(np.log(self.task.sizes[1]))
+        uniform = float(np.log(self.task.sizes()[1]))
         return {"best": self.task.best(), "uniform": uniform, "unigram": self.task.unigram()}
 
     def states(self, batch: AnyBatch) -> dict[str, Tensor]:

@@ -31,7 +31,6 @@ class Stack(Task):
     depth: int = axis(8, "symbols that fit on the stack", 1, 4096)
     symbols: int = alphabet(8)
 
-    @property
     @override
     def sizes(self) -> tuple[int, int]:
         return self.symbols + 1, self.symbols

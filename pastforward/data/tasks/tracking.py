@@ -34,7 +34,7 @@ class Tracked(Task):
 
     @override
     def draw(self, generator: np.random.Generator, size: int) -> Random:
-        return (generator.integers(0, self.sizes[0], (size, self.length)),)
+        return (generator.integers(0, self.sizes()[0], (size, self.length)),)
 
     @override
     def build(self, random: Random) -> Sequences:

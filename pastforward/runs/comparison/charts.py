@@ -5,7 +5,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pastforward.recipes.names import without_length
-from pastforward.report.charts import COLOURS, Chart, Curve, chart, cut_above, percent_axis, svg
+from pastforward.report.charts import (
+    COLOURS,
+    SMALL,
+    Chart,
+    Curve,
+    chart,
+    cut_above,
+    percent_axis,
+    svg,
+)
 from pastforward.report.summary import naive_reference
 from pastforward.runs.comparison.record import Record
 from pastforward.runs.comparison.results import Line, Row
@@ -13,7 +22,7 @@ from pastforward.training.folder import RunFolder
 
 _AXES = (
     ("seconds", "seconds of training", "linear"),
-    ("tokens", "sequence positions read", "linear"),
+    ("tokens", "positions read", "linear"),
     ("calls", "serial cell calls", "log"),
 )
 _STYLES = ("-", "--", "-.", ":")
@@ -104,6 +113,7 @@ def _against_cost(
     naive = naive_reference(references)
     levels = [naive[1]] if naive else []
     figure = chart(curves, label, "nats per output", levels, scale)
+    figure.set_size_inches(SMALL)
     cut_above(figure, levels)
     dotted = f"; dotted: {naive[0]} reference" if naive else ""
     note = f"Held-out loss of students alone, a curve for every seed{dotted}."

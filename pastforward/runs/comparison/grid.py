@@ -1,10 +1,9 @@
-"""L5. The runs of a comparison: tasks x cells x ways x seeds, and searches before them."""
+"""L6. The runs of a comparison: tasks x networks x methods x seeds, and searches before them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from pastforward.config import RunConfig, StudentConfig
 from pastforward.recipes.names import stem
 
 SEARCH_SEED = 1000
@@ -13,10 +12,11 @@ SEARCH_SEED = 1000
 
 @dataclass(frozen=True, order=True)
 class Setting:
-    """What is trained, but for the seed: a line of the table."""
+    """What is trained, apart from the seed: a line of the table."""
 
     task: str
     cell: str
+    """The student's cell, or the name of a baseline."""
     strategy: str
 
     def __str__(self) -> str:
@@ -31,8 +31,13 @@ class Trial:
     seed: int
     factor: float = 1.0
 
+    @property
+    def is_reported(self) -> bool:
+        """Whether it is no run of the search."""
+        return self.seed != SEARCH_SEED
+
     def __str__(self) -> str:
-        if self.seed == SEARCH_SEED:
+        if not self.is_reported:
             return f"{self.setting}, rates x {self.factor:g}"
         return f"{self.setting} seed {self.seed}"
 
@@ -49,19 +54,22 @@ class Grid:
     """Factors to search; none for no search."""
     share: float = 0.25
     """Part of the budget that each of them gets."""
+    networks: tuple[str, ...] = ()
+    """Baselines: each is trained by its one method, 'parallel'."""
 
     @property
     def plain(self) -> bool:
-        """Is it one network on one task with one seed? Then runs lie in NAME/WAY."""
-        return len(self.tasks) == len(self.cells) == len(self.seeds) == 1
+        """Is it one network on one task with one seed? Then runs lie in NAME/METHOD."""
+        trained = len(self.cells) + len(self.networks)
+        return len(self.tasks) == trained == len(self.seeds) == 1
 
     def settings(self) -> list[Setting]:
         """All lines of the table, in the order given."""
         return [
-            Setting(task, cell, strategy)
+            Setting(task, name, strategy)
             for task in self.tasks
-            for cell in self.cells
-            for strategy in strategies_of(cell, self.strategies)
+            for name in (*self.cells, *self.networks)
+            for strategy in (("parallel",) if name in self.networks else self.strategies)
         ]
 
     def searches(self) -> list[Trial]:
@@ -73,30 +81,25 @@ class Grid:
         ]
 
     def trials(self) -> list[Trial]:
-        """Runs that are reported, seed by seed: half a grid then has a whole seed."""
+        """Runs that are reported, seed by seed, so that half a grid has a whole seed."""
         return [Trial(setting, seed) for seed in self.seeds for setting in self.settings()]
 
     def place(self, trial: Trial) -> Path:
         """Where a run lies below the comparison's folder."""
         setting = trial.setting
-        whole = Path(stem(setting.task), setting.cell, setting.strategy)
-        if trial.seed == SEARCH_SEED:
+        cell, strategy = (part.replace(":", ".") for part in (setting.cell, setting.strategy))
+        whole = Path(stem(setting.task), cell, strategy)
+        if not trial.is_reported:
             return "rates" / whole / f"x{trial.factor:g}"
-        return Path(setting.strategy) if self.plain else whole / f"seed{trial.seed}"
-
-
-def strategies_of(cell: str, strategies: tuple[str, ...]) -> tuple[str, ...]:
-    """The ways by which a cell is trained: `ways`, or for a peer its only one."""
-    from pastforward.baselines import BASELINES
-
-    return ("parallel",) if cell in BASELINES else strategies
+        return Path(strategy) if self.plain else whole / f"seed{trial.seed}"
 
 
 def problem(grid: Grid) -> str | None:
     """One sentence on what is wrong with the axes; None when nothing is."""
     for what, option, given in (
-        ("strategy", "--methods", grid.strategies), ("cell", "--cells", grid.cells),
-        ("seed", "--seeds", grid.seeds), ("task", "the command", grid.tasks),
+        ("method", "--methods", grid.strategies), ("seed", "--seeds", grid.seeds),
+        ("cell or network", "--cells", (*grid.cells, *grid.networks)),
+        ("task", "the command", grid.tasks),
     ):  # fmt: skip
         if not given:
             return f"No {what} was named after {option}; name one or more."
@@ -107,35 +110,9 @@ def problem(grid: Grid) -> str | None:
     return _seed_problem(grid.seeds) or _search_problem(grid.factors, grid.share)
 
 
-def configured(config: RunConfig, trial: Trial, share: float = 1.0) -> RunConfig:
-    """The config of a trial, from that of its task and way."""
-    return replace(
-        config,
-        student=with_cell(config.student, trial.setting.cell),
-        stages=tuple(replace(s, lr=trial.factor * s.lr) for s in config.stages),
-        budget=config.budget if share == 1.0 else config.budget.part(share),
-        seed=trial.seed,
-    )
-
-
-def with_cell(student: StudentConfig, cell: str) -> StudentConfig:
-    """The same memory for another cell; an LSTM keeps its K * D numbers in K = 2 slots.
-
-    A peer, which has no memory of that shape, gets the size of the cell that was there.
-    """
-    from pastforward.baselines import BASELINES
-
-    if cell in BASELINES:
-        return replace(student, cell=cell, like=student.cell)
-    size = student.slots * student.width
-    if cell == "lstm" and student.slots != 2 and size % 2 == 0:
-        student = replace(student, slots=2, width=size // 2)
-    return replace(student, cell=cell)
-
-
 def _seed_problem(seeds: Sequence[int]) -> str | None:
     if SEARCH_SEED in seeds:
-        return f"Seed {SEARCH_SEED} is kept for the search of rates; give another one."
+        return f"Seed {SEARCH_SEED} is reserved for the search of rates; give another one."
     wrong = [seed for seed in seeds if abs(seed) >= 10**15]
     return f"--seeds holds {wrong[0]}; give numbers of at most 15 digits." if wrong else None
 

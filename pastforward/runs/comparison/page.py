@@ -23,17 +23,12 @@ def write_page(root: Path, record: Record, rows: Sequence[Row], out: Path) -> Pa
     lines = aggregate(rows)
     looks = charts.looks(lines)
     costs = charts.by_cost(root, rows, looks)
-    colours = {line.setting: looks[line.setting.cell, line.setting.strategy].colour for line in lines}
-    tasks = [
-        {
-            "name": task,
-            "table": grid_table([line for line in lines if line.setting.task == task], colours)
-            .without("task")
-            .without_empty(),
-            "charts": costs.get(task, []),
-        }
-        for task in record.grid.tasks
-    ]
+    colours = {pair: look.colour for pair, look in looks.items()}
+    tasks = []
+    for task in record.grid.tasks:
+        table = grid_table([line for line in lines if line.setting.task == task], colours)
+        shown = table.without("task").without_empty()
+        tasks.append({"name": task, "table": shown, "charts": costs.get(task, [])})
     return templates.write_page(
         out,
         "comparison.html",

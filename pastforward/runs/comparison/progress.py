@@ -1,4 +1,4 @@
-"""L6. How far a whole grid is: a bar on a terminal, and a line for every run that ended."""
+"""L6. Progress of a comparison: a bar on a terminal, and a line for every run that ended."""
 
 import json
 import time
@@ -6,29 +6,30 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from typing_extensions import override
 
-from pastforward.runs.comparison.grid import SEARCH_SEED
+from pastforward.config import RunConfig
+from pastforward.report.formats import number, percent, seconds_text
 from pastforward.runs.comparison.rates import best_valid
 from pastforward.runs.comparison.record import Job, State, state
-from pastforward.config import RunConfig
-from pastforward.report.summary import number, percent
-from pastforward.training.progress import Bars, Lines, Silent
-from pastforward.training.loop import Fit
-from pastforward.training.trainer import Watcher
+from pastforward.training.callbacks import Callback
 from pastforward.training.distributed import rank
+from pastforward.training.loop import Fit
+from pastforward.training.progress import Bars, Lines, Silent
 
 _KNOWN = 0.01
-"""Part of the work after which what is left is judged by what was done."""
+"""Share of the work after which the time left is extrapolated from the time spent."""
 
 
 class GridProgress:
-    """Told of every run; shows the whole with the time that is left."""
+    """Shows how far all runs are, and the time left."""
 
     def __init__(
         self, jobs: Sequence[Job], count: int, stderr: Console, after: Callable[[], object]
     ) -> None:
-        """`after` is called whenever a run is through."""
+        """`after` is called whenever a run has ended."""
         waiting = [job for job in jobs if state(job.folder) in (State.WAITING, State.BEGUN)]
         self.stderr, self._of = stderr, len(waiting)
         self._ended, self._done, self._shares = 0, 0.0, dict[str, float]()
@@ -56,10 +57,10 @@ class GridProgress:
 
     def begins(self, job: Job) -> None:
         """A run in this process begins."""
-        self.stderr.rule(str(job.trial), align="left")
+        self.stderr.rule(escape(str(job.trial)), align="left")
 
-    def look(self, running: Sequence[Job]) -> None:
-        """See how far runs in other processes are, by their metrics."""
+    def poll(self, running: Sequence[Job]) -> None:
+        """Read how far runs in other processes are, by their metrics."""
         for job in running:
             self.at(job, share_of(job))
 
@@ -69,7 +70,7 @@ class GridProgress:
         self._bars.update(self._task, completed=self._share(), text=self._left())
 
     def ended(self, job: Job) -> None:
-        """A run is through; say what came of it."""
+        """A run has ended; print its outcome."""
         self._shares.pop(str(job.trial), None)
         self._done += amount(job.config)
         self._ended += 1
@@ -78,8 +79,8 @@ class GridProgress:
         self._say(f"{self._ended} of {self._of}  {job.trial}: {outcome(job)}{left}")
 
     @contextmanager
-    def watching(self, config: RunConfig, stderr: Console) -> Iterator[Watcher]:
-        """The watcher of a run in this process; bars of its stages below the whole one."""
+    def watching(self, config: RunConfig, stderr: Console) -> Iterator[Callback]:
+        """Shows a run in this process: bars of its stages below that of the whole."""
         if rank() != 0:
             yield Silent()
         elif not self.stderr.is_terminal:
@@ -90,9 +91,9 @@ class GridProgress:
                 if task != self._task:
                     self._bars.remove_task(task)
 
-    def counting(self, job: Job, watcher: Watcher) -> Watcher:
-        """The same watcher, which also moves the bar of the whole."""
-        return _Counting(self, job, watcher)
+    def counting(self, job: Job) -> Callback:
+        """A callback that moves the bar of the whole."""
+        return _Counting(self, job)
 
     def _share(self) -> float:
         return (self._done + sum(self._shares.values())) / (self._whole or 1.0)
@@ -100,33 +101,35 @@ class GridProgress:
     def _left(self) -> str:
         share, spent = self._share(), time.monotonic() - self._begin
         if share > _KNOWN:
-            return f"about {duration(spent * (1.0 - share) / share)} left"
+            return f"about {seconds_text(spent * (1.0 - share) / share)} left"
         if self._seconds is None:
             return "time left not known yet"
-        return f"about {duration(self._seconds - spent)} left"
+        return f"about {seconds_text(self._seconds - spent)} left"
 
     def _say(self, text: str) -> None:
-        self.stderr.print(text, highlight=False, soft_wrap=True)
+        self.stderr.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-class _Counting:
-    """Passes on what it is told, and moves the bar of the whole grid."""
+class _Counting(Callback):
+    """Moves the bar of the whole comparison by the steps of one run."""
 
-    def __init__(self, progress: GridProgress, job: Job, watcher: Watcher) -> None:
-        self.progress, self.job, self.watcher = progress, job, watcher
+    def __init__(self, progress: GridProgress, job: Job) -> None:
+        self.progress, self.job = progress, job
         self._before, self._now = 0.0, 0.0
 
-    def stage(self, name: str, number: int, of: int) -> None:
-        """See `Watcher`."""
+    @override
+    def on_stage(self, name: str, number: int, of: int) -> None:
         stages = self.job.config.stages
         self._before, self._now = sum(s.share for s in stages[:number]), stages[number].share
-        self.watcher.stage(name, number, of)
 
-    def step(self, stage: Fit, terms: dict[str, float], valid: float | None) -> None:
-        """See `Watcher`."""
-        share = min(1.0, stage.progress.share(stage.budget))
+    @override
+    def on_step(self, fit: Fit, terms: dict[str, float], valid: float | None) -> None:
+        share = min(1.0, fit.progress.share(fit.budget))
         self.progress.at(self.job, self._before + self._now * share)
-        self.watcher.step(stage, terms, valid)
+
+    @override
+    def on_end(self) -> None:
+        self.progress.at(self.job, 1.0)
 
 
 def amount(config: RunConfig) -> float:
@@ -159,17 +162,9 @@ def outcome(job: Job) -> str:
     """What came of a run, in a few words."""
     if state(job.folder) is State.FAILED:
         return f"failed, {json.loads(job.folder.failure.read_text())['error']}"
-    if job.trial.seed == SEARCH_SEED:
+    if not job.trial.is_reported:
         return f"{number(best_valid(job.folder.metrics.read()), 4)} nats on the valid split"
     saved = json.loads(job.folder.evaluation.read_text())
     student, facts = saved["evaluation"]["student"], saved["facts"]
-    right = "" if student["accuracy"] is None else f", {percent(student['accuracy'])} right"
-    return f"{number(student['nats'], 4)} nats{right}, {facts['seconds']:.3g} s"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them."""
-    seconds = max(0.0, seconds)
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+    correct = "" if student["accuracy"] is None else f", {percent(student['accuracy'])} correct"
+    return f"{number(student['nats'], 4)} nats{correct}, {seconds_text(facts['seconds'])}"

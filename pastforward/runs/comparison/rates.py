@@ -1,4 +1,4 @@
-"""L5. The search of learning rates: the same factors for every way, judged on the valid split."""
+"""L6. The search of learning rates: the same factors for every method, by loss on 'valid'."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pastforward.files import write_json
 from pastforward.runs.comparison.grid import SEARCH_SEED, Setting
 
 Losses = Mapping[float, float | None]
@@ -46,8 +47,6 @@ def best_valid(metrics: Sequence[Mapping[str, Any]]) -> float | None:
 
 def write_rates(root: Path, choices: Sequence[Choice]) -> Path:
     """Record a search in rates.json of the comparison's folder."""
-    from pastforward.files import write_json
-
     path = root / "rates.json"
     write_json(path, [choice.to_json() for choice in choices])
     return path

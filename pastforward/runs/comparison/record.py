@@ -1,6 +1,5 @@
-"""L5. grid.json: what a comparison was planned to be, so that it can be reported at any time."""
+"""L6. grid.json: what a comparison was planned to be, so that it can be reported at any time."""
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,11 +7,11 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
-from pastforward.runs.comparison.grid import Grid, Trial
 from pastforward.config import RunConfig
-from pastforward.files import from_json, write_json
-from pastforward.training.folder import RunFolder
 from pastforward.errors import UsageError
+from pastforward.files import from_json, to_json, write_json
+from pastforward.runs.comparison.grid import Grid, Trial
+from pastforward.training.folder import RunFolder
 
 
 class State(Enum):
@@ -39,7 +38,7 @@ class Record:
     command: str
     grid: Grid
     sources: Mapping[str, str]
-    """The data of every task, by the name it was given."""
+    """Source of the data of every task, by the name that the task was given."""
 
     def write(self, root: Path) -> None:
         """Put it in the comparison's folder; raises `UsageError` when that can't be written."""
@@ -49,7 +48,7 @@ class Record:
             raise UsageError(
                 f"Can't write {root} ({error.strerror}); choose a place with --name."
             ) from error
-        write_json(root / "grid.json", dataclasses.asdict(self))
+        write_json(root / "grid.json", to_json(self))
 
 
 def holds_grid(root: Path) -> bool:

@@ -1,4 +1,4 @@
-"""L5. Results of a comparison: a row for every run, and means over seeds."""
+"""L6. Results of a comparison: a row for every run, and means over seeds."""
 
 import json
 import statistics
@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pastforward.errors import UsageError
+from pastforward.files import write_json
 from pastforward.runs.comparison.grid import Setting, Trial
 from pastforward.runs.comparison.record import Record, State, folder_of, state
-from pastforward.files import write_json
 from pastforward.training.folder import RunFolder
-from pastforward.errors import UsageError
 
 Json = dict[str, Any]
 
@@ -42,9 +42,19 @@ class Row:
     calls: int | None = None
     """Cell calls one after the other in all."""
     parameters: int | None = None
+    commit: str | None = None
+    clean: bool | None = None
+    torch: str | None = None
     hardware: str | None = None
     threads: int | None = None
     date: str | None = None
+
+
+_FACTS = (
+    "seconds", "tokens", "steps", "calls", "parameters", "commit", "clean", "torch", "hardware",
+    "threads", "date",
+)  # fmt: skip
+"""Fields of a row that are facts of its run."""
 
 
 class Spread(NamedTuple):
@@ -93,8 +103,8 @@ def best_of(lines: Sequence[Line]) -> set[Setting]:
     """The settings with the lowest mean loss on their task."""
     found: dict[str, Line] = {}
     for line in lines:
-        rival = found.get(line.setting.task)
-        if line.nats and (not rival or not rival.nats or line.nats.mean < rival.nats.mean):
+        best = found.get(line.setting.task)
+        if line.nats and (not best or not best.nats or line.nats.mean < best.nats.mean):
             found[line.setting.task] = line
     return {line.setting for line in found.values()}
 
@@ -139,8 +149,7 @@ def _figures(folder: RunFolder) -> Json:
 def _measured(saved: Json) -> Json:
     evaluation, facts = saved["evaluation"], saved["facts"]
     student, teacher = evaluation["student"], evaluation["teacher"] or {}
-    names = ("seconds", "tokens", "steps", "calls", "parameters", "hardware", "threads", "date")
-    return {name: facts.get(name) for name in names} | {
+    return {name: facts.get(name) for name in _FACTS} | {
         "T": facts.get("length"),
         "lr": [stage["lr"] for stage in facts["config"]["stages"]],
         "nats": student["nats"],

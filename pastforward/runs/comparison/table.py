@@ -6,7 +6,6 @@ from pastforward.report.formats import NOTHING, number, percent, seconds_text
 from pastforward.report.summary import distinct_references, reference_label, unhelpful
 from pastforward.report.tables import Line as TableLine
 from pastforward.report.tables import Table
-from pastforward.runs.comparison.grid import Setting
 from pastforward.runs.comparison.results import Line, Spread, best_of
 
 HEAD = (
@@ -15,12 +14,17 @@ HEAD = (
 )  # fmt: skip
 
 
-def grid_table(lines: Sequence[Line], colours: Mapping[Setting, str] | None = None) -> Table:
-    """Means over seeds ± standard deviation, losing or winning; after each task its references."""
+def grid_table(
+    lines: Sequence[Line], colours: Mapping[tuple[str, str], str] | None = None
+) -> Table:
+    """Means over seeds ± standard deviation, losing or winning; after each task its references.
+
+    `colours`, by cell and strategy, are those of the marks on a page.
+    """
     winners, rows = best_of(lines), []
     for task in dict.fromkeys(line.setting.task for line in lines):
         own = [line for line in lines if line.setting.task == task]
-        rows += [_row(line, line.setting in winners, (colours or {}).get(line.setting, "")) for line in own]
+        rows += [_row(line, line.setting in winners, colours or {}) for line in own]
         references = next((line.references for line in own if line.references), {})
         rows += [_reference(task, *found) for found in distinct_references(references.items())]
     return Table(
@@ -45,12 +49,17 @@ def percent_text(spread: Spread | None) -> str:
     return f"{100 * spread.mean:.1f} ± {percent(spread.deviation)}"
 
 
-def _row(line: Line, first: bool, colour: str) -> TableLine:
+def _row(line: Line, first: bool, colours: Mapping[tuple[str, str], str]) -> TableLine:
     """A row of the table; the first of its task is the best only if it beats the reference."""
-    note = unhelpful(line.nats and line.nats.mean, line.references)
-    kind = "unhelpful" if note else ""
-    return TableLine(_cells(line), kind, first and not note, line.setting.task,
-                     [note] if note else [], colour)  # fmt: skip
+    setting, note = line.setting, unhelpful(line.nats and line.nats.mean, line.references)
+    return TableLine(
+        _cells(line),
+        "unhelpful" if note else "",
+        best=first and not note,
+        group=setting.task,
+        notes=[note] if note else [],
+        colour=colours.get((setting.cell, setting.strategy), ""),
+    )
 
 
 def _cells(line: Line) -> tuple[str, ...]:
@@ -71,8 +80,8 @@ def _cells(line: Line) -> tuple[str, ...]:
 
 
 def _reference(task: str, name: str, nats: float) -> TableLine:
-    blank = [""] * (len(HEAD) - 4)
-    return TableLine(["", "", reference_label(name), number(nats, 4), *blank], "reference", group=task)
+    named = ["", "", reference_label(name), number(nats, 4)]
+    return TableLine(named + [""] * (len(HEAD) - len(named)), "reference", group=task)
 
 
 def _count(line: Line) -> str:

@@ -1,90 +1,128 @@
-"""L6. Several runs at a time, each in a process of its own that does not outlive this one."""
+"""L6. Several runs at a time, each in a process of one thread that does not outlive this one.
 
+Workers are asked to stop by an event, which they look at after every step: they then save as after
+Ctrl-C. Where this process is killed, they save and end by themselves.
+"""
+
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
-import tempfile
-import time
+import threading
 from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from multiprocessing.synchronize import Event
+
+import torch
+from rich.console import Console
+from typing_extensions import override
 
 from pastforward.errors import Stopped
 from pastforward.runs.comparison.progress import GridProgress
 from pastforward.runs.comparison.record import Job
-from pastforward.training.folder import IfExists
+from pastforward.runs.training import Telling, attempt
+from pastforward.training.callbacks import Callback
+from pastforward.training.loop import Fit
 from pastforward.training.stopping import stop_signals
 
-_LOOK_EVERY = 0.1
-_SAVE = signal.SIGINT
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+_POLL_EVERY = 0.1
+_asked: Event | None = None
+"""In a worker: set once it is to stop."""
+_busy = threading.Lock()
+"""In a worker: held while a run is under way."""
 
 
-class Worker:
-    """A process that trains one run."""
-
-    def __init__(self, job: Job) -> None:
-        begun = job.folder.config.exists()
-        job.folder.prepare(job.config, IfExists.RESUME if begun else IfExists.REFUSE)
-        job.folder.record(job.config)
-        self.job, self._said = job, tempfile.TemporaryFile()  # noqa: SIM115 (read after it)
-        # A session of its own: Ctrl-C comes to this process alone, which passes it on once.
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", __name__.replace("workers", "worker"),
-             str(job.folder.path), str(os.getpid())],
-            env=os.environ | _ONE_THREAD, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=self._said, start_new_session=True,
-        )  # fmt: skip
-
-    def problem(self) -> str | None:
-        """Why an ended process failed; None when it did its work."""
-        if self.process.returncode == 0:
-            return None
-        self._said.seek(0)
-        lines = self._said.read().decode(errors="replace").strip().splitlines()
-        return f"{lines[-1] if lines else 'no word'} (exit code {self.process.returncode})"
-
-
-def run_workers(jobs: Sequence[Job], count: int, progress: GridProgress, resume_command: str) -> None:
+def run_workers(
+    jobs: Sequence[Job], count: int, progress: GridProgress, resume_command: str
+) -> None:
     """Train all, `count` at a time; raises `Stopped`, with all saved, when asked to or one broke.
 
     No worker is left when this returns or raises.
     """
-    waiting, running = list(jobs), list[Worker]()
+    context = multiprocessing.get_context("spawn")  # forked processes can't use CUDA
+    ask = context.Event()
+    pool = ProcessPoolExecutor(count, context, _prepare, (ask,))
     with stop_signals() as asked:
         try:
-            while (waiting or running) and not asked():
-                while waiting and len(running) < count:
-                    running.append(Worker(waiting.pop(0)))
-                time.sleep(_LOOK_EVERY)
-                progress.look([worker.job for worker in running])
-                running = _without_ended(running, progress, resume_command)
+            running = {pool.submit(_work, job): job for job in jobs}
+            while running and not asked():
+                done, _ = wait(running, _POLL_EVERY, FIRST_COMPLETED)
+                progress.poll([job for future, job in running.items() if future.running()])
+                for future in done:
+                    job = running.pop(future)
+                    _require_done(future, job, resume_command)
+                    progress.ended(job)
         finally:
-            _end(running)
+            _end(pool, ask)
     if asked():
         raise Stopped(f"stopped and saved; go on with: {resume_command}", 128 + asked.signal)
 
 
-def _without_ended(running: list[Worker], progress: GridProgress, resume_command: str) -> list[Worker]:
-    for worker in running:
-        if worker.process.poll() is None:
-            continue
-        problem = worker.problem()
-        if problem:
-            told = f"{worker.job.trial}: {problem.removeprefix('pastforward: ')}"
-            raise Stopped(f"{told}; the others are saved, go on with: {resume_command}", 1)
-        progress.ended(worker.job)
-    return [worker for worker in running if worker.process.returncode is None]
+def _require_done(future: Future[None], job: Job, resume_command: str) -> None:
+    error = future.exception()
+    if error is None:
+        return
+    reason = "its process was killed" if isinstance(error, BrokenProcessPool) else str(error)
+    message = f"{job.trial}: {reason}; the others are saved, go on with: {resume_command}"
+    raise Stopped(message, 1) from error
 
 
-def _end(running: Sequence[Worker]) -> None:
-    """Let them save; a second Ctrl-C in the meantime kills them."""
-    alive = [worker.process for worker in running if worker.process.poll() is None]
+def _end(pool: ProcessPoolExecutor, ask: Event) -> None:
+    """Let all workers save and end; a second Ctrl-C in the meantime kills them."""
+    ask.set()
     try:
-        for process in alive:
-            process.send_signal(_SAVE)
-        for process in alive:
-            process.wait()
+        pool.shutdown(cancel_futures=True)
     finally:
-        for process in alive:
+        for process in multiprocessing.active_children():
             process.kill()
-            process.wait()
+
+
+def _prepare(ask: Event) -> None:
+    """Called first in every worker."""
+    global _asked  # noqa: PLW0603 (a pool's processes have no other state of their own)
+    _asked = ask
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which asks once
+    torch.set_num_threads(1)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _work(job: Job) -> None:
+    """Train and evaluate one run."""
+
+    @contextmanager
+    def silent(*_: object):
+        yield _StopWhenAsked()
+
+    with _busy, suppress(Stopped):  # a stopped run is saved, and the parent knows
+        attempt(job.config, job.folder, Telling((), Console(quiet=True), watching=silent))
+
+
+def _leave_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None and _asked is not None
+    parent.join()
+    _asked.set()
+    with _busy:
+        os._exit(1)
+
+
+class _StopWhenAsked(Callback):
+    """Stops a run as SIGTERM does, once."""
+
+    def __init__(self) -> None:
+        self._stopping = False
+
+    @override
+    def on_stage(self, name: str, number: int, of: int) -> None:
+        pass
+
+    @override
+    def on_step(self, fit: Fit, terms: dict[str, float], valid: float | None) -> None:
+        if not self._stopping and _asked is not None and _asked.is_set():
+            self._stopping = True
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    @override
+    def on_end(self) -> None:
+        pass

@@ -1,30 +1,31 @@
-"""L1. What a label store says of itself: store.json."""
+"""L2. The description of a label store: store.json."""
 
 import json
 import shlex
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from pastforward.config import DataConfig, RunConfig
+from pastforward.config import RunConfig
+from pastforward.data.configs import DataConfig
 from pastforward.errors import UsageError
-from pastforward.files import from_json, write_json
+from pastforward.files import from_json, to_json, write_json
 from pastforward.types import MemoryShape, Signature
 
-FORMAT = 1
+FORMAT = 2
 READOUT = "readout.safetensors"
 
 
 @dataclass(frozen=True)
 class StoreFacts:
-    """All that decides what the files hold."""
+    """All that determines what the files hold."""
 
     run: str
-    """The folder of the run whose teacher labels."""
+    """Folder of the run whose teacher gives the targets."""
     teacher: str
     """SHA-256 of that teacher's weights."""
     config: RunConfig
-    """Of that run, with the data that is labelled."""
+    """Config of that run, with the data that is labelled."""
     signature: Signature
     memory: MemoryShape
     hidden: int
@@ -33,16 +34,18 @@ class StoreFacts:
     chunk: int
     """Sequences in each chunk; the last one may hold fewer."""
     seed: int = 0
+    """Seed of the batches that the source gives."""
     dtype: str = "float16"
+    """Number format of the stored targets."""
 
     @property
     def data(self) -> DataConfig:
-        """What the sequences come from."""
+        """Where the sequences come from."""
         return self.config.data
 
     @property
     def chunks(self) -> range:
-        """Numbers of all chunks."""
+        """The numbers of all chunks."""
         return range(-(-self.sequences // self.chunk))
 
     def count(self, number: int) -> int:
@@ -51,7 +54,7 @@ class StoreFacts:
 
 
 class FileFacts(NamedTuple):
-    """Of a file that was written as a whole."""
+    """Size and checksum of a file that was written completely."""
 
     bytes: int
     sha256: str
@@ -61,23 +64,26 @@ Files = dict[str, FileFacts]
 
 
 def chunk_name(number: int) -> str:
-    """The file of a chunk."""
+    """The file name of a chunk."""
     return f"chunk-{number:05d}.safetensors"
 
 
 def write_store(folder: Path, facts: StoreFacts, files: Files) -> None:
-    """Put store.json in place, whole; raises `UsageError` when it can't be written."""
+    """Write store.json, or leave it as it was; raises `UsageError` when it can't be written."""
     ordered = dict(sorted(files.items()))
-    write_json(folder / "store.json", {"format": FORMAT, "files": ordered} | asdict(facts))
+    write_json(folder / "store.json", {"format": FORMAT, "files": ordered} | to_json(facts))
 
 
 def read_store(folder: Path) -> tuple[StoreFacts, Files]:
-    """Facts, and the files that are complete; raises `UsageError` where there is no store."""
+    """The description, and the files that are complete.
+
+    Raises `UsageError` where there is no store, or one of another format.
+    """
     path = folder / "store.json"
     try:
         content = json.loads(path.read_bytes())
-        if content.pop("format") != FORMAT:
-            raise ValueError(f"it is not of format {FORMAT}")
+        if (found := content.pop("format")) != FORMAT:
+            raise ValueError(f"its format is {found}, and this version reads {FORMAT}")
         files = {name: FileFacts(*facts) for name, facts in content.pop("files").items()}
         facts = from_json(StoreFacts, content)
         if min(facts.sequences, facts.chunk, facts.memory.slots, facts.memory.width) < 1:
@@ -95,7 +101,7 @@ def read_store(folder: Path) -> tuple[StoreFacts, Files]:
 
 
 def mending_command(folder: Path, facts: StoreFacts) -> str:
-    """What writes the files that are missing or damaged, and keeps the others."""
+    """The command that writes the files that are missing or damaged, and keeps the others."""
     words = ["pastforward", "label", facts.run, "--data", facts.data.source, "--sequences"]
     words += [str(facts.sequences), "--seed", str(facts.seed), "--out", str(folder), "--resume"]
     return shlex.join(words)

@@ -1,16 +1,15 @@
-"""L1. Reading a label store: batches of sequences with their labels, mapped into memory."""
+"""L2. Reading a label store: batches of sequences with their target memories."""
 
 from pathlib import Path
 from typing import final
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from pastforward.data.sampling import grouped_examples
 from pastforward.errors import UsageError
-from pastforward.files import checksum
+from pastforward.files import checksum, read_tensors
 from pastforward.outputs import Readout
 from pastforward.teacher.store.facts import (
     READOUT,
@@ -24,7 +23,7 @@ from pastforward.types import BatchWithTargets
 
 
 def open_labels(folder: Path | str) -> "LabelStore":
-    """The store in a folder; raises `UsageError` where there is none or a file is not whole."""
+    """The store in a folder; raises `UsageError` where there is none, or it is not complete."""
     folder = Path(folder).expanduser()
     facts, files = read_store(folder)
     store = LabelStore(folder, facts, files)
@@ -43,24 +42,24 @@ def open_labels(folder: Path | str) -> "LabelStore":
 
 @final
 class LabelStore:
-    """Labelled sequences; a file's checksum is compared when it is first read."""
+    """Sequences with target memories; a file's checksum is verified when it is first read."""
 
     def __init__(self, folder: Path, facts: StoreFacts, files: Files) -> None:
-        """`open_labels` looks at what is there first."""
+        """`open_labels` checks first that all files are there."""
         self.folder, self.facts, self.signature = folder, facts, facts.signature
         self._files = files
         self._chunks: dict[int, BatchWithTargets] = {}
 
     @property
     def identity(self) -> str:
-        """The same for stores that hold the same."""
+        """Equal for stores of equal content."""
         return checksum(self.folder / "store.json")
 
     def batch(self, seed: int, index: int, size: int) -> BatchWithTargets:
-        """Batch `index` of `size` sequences: the same for the same arguments, always.
+        """Batch `index` of `size` sequences, a pure function of its arguments.
 
-        Raises `UsageError` for a damaged file. An epoch reads chunk after chunk, each in an order
-        of its own: the sequences were drawn at random before, and files are read as a whole.
+        Raises `UsageError` for a damaged file. An epoch reads one chunk after the other, each in a
+        random order: the sequences themselves are random batches, and files are read whole.
         """
         facts = self.facts
         rows = grouped_examples(facts.sequences, facts.chunk, seed, index, size)
@@ -81,22 +80,21 @@ class LabelStore:
         return self._chunks[number]
 
     def readout(self) -> Readout:
-        """The teacher's; raises `UsageError` for a damaged file."""
+        """The teacher's readout, frozen; raises `UsageError` for a damaged file."""
         readout = Readout(self.facts.memory, self.signature.outputs, self.facts.hidden)
         readout.load_state_dict(self._read(READOUT))
         return readout.requires_grad_(False)
 
     def damaged(self, name: str, how: str) -> UsageError:
-        """What to say of a file, and how it is mended."""
+        """The error for a damaged file, which says how to mend it."""
         command = mending_command(self.folder, self.facts)
         return UsageError(f"'{self.folder / name}' is damaged: {how}; mend it with `{command}`.")
 
     def _read(self, name: str) -> dict[str, Tensor]:
         path = self.folder / name
         try:
-            if checksum(path) != self._files[name].sha256:
-                raise self.damaged(name, "it does not hold what was written")
-            with safe_open(path, framework="pt") as file:
-                return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError) as error:
+            if checksum(path) == self._files[name].sha256:
+                return read_tensors(path)[0]
+        except (OSError, ValueError) as error:
             raise self.damaged(name, str(error)) from error
+        raise self.damaged(name, "its content is not what was written")
