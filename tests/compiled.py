@@ -1,8 +1,8 @@
 """Run as a script: exit code 0 where a compiled step is the eager step, gradients too.
 
-A process of its own, because the compiler cannot look through the checks of shapes. Writing
-machine code takes a minute and a half on two cores, so the graph is run as it was captured; name
-another backend to try it: `python tests/compiled.py inductor`.
+A process of its own, because torch.compile can't trace through the checks of shapes. Generating
+code takes a minute and a half on two cores, so the captured graph is run eagerly; name another
+backend to try it: `python tests/compiled.py inductor`.
 """
 
 import sys
@@ -10,15 +10,15 @@ import sys
 import torch
 from tiny import assert_same, descend, gradients, pair
 
-from pastforward.config import SMTConfig
+from pastforward.methods.configs import SMTConfig
 from pastforward.methods.smt import JointSMT
 
 
 def main(backend: str) -> None:
     torch.set_num_threads(1)
-    own, guide, data = pair(encoder="linear", cell="elman")
-    config = SMTConfig(future=4, uniformity=0.1, covariance=0.1, gaussian=0.1)
-    method, sides = JointSMT(own, guide, config), []
+    own, teacher, data = pair(encoder="linear", cell="elman")
+    config = SMTConfig(future=4, uniformity=0.1)
+    method, sides = JointSMT(own, teacher, config), []
 
     def compiled(compute):
         return torch.compile(compute, dynamic=False, fullgraph=True, backend=backend)
@@ -26,7 +26,7 @@ def main(backend: str) -> None:
     for transform in (lambda compute: compute, compiled):
         method.compile(transform)
         losses = descend(method, data)
-        sides.append([losses.total.detach(), *gradients(own), *gradients(guide)])
+        sides.append([losses.total.detach(), *gradients(own), *gradients(teacher)])
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
     assert_same(*sides)
 

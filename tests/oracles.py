@@ -1,11 +1,11 @@
-"""Slow, obvious twins of what the package does fast: explicit loops, no shared code."""
+"""Slow, obvious references for what the package does fast: explicit loops, no shared code."""
 
 import math
 
 import torch
 from torch import Tensor
 
-from pastforward.losses import FLOOR
+from pastforward.losses import VARIANCE_FLOOR
 from pastforward.methods.dmt import WindowDMT
 from pastforward.scan import DiagonalRecurrence
 from pastforward.student import Student
@@ -14,7 +14,7 @@ from pastforward.teacher.encoders.heads import LinearHead, RegisterHead
 from pastforward.types import Batch, Tokens
 
 
-def turn(q: Tensor, position: int) -> Tensor:
+def rotated(q: Tensor, position: int) -> Tensor:
     """Rotary positions for one vector, pair by pair."""
     half, out = len(q) // 2, [None] * len(q)
     for i in range(half):
@@ -24,32 +24,32 @@ def turn(q: Tensor, position: int) -> Tensor:
     return torch.stack(out)
 
 
-def pooled(pool: RegisterHead, h: Tensor) -> Tensor:
-    """What a register pool reads from states h `[T, width]`: `[T, K, D]`, one query at a time."""
-    keys, values = (pool.key_value.weight @ h.T).T.chunk(2, -1)
-    rows = [[_query(pool, h[t], r, keys, values, t) for r in pool.registers] for t in range(len(h))]
+def register_memories(head: RegisterHead, h: Tensor) -> Tensor:
+    """What a register head reads from states h `[T, width]`: `[T, K, D]`, one query at a time."""
+    keys, values = (head.key_value.weight @ h.T).T.chunk(2, -1)
+    rows = [[_query(head, h[t], r, keys, values, t) for r in head.registers] for t in range(len(h))]
     return torch.stack([torch.stack(row) for row in rows])
 
 
-def factors(recurrence: DiagonalRecurrence) -> Tensor:
-    """What a step multiplies every pair by, as complex numbers."""
-    return torch.exp(torch.complex(-recurrence.log_fade.exp(), recurrence.turn))
+def eigenvalues(recurrence: DiagonalRecurrence) -> Tensor:
+    """lambda of every mode, as complex numbers."""
+    return torch.exp(torch.complex(-recurrence.log_decay.exp(), recurrence.frequency))
 
 
-def recurred(pool: LinearHead, h: Tensor) -> Tensor:
-    """What a linear pool makes of states h `[T, width]`: `[T, K, D]`, one step at a time."""
-    factor = factors(pool.recurrence)
+def linear_memories(head: LinearHead, h: Tensor) -> Tensor:
+    """What a linear head makes of states h `[T, width]`: `[T, K, D]`, one step at a time."""
+    factor = eigenvalues(head.recurrence)
     m, found = torch.zeros_like(factor), []
     for state in h:
         gain = (1 - factor.abs().square()).sqrt()
-        m = factor * m + gain * torch.view_as_complex(pool.write(state).view(-1, 2))
-        found.append(torch.view_as_real(m).view(pool.memory.slots, pool.memory.width))
+        m = factor * m + gain * torch.view_as_complex(head.write(state).view(-1, 2))
+        found.append(torch.view_as_real(m).view(head.memory.slots, head.memory.width))
     return torch.stack(found)
 
 
-def rewritten(encoder: DeltaEncoder, x: Tensor) -> Tensor:
-    """A delta memory before its norm, `[T+1, K, D]` of one sequence, step by step and by matrix."""
-    n, householder_steps, count = encoder.keys, encoder.householder_steps, encoder.matrices
+def delta_memories(encoder: DeltaEncoder, x: Tensor) -> Tensor:
+    """A delta memory before its norm, `[T+1, K, D]` of one sequence, one step at a time."""
+    n, steps, count = encoder.key_dim, encoder.householder_steps, encoder.matrices
     matrices = [slot.view(n, -1) for slot in encoder.start[:count]]
     found, before = [encoder.start], None
     for symbol in x:
@@ -59,38 +59,38 @@ def rewritten(encoder: DeltaEncoder, x: Tensor) -> Tensor:
         for i, (move, key, value) in enumerate(
             zip(moves, encoder.key(before).chunk(count), encoder.value(e).chunk(count), strict=True)
         ):
-            for turn in range(householder_steps):
-                axis = move[turn * n : (turn + 1) * n]
-                amount = 2 * torch.sigmoid(move[householder_steps * n + turn])
-                matrices[i] = _reflected(matrices[i], axis / axis.norm(), amount)
+            for step in range(steps):
+                axis = move[step * n : (step + 1) * n]
+                beta = 2 * torch.sigmoid(move[steps * n + step])
+                matrices[i] = _reflected(matrices[i], axis / axis.norm(), beta)
             k, v = key / key.norm(), value / value.square().mean().add(1e-16).sqrt()
-            amount = 2 * torch.sigmoid(move[-1])
-            matrices[i] = _reflected(matrices[i], k, amount) + amount * torch.outer(k, v)
+            beta = 2 * torch.sigmoid(move[-1])
+            matrices[i] = _reflected(matrices[i], k, beta) + beta * torch.outer(k, v)
         rest = encoder.input(e).view(-1, encoder.memory.width)
         found.append(torch.cat([torch.stack([m.flatten() for m in matrices]), rest]))
         before = e
     return torch.stack(found)
 
 
-def _reflected(matrix: Tensor, axis: Tensor, amount: Tensor) -> Tensor:
-    return matrix - amount * torch.outer(axis, axis @ matrix)
+def _reflected(matrix: Tensor, axis: Tensor, beta: Tensor) -> Tensor:
+    return matrix - beta * torch.outer(axis, axis @ matrix)
 
 
 def _query(
-    pool: RegisterHead, state: Tensor, register: Tensor, keys: Tensor, values: Tensor, t: int
+    head: RegisterHead, state: Tensor, register: Tensor, keys: Tensor, values: Tensor, t: int
 ) -> Tensor:
     slot = state + register
     mixed = []
     for q, k, v in zip(
-        pool.query(slot).chunk(pool.heads),
-        keys.chunk(pool.heads, -1),
-        values.chunk(pool.heads, -1),
+        head.query(slot).chunk(head.heads),
+        keys.chunk(head.heads, -1),
+        values.chunk(head.heads, -1),
         strict=True,
     ):
-        scores = [turn(q, t) @ turn(k[s], s) / math.sqrt(len(q)) for s in range(t + 1)]
+        scores = [rotated(q, t) @ rotated(k[s], s) / math.sqrt(len(q)) for s in range(t + 1)]
         mixed.append(torch.stack(scores).softmax(0) @ v[: t + 1])
-    slot = slot + pool.out(torch.cat(mixed))
-    return pool.project(slot + pool.mlp(pool.norm(slot)))
+    slot = slot + head.out(torch.cat(mixed))
+    return head.project(slot + head.mlp(head.norm(slot)))
 
 
 def surprise(student: Student, m: Tensor, y: Tensor) -> Tensor:
@@ -148,12 +148,12 @@ def windows(method: WindowDMT, batch: Batch, shift: int, before: Student | None 
 def _relative(
     method: WindowDMT, batch: Batch, targets: Tensor, errors: list, moves: list, shift: int
 ) -> Tensor:
-    """Errors over variance across sequences, heavier where labels move; m_0 counts 1."""
+    """Errors over variance across sequences, heavier where targets move; m_0 counts 1."""
     k, (count, length) = method.config.window, batch.mask.shape
     begins = [max(0, min(shift + k * w, length - k)) for w in range(length // k)]
     times = [0] + [t + 1 for begin in begins for t in range(begin, begin + k)]
     variances = [(targets[:, t] - targets[:, t].mean(0)).square().mean() for t in times]
-    spread = torch.stack(variances).mean() + FLOOR
+    spread = torch.stack(variances).mean() + VARIANCE_FLOOR
     moves = torch.stack(moves)
     weight = 0.5 + 0.5 * moves / (moves.mean() + 1e-6)
     empty = (method.student.start() - targets[0, 0]).square().mean()

@@ -1,12 +1,12 @@
+"""Operations on memories, by hand."""
+
 import math
 
 import pytest
 import torch
-from oracles import turn
 from tiny import seeded
 
-from pastforward.blocks import Attention, Transformer, rotary_table, rotate
-from pastforward.memory import flat, rms_norm, scale_gradient
+from pastforward.memory import flat, rms_norm, scale_gradient, take
 
 
 def normal(*shape: int) -> torch.Tensor:
@@ -50,46 +50,9 @@ def test_scale_gradient(scale):
     torch.testing.assert_close(m.grad, scale * torch.tensor([1.0, 2.0, 3.0]).double())
 
 
-def test_rotary_products_depend_on_distance_alone():
-    table = rotary_table(9, 6).double()
-    q, k = normal(2, 6)
-    products = rotate(q.expand(9, -1), table) @ rotate(k.expand(9, -1), table).T
-    for distance in range(-8, 9):
-        line = products.diagonal(distance)
-        torch.testing.assert_close(line, line[:1].expand_as(line), rtol=0, atol=1e-5)
-    assert products.diagonal(1)[0] != pytest.approx(float(products.diagonal(-1)[0]), abs=1e-3)
-
-
-@pytest.mark.parametrize("causal", [True, False])
-@pytest.mark.parametrize("turned", [True, False])
-def test_attention_by_brute_force(causal, turned):
-    torch.manual_seed(0)
-    layer, h = Attention(6, 3, causal).double(), normal(2, 4, 6)
-    q, k, v = (layer.qkv.weight @ h[..., None])[..., 0].detach().split(6, -1)
-    placed = turn if turned else lambda vector, _: vector
-    expected = torch.zeros_like(h)
-    for b in range(2):
-        for t in range(4):
-            for head in (slice(0, 2), slice(2, 4), slice(4, 6)):
-                last = t + 1 if causal else 4
-                scores = [
-                    float(placed(q[b, t, head], t) @ placed(k[b, s, head], s)) / 2**0.5
-                    for s in range(last)
-                ]
-                total = sum(math.exp(s) for s in scores)
-                expected[b, t, head] = sum(
-                    math.exp(score) / total * v[b, s, head] for s, score in enumerate(scores)
-                )
-    table = rotary_table(4, 2).double() if turned else None
-    found = layer(h, table)
-    torch.testing.assert_close(found, expected @ layer.out.weight.T, rtol=0, atol=1e-6)
-
-
-def test_a_tower_tells_order():
-    torch.manual_seed(0)
-    transformer, h, order = (
-        Transformer(8, 2, 2, 4, causal=False).double(),
-        normal(1, 4, 8),
-        [2, 0, 3, 1],
-    )
-    assert (transformer(h[:, order]) - transformer(h)[:, order]).abs().max() > 1e-6
+def test_take_by_brute_force():
+    values = torch.arange(24).view(2, 4, 3)
+    times = torch.tensor([[[3, 0]], [[1, 1]]])
+    assert take(values, times).tolist() == [
+        [[values[b, t].tolist() for t in row] for row in times[b].tolist()] for b in range(2)
+    ]

@@ -3,20 +3,24 @@
 from collections.abc import Iterable
 
 import torch
+from pastforward.baselines.build import build_baseline, build_output_teacher, sized
 from torch import Tensor, nn
 
-from pastforward.baselines import build_network
-from pastforward.baselines.attention import Attention, build_transformer
-from pastforward.baselines.base import Baseline
-from pastforward.config import StudentConfig, TeacherConfig
-from pastforward.methods import BY_TRANSFORMER
+from pastforward.baselines.attention import Attention
+from pastforward.baselines.base import Baseline, Network
+from pastforward.baselines.configs import BaselineConfig
+from pastforward.cells.configs import StudentConfig
+from pastforward.methods import facts
 from pastforward.methods.base import Losses, Method
 from pastforward.student import Student, build_student
+from pastforward.teacher import encoders
+from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher.encoders.configs import DeltaConfig
 from pastforward.teacher.teacher import Teacher, build_teacher
 from pastforward.types import Batch, Kind, Signature, Tokens, Vectors
 
 KINDS = {"tokens": (Tokens(5), Tokens(4)), "vectors": (Vectors(3), Vectors(2))}
-ENCODERS = ("delta", "linear", "registers", "state", "window")
+ENCODERS = tuple(sorted(encoders.ENCODERS))
 SIZES = [(1, 1), (2, 3), (7, 3)]
 """Awkward T and K."""
 
@@ -51,31 +55,32 @@ def student(what: Signature, cell: str = "gru", slots: int = 2, width: int = 4) 
     return build_student(config, what).double()
 
 
-def teacher(what: Signature, own: Student, encoder: str = "registers", **changes: int) -> Teacher:
+def teacher(what: Signature, own: Student, encoder: str = "registers", **changes) -> Teacher:
     torch.manual_seed(2)
-    sizes = {"width": 8, "depth": 1, "heads": 2, "decoder_depth": 1, "decoder_tokens": 2}
-    sizes |= {"key_dim": 2, "householder_steps": 2} | changes
-    return build_teacher(TeacherConfig(encoder=encoder, **sizes), what, own.memory).double()
+    sizes = {"width": 8, "depth": 1, "heads": 2, "decoder_depth": 1}
+    if encoder == "delta":
+        sizes["encoder_config"] = DeltaConfig(key_dim=2, householder_steps=2)
+    config = TeacherConfig(encoder=encoder, **sizes | changes)
+    return build_teacher(config, what, own.memory).double()
 
 
-def transformer(what: Signature) -> Attention:
+def output_teacher(what: Signature) -> Attention:
     """What a student is distilled from."""
     torch.manual_seed(3)
-    return build_transformer(TeacherConfig(width=8, heads=2, distill_depth=1), what).double()
+    return build_output_teacher(TeacherConfig(width=8, heads=2), 1, what).double()
 
 
 def baseline(what: Signature, name: str = "mingru") -> Baseline:
     torch.manual_seed(4)
-    built = build_network(StudentConfig(name, slots=2, width=12, embed=3, hidden=6), what)
-    assert isinstance(built, Baseline)
-    return built.double()
+    like = StudentConfig(slots=2, width=12, embed=3, hidden=6)
+    return build_baseline(sized(BaselineConfig(name, hidden=6), what, like), what).double()
 
 
-def networks(method: str, own: Student) -> tuple[Student | Baseline, Teacher | Baseline]:
-    """What a method of the table is built with: the student or a peer, and a guide."""
-    what = own.signature
-    guide = transformer(what) if method in BY_TRANSFORMER else teacher(what, own)
-    return (baseline(what) if method == "parallel" else own), guide
+def networks(method: str, own: Student) -> tuple[Network, Teacher | Baseline]:
+    """What a method of the table is built with: a student or baseline, and a teacher."""
+    what, row = own.signature, facts(method)
+    its_teacher = output_teacher(what) if row.teacher == "output" else teacher(what, own)
+    return (baseline(what) if row.network == "baseline" else own), its_teacher
 
 
 def pair(kind: str = "tokens", length: int = 7, **changes) -> tuple[Student, Teacher, Batch]:
@@ -88,7 +93,7 @@ def pair(kind: str = "tokens", length: int = 7, **changes) -> tuple[Student, Tea
 
 def descend(method: Method, data: Batch, seed: int = 0) -> Losses:
     """Losses, with fresh gradients left on the parameters of everything that they reach."""
-    for name in ("student", "teacher", "oracle", "guide", "peer"):
+    for name in ("student", "teacher", "target_source", "network"):
         part = getattr(method, name, None)
         if isinstance(part, nn.Module):
             part.zero_grad(set_to_none=True)

@@ -1,10 +1,10 @@
-"""What each output of the decoder may see, and what it is asked for."""
+"""What each output of the decoder depends on, and what it predicts."""
 
 import pytest
 import torch
 from tiny import ENCODERS, batch, seeded, sequence, signature, student, teacher
 
-from pastforward.config import TeacherConfig
+from pastforward.teacher.configs import TeacherConfig
 from pastforward.teacher.decoder import Decoder, futures
 from pastforward.teacher.teacher import build_teacher
 from pastforward.types import Batch, MemoryShape, Signature, Vectors
@@ -84,7 +84,7 @@ def test_a_shorter_future_is_a_part_of_a_longer_one(encoder):
 def test_from_encoder_to_output_no_input_leaks_into_its_own_prediction(name):
     """y_t is x_{t+1}: output j from m_t is about x_{t+j}, and may see x_1..x_{t+j-1} alone."""
     what = Signature(Vectors(2), Vectors(2), 5)
-    guide = teacher(what, student(what), name)
+    built = teacher(what, student(what), name)
     x = torch.randn(1, 5, 2, generator=seeded(), dtype=torch.float64)
     data = Batch(x, x, torch.ones(1, 5, dtype=torch.bool))
 
@@ -92,8 +92,8 @@ def test_from_encoder_to_output_no_input_leaks_into_its_own_prediction(name):
         times = torch.tensor([[t]])
 
         def outputs(x, times=times):
-            m = guide.encoder.at(x, times)
-            return guide.decoder(m, futures(data._replace(x=x), times, 5).x)[0, 0]
+            m = built.encoder.targets_at(x, times)
+            return built.decoder(m, futures(data._replace(x=x), times, 5).x)[0, 0]
 
         slope = torch.autograd.functional.jacobian(outputs, x)  # [F, 4, 1, T, 2]
         seen = slope.abs().amax((1, 2, 4)) > 1e-9
@@ -122,7 +122,7 @@ def test_futures_by_brute_force(kind, future):
                     assert torch.equal(found.x[b, a, j - 2], data.x[b, t + j - 2])
 
 
-def test_no_output_reaches_what_the_decoder_reads():
+def test_the_decoder_reads_no_outputs():
     data = batch(signature("vectors"))
     times = torch.tensor([[1, 4], [7, 2], [6, 6]])
     other = data._replace(y=data.y + 1.0)
@@ -130,16 +130,19 @@ def test_no_output_reaches_what_the_decoder_reads():
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
-def test_every_parameter_shapes_the_future(encoder):
+def test_every_parameter_has_a_gradient_from_the_future(encoder):
     decoder = build(encoder=encoder)
     out = decoder(*arguments("tokens", 2, 3, 7))
     (out * torch.linspace(-1, 1, out.numel()).double().view(out.shape)).sum().backward()
-    for target, p in decoder.named_parameters():
-        assert p.grad is not None, target
-        assert p.grad.any(), target
+    for key, p in decoder.named_parameters():
+        assert p.grad is not None, key
+        assert p.grad.any(), key
 
 
 @pytest.mark.parametrize("width", [1, 6, 12, 17])
 def test_one_slot_of_any_width_can_be_decoded(width):
-    guide = build_teacher(TeacherConfig("state", width=16), signature(), MemoryShape(1, width))
-    assert guide.targets(batch(signature()).x).shape[-2:] == (1, width)
+    built = build_teacher(TeacherConfig("state", width=16), signature(), MemoryShape(1, width))
+    data = batch(signature())
+    m = built.targets(data.x)
+    assert m.shape[-2:] == (1, width)
+    assert built.decoder(m[:, :1], data.x[:, None]).shape == (3, 1, 8, 4)

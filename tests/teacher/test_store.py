@@ -1,4 +1,4 @@
-"""The label store: what is written is read back, whatever happens on the way."""
+"""The label store: what is written is read back, also after interruptions and damage."""
 
 import errno
 import json
@@ -10,18 +10,25 @@ import pytest
 import torch
 from tiny import student, teacher
 
-from pastforward.config import Budget, DataConfig, DMTConfig, FitConfig, RunConfig, SMTConfig, Stage
-from pastforward.config import StudentConfig as Sizes
+from pastforward.cells.configs import StudentConfig as Sizes
+from pastforward.config import Budget, RunConfig, Stage
+from pastforward.data.configs import DataConfig
 from pastforward.data.opening import open_source
 from pastforward.data.series import SeriesSource
 from pastforward.errors import UsageError
+from pastforward.files import to_json
+from pastforward.methods.configs import DMTConfig, SMTConfig
 from pastforward.methods.dmt import UnrollDMT, WindowDMT
 from pastforward.methods.smt import FrozenSMT
+from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher.encoders import ENCODERS
+from pastforward.teacher.encoders.configs import DeltaConfig
 from pastforward.teacher.store.facts import StoreFacts, chunk_name, read_store
 from pastforward.teacher.store.reading import LabelStore, open_labels
 from pastforward.teacher.store.writing import LabelJob, begin, kept, sequence_bytes, write_chunks
 from pastforward.teacher.target_source import StoredTargets
 from pastforward.training.check import check
+from pastforward.training.configs import FitConfig
 from pastforward.training.loop import fit
 from pastforward.types import Batch
 
@@ -42,16 +49,16 @@ def ignore(count: int) -> None:
 
 
 def new_job(folder, name="copy:8", dtype="float16", kind=torch.float32) -> LabelJob:
-    """23 sequences in chunks of 5, labelled 4 at a time."""
+    """23 sequences in chunks of 5, 4 of them encoded at a time."""
     source = SOURCES[name]()
     own = student(source.signature)
-    guide = teacher(source.signature, own).to(kind).requires_grad_(False)
+    built = teacher(source.signature, own).to(kind).requires_grad_(False)
     config = RunConfig(DataConfig(name), Sizes("gru", 2, 4), fit=FitConfig(batch=4))
     facts = StoreFacts(
         run="runs/one", teacher="0" * 64, config=config, signature=source.signature,
         memory=own.memory, hidden=16, sequences=23, chunk=5, dtype=dtype,
     )  # fmt: skip
-    return LabelJob(folder, facts, source, guide.targets, guide.decoder.readout)
+    return LabelJob(folder, facts, source, built.targets, built.decoder.readout)
 
 
 def written(job: LabelJob) -> LabelStore:
@@ -74,7 +81,7 @@ def store(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_a_store_holds_the_source_s_batches_and_their_labels(name, tmp_path):
+def test_a_store_holds_the_source_s_batches_and_their_targets(name, tmp_path):
     job = new_job(tmp_path / "labels", name)
     store = written(job)
     assert store.facts == job.facts
@@ -85,11 +92,11 @@ def test_a_store_holds_the_source_s_batches_and_their_labels(name, tmp_path):
         for part, whole in zip(found[:3], expected, strict=True):
             assert torch.equal(part, whole[:count])
         assert found.targets.dtype == torch.float16
-        labels = job.label(expected.x)[:count]
-        assert found.targets.shape == labels.shape == (count, 9, 2, 4)
+        targets = job.targets(expected.x)[:count]
+        assert found.targets.shape == targets.shape == (count, 9, 2, 4)
         # Half an ulp; below the least normal number of half precision an absolute one.
-        torch.testing.assert_close(found.targets.float(), labels, rtol=2.0**-11, atol=2.0**-25)
-        assert not torch.equal(found.targets.float(), labels)
+        torch.testing.assert_close(found.targets.float(), targets, rtol=2.0**-11, atol=2.0**-25)
+        assert not torch.equal(found.targets.float(), targets)
 
 
 def test_the_readout_is_the_teacher_s(store):
@@ -123,7 +130,7 @@ def test_batches_are_pure_and_an_epoch_reads_every_sequence_once(store, size):
 def test_batches_keep_what_belongs_together(store):
     job = new_job(store.folder)
     batch = store.batch(0, 1, 16)
-    torch.testing.assert_close(batch.targets.float(), job.label(batch.x), rtol=2e-3, atol=1e-6)
+    torch.testing.assert_close(batch.targets.float(), job.targets(batch.x), rtol=2e-3, atol=1e-6)
 
 
 def test_only_the_chunks_asked_for_are_read(store):
@@ -133,7 +140,7 @@ def test_only_the_chunks_asked_for_are_read(store):
     assert len(fresh._chunks) == 1
 
 
-# Stored labels are visited once, so their teacher's must be, too.
+# Batches of a store are not replayed, so the teacher's must not be either.
 DMT = DMTConfig(window=3, on_policy_fraction=0.5, replay_steps=1, distill=0.5)
 METHODS = {
     "smt": lambda own, target_source: FrozenSMT(
@@ -144,8 +151,8 @@ METHODS = {
 }
 
 
-class Unlabelled:
-    """The sequences of a store without their labels."""
+class WithoutTargets:
+    """The sequences of a store without their targets."""
 
     def __init__(self, store: LabelStore) -> None:
         self.store, self.signature = store, store.signature
@@ -166,10 +173,10 @@ class Unlabelled:
 def test_the_store_trains_as_the_teacher_does(name, dtype, kind, tolerance, tmp_path):
     job = new_job(tmp_path / "labels", dtype=dtype, kind=kind)
     store = written(job)
-    guide = job.label.__self__
+    built = job.targets.__self__
     losses, weights = [], []
     for target_source, batches in (
-        (guide, Unlabelled(store)),
+        (built, WithoutTargets(store)),
         (StoredTargets(store.readout().to(kind)), store),
     ):
         own, seen = student(job.facts.signature).to(kind), []
@@ -186,7 +193,7 @@ def test_the_store_trains_as_the_teacher_does(name, dtype, kind, tolerance, tmp_
 
 
 @pytest.mark.parametrize("done", [0, 4, 5, 11, 22])
-def test_what_was_stopped_goes_on_to_the_same_bytes(store, done, tmp_path):
+def test_an_interrupted_store_is_completed_to_the_same_bytes(store, done, tmp_path):
     job, left = new_job(tmp_path / "labels"), done
 
     def advance(count: int) -> None:
@@ -205,7 +212,7 @@ def test_what_was_stopped_goes_on_to_the_same_bytes(store, done, tmp_path):
     assert contents(job.folder) == contents(store.folder)
 
 
-def test_what_a_killed_process_left_is_written_again(store, tmp_path):
+def test_the_remains_of_a_killed_process_are_written_again(store, tmp_path):
     job = new_job(tmp_path / "labels")
     begin(job, {})
     (job.folder / chunk_name(0)).write_bytes(b"cut sho")  # in place, but never counted
@@ -217,9 +224,9 @@ def test_what_a_killed_process_left_is_written_again(store, tmp_path):
 def test_resuming_leaves_whole_chunks_alone(tmp_path):
     job = new_job(tmp_path / "labels")
     written(job)
-    labelled = []
-    resumed(replace(job, label=labelled.append))
-    assert not labelled
+    asked = []
+    resumed(replace(job, targets=asked.append))
+    assert not asked
     assert kept(job).keys() == contents(job.folder).keys() - {"store.json"}
 
 
@@ -270,7 +277,7 @@ def test_a_damaged_readout_is_named(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda content: content | {"format": 2},
+        lambda content: content | {"format": 3},
         lambda content: content | {"chunk": 5, "extra": 1},
         lambda content: {k: v for k, v in content.items() if k != "files"},
         lambda content: {k: v for k, v in content.items() if k != "memory"},
@@ -282,11 +289,36 @@ def test_a_damaged_readout_is_named(tmp_path):
         lambda content: None,
     ],
 )
-def test_a_store_json_that_is_none(change, store, tmp_path):
+def test_a_store_json_that_can_not_be_read(change, store, tmp_path):
     content = json.loads((store.folder / "store.json").read_text())
     (tmp_path / "store.json").write_text(json.dumps(change(content)))
     with pytest.raises(UsageError, match=r"store.json can't be read as a label store"):
         read_store(tmp_path)
+
+
+def test_a_store_of_format_1_is_refused(store, tmp_path):
+    content = json.loads((store.folder / "store.json").read_text())
+    assert content["format"] == 2
+    (tmp_path / "store.json").write_text(json.dumps(content | {"format": 1}))
+    says = r"its format is 1, and this version reads 2\); .* write the labels again with --over"
+    with pytest.raises(UsageError, match=says):
+        open_labels(tmp_path)
+
+
+def test_the_config_comes_back_with_the_dials_of_its_components(tmp_path):
+    job = new_job(tmp_path / "labels")
+    config = replace(
+        job.facts.config,
+        teacher=TeacherConfig("delta", encoder_config=DeltaConfig(householder_steps=2)),
+    )
+    job = replace(job, facts=replace(job.facts, config=config))
+    begin(job, {})
+    found = read_store(job.folder)[0].config
+    assert to_json(found) == to_json(config)
+    assert ENCODERS.config("delta", found.teacher.encoder_config) == DeltaConfig(
+        householder_steps=2
+    )
+    assert kept(job).keys() == {"readout.safetensors"}
 
 
 def test_no_store(tmp_path):
@@ -296,7 +328,7 @@ def test_no_store(tmp_path):
             open_labels(folder)
 
 
-def test_another_job_does_not_go_on(store):
+def test_a_store_is_not_completed_by_another_job(store):
     job = new_job(store.folder)
     before = contents(store.folder)
     for changes in ({"teacher": "1" * 64}, {"sequences": 24}, {"seed": 1}):

@@ -1,4 +1,4 @@
-"""Real-time recurrent learning against back-propagation through time, in double precision."""
+"""Real-time recurrent learning against backpropagation through time, in double precision."""
 
 import pytest
 import torch
@@ -34,16 +34,16 @@ def test_it_is_bptt(kind, name, length, count):
 
 
 def test_every_parameter_gets_its_gradient():
-    own, guide, data = pair()
+    own, teacher, data = pair()
     method = RTRL(own)
     descend(method, data)
     assert {id(p) for p in method.parameters()} == {id(p) for p in own.parameters()}
     assert all(g.any() for g in gradients(own))
-    assert still(guide)
+    assert still(teacher)
 
 
 @pytest.mark.parametrize("frozen", ["embed", "cell", "readout", "empty"])
-def test_what_is_frozen_gets_none_and_the_rest_the_same(frozen):
+def test_frozen_parameters_get_none_and_the_rest_the_same(frozen):
     own, _, data = pair()
     getattr(own, frozen).requires_grad_(False)
     assert_equal_to_bptt(own, data)
@@ -76,7 +76,7 @@ def test_shares_of_a_batch_add_up():
 
 
 def nodes(total):
-    """Operations that the way back goes through."""
+    """Operations in the backward graph."""
     seen, waiting = set(), [total.grad_fn]
     while waiting:
         node = waiting.pop()
@@ -87,7 +87,7 @@ def nodes(total):
 
 
 def test_nothing_of_the_past_is_kept():
-    """The way back is as long for any T; that of BPTT grows."""
+    """The backward graph is of one size for any T; that of BPTT grows."""
     own = student(signature(length=32))
 
     def kept(method, length):
@@ -97,17 +97,17 @@ def test_nothing_of_the_past_is_kept():
     assert kept(RTRL(own), 32) == kept(RTRL(own), 8)
 
 
-def test_too_large_an_influence_is_refused_with_a_way_out(monkeypatch):
+def test_too_large_an_influence_is_refused_with_a_remedy(monkeypatch):
     own, _, data = pair()
     columns = sum(p.numel() for p in own.parameters()) - sum(
         p.numel() for p in own.readout.parameters()
     )
     one = 8 * columns * 8
-    monkeypatch.setattr(rtrl, "LARGEST", 2 * one)
+    monkeypatch.setattr(rtrl, "MAX_BYTES", 2 * one)
     method = RTRL(own, sequences=2)
     with pytest.raises(UsageError, match=rf"3 x 8 x {columns} .*at most 2 sequences"):
         method.losses(data, torch.Generator())
-    monkeypatch.setattr(rtrl, "LARGEST", one - 1)
+    monkeypatch.setattr(rtrl, "MAX_BYTES", one - 1)
     with pytest.raises(UsageError, match=r"smaller memory \(--student.slots"):
         RTRL(own)
 

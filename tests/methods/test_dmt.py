@@ -1,4 +1,4 @@
-"""Training on the student's own memories: its two forms, and where they meet SMT and each other."""
+"""DMT: its two forms, and the limits in which they are SMT and each other."""
 
 from copy import deepcopy
 
@@ -7,12 +7,11 @@ import torch
 from oracles import windows
 from tiny import assert_same, batch, descend, gradients, pair, seeded, signature, still, student
 
-from pastforward.config import DMTConfig, SMTConfig
-from pastforward.losses import FLOOR, transition_weights
+from pastforward.losses import VARIANCE_FLOOR, transition_weights
+from pastforward.methods.configs import DMTConfig, SMTConfig
 from pastforward.methods.dmt import UnrollDMT, WindowDMT
 from pastforward.methods.smt import FrozenSMT
 from pastforward.outputs import kl
-from pastforward.rollout import rollout
 from pastforward.teacher.encoders.base import Encoder
 
 KINDS = ("tokens", "vectors")
@@ -36,13 +35,13 @@ def assert_agree(found, expected):
 @pytest.mark.parametrize("encoder", ["registers", "window"])
 @pytest.mark.parametrize("length", [1, 2, 7])
 @pytest.mark.parametrize("weights", [(1.0, 1.0), (0.5, 2.0)])
-def test_windows_of_1_from_labels_are_smt_with_frozen_labels(kind, encoder, length, weights):
-    own, guide, data = pair(kind, length, encoder=encoder)
+def test_windows_of_1_from_targets_are_smt_with_a_frozen_teacher(kind, encoder, length, weights):
+    own, teacher, data = pair(kind, length, encoder=encoder)
     dynamics, readout = weights
     dmt = DMTConfig(window=1, on_policy_fraction=0.0, dynamics=dynamics, readout=readout)
     smt = SMTConfig(dynamics=dynamics, readout=readout)
-    expected = outcome(FrozenSMT(own, guide, smt), data)
-    assert_agree(outcome(WindowDMT(own, guide, dmt), data), expected)
+    expected = outcome(FrozenSMT(own, teacher, smt), data)
+    assert_agree(outcome(WindowDMT(own, teacher, dmt), data), expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -50,10 +49,10 @@ def test_windows_of_1_from_labels_are_smt_with_frozen_labels(kind, encoder, leng
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("distill", [0.0, 0.5])
 def test_one_window_of_the_whole_length_is_the_unroll(kind, length, seed, distill):
-    own, guide, data = pair(kind, length)
+    own, teacher, data = pair(kind, length)
     config = DMTConfig(window=length + 2 * (seed == 2), on_policy_fraction=1.0, distill=distill)
-    expected = outcome(UnrollDMT(own, guide, config), data)
-    assert_agree(outcome(WindowDMT(own, guide, config), data, seed), expected)
+    expected = outcome(UnrollDMT(own, teacher, config), data)
+    assert_agree(outcome(WindowDMT(own, teacher, config), data, seed), expected)
 
 
 def step_away(net):
@@ -67,8 +66,8 @@ def step_away(net):
 @pytest.mark.parametrize("window", [1, 2, 3, 5])
 def test_windows_by_brute_force_with_no_gradient_across(kind, window, stale):
     """Also where the student has moved since its memories were collected."""
-    own, guide, data = pair(kind)
-    method = WindowDMT(own, guide, DMTConfig(window=window, dynamics=0.7))
+    own, teacher, data = pair(kind)
+    method = WindowDMT(own, teacher, DMTConfig(window=window, dynamics=0.7))
     before = deepcopy(own)
     collected = method.collect(data) if stale else data
     step_away(own)
@@ -89,36 +88,36 @@ def test_windows_by_brute_force_with_no_gradient_across(kind, window, stale):
 
 
 def test_every_position_is_trained_in_half_of_the_steps_at_least():
-    own, guide, _ = pair()
-    method, length = WindowDMT(own, guide, DMTConfig(window=4)), 16
+    own, teacher, _ = pair()
+    method, length = WindowDMT(own, teacher, DMTConfig(window=4)), 16
     drawn = [method._steps(length, seeded(seed)).flatten() for seed in range(400)]
     counts = torch.bincount(torch.cat(drawn), minlength=length) / len(drawn)
     assert float(counts.min()) > 0.4
     assert float(counts.max()) < 1.6
 
 
-def test_starts_mix_own_memories_and_labels_by_share():
-    own, guide, data = pair()
-    targets = guide.targets(data.x)
-    reached = rollout(own.cell, own.start(3), own.embed(data.x))
+def test_starts_mix_own_memories_and_targets_by_the_on_policy_fraction():
+    own, teacher, data = pair()
+    targets = teacher.targets(data.x)
+    reached = own.rollout(data.x)
     counts = []
     for seed in range(40):
-        method = WindowDMT(own, guide, DMTConfig(window=3, on_policy_fraction=0.25))
+        method = WindowDMT(own, teacher, DMTConfig(window=3, on_policy_fraction=0.25))
         starts = method._starts(method.collect(data), seeded(seed))
         from_own = (starts == reached).flatten(2).all(-1)
-        from_label = (starts == targets).flatten(2).all(-1)
-        assert (from_own | from_label).all()
+        from_target = (starts == targets).flatten(2).all(-1)
+        assert (from_own | from_target).all()
         counts.append(from_own.double().mean())
     assert float(torch.stack(counts).mean()) == pytest.approx(0.25, abs=0.05)
 
 
 @pytest.mark.parametrize("build", [WindowDMT, UnrollDMT])
 def test_only_the_student_moves_and_all_of_it(build):
-    own, guide, data = pair()
-    method = build(own, guide, DMTConfig(window=3, distill=0.5))
+    own, teacher, data = pair()
+    method = build(own, teacher, DMTConfig(window=3, distill=0.5))
     descend(method, data)
-    assert still(guide)
-    assert all(p.grad is None for p in guide.parameters())
+    assert still(teacher)
+    assert all(p.grad is None for p in teacher.parameters())
     assert all(g.any() for g in gradients(own))
     assert {id(p) for p in method.parameters()} == {id(p) for p in own.parameters()}
 
@@ -133,17 +132,17 @@ def test_only_the_student_moves_and_all_of_it(build):
     ],
 )
 def test_which_loss_moves_what(build, term, moved):
-    own, guide, data = pair()
+    own, teacher, data = pair()
     weights = {"dynamics": 0.0, "readout": 0.0, "distill": 0.0} | {term: 1.0}
-    descend(build(own, guide, DMTConfig(window=3, **weights)), data)
+    descend(build(own, teacher, DMTConfig(window=3, **weights)), data)
     assert {name: not still(getattr(own, name)) for name in moved} == moved
 
 
 @pytest.mark.parametrize("build", [WindowDMT, UnrollDMT])
 def test_outputs_that_do_not_count_move_nothing(build):
-    own, guide, data = pair()
+    own, teacher, data = pair()
     other = data._replace(y=torch.where(data.mask, data.y, (data.y + 1) % 4))
-    method = build(own, guide, DMTConfig(window=3, distill=0.5))
+    method = build(own, teacher, DMTConfig(window=3, distill=0.5))
     expected, found = outcome(method, data), outcome(method, other)
     assert torch.equal(found[0], expected[0])
     assert_same(found[2], expected[2], tolerance=0)
@@ -151,62 +150,55 @@ def test_outputs_that_do_not_count_move_nothing(build):
 
 @pytest.mark.parametrize("own", [0.0, 0.5, 1.0])
 def test_the_same_generator_gives_the_same_step(own):
-    net, guide, data = pair()
-    method = WindowDMT(net, guide, DMTConfig(window=3, on_policy_fraction=own))
-    first, resume_command = outcome(method, data, 5), outcome(method, data, 5)
-    assert torch.equal(first[0], resume_command[0])
-    assert_same(first[2], resume_command[2], tolerance=0)
+    net, teacher, data = pair()
+    method = WindowDMT(net, teacher, DMTConfig(window=3, on_policy_fraction=own))
+    first, again = outcome(method, data, 5), outcome(method, data, 5)
+    assert torch.equal(first[0], again[0])
+    assert_same(first[2], again[2], tolerance=0)
     assert len({float(outcome(method, data, seed)[0]) for seed in range(8)}) > 1
 
 
 class Own(Encoder):
-    """Labels that are the memories of a student."""
+    """Targets that are the memories of a student."""
 
     def __init__(self, net) -> None:
         super().__init__()
         self.net = [net]
 
     def targets(self, x):
-        net = self.net[0]
-        return rollout(net.cell, net.start(len(x)), net.embed(x)).detach()
-
-    def at(self, x, times):
-        raise NotImplementedError
-
-    def empty(self, x):
-        return self.targets(x[:1])[:, :1]
+        return self.net[0].rollout(x).detach()
 
 
 @pytest.mark.parametrize("build", [WindowDMT, UnrollDMT])
 def test_nothing_to_learn_from_ones_own_memories(build):
-    net, guide, data = pair()
-    guide.encoder = Own(net)
-    method = build(net, guide, DMTConfig(window=3, readout=0.0))
+    net, teacher, data = pair()
+    teacher.encoder = Own(net)
+    method = build(net, teacher, DMTConfig(window=3, readout=0.0))
     assert float(descend(method, data).terms["dynamics"]) < 1e-24
     assert all(g.abs().max() < 1e-12 for g in gradients(net))
-    guide.encoder = Own(student(signature(), cell="elman"))
+    teacher.encoder = Own(student(signature(), cell="elman"))
     assert float(descend(method, data).terms["dynamics"]) > 0.1
 
 
 def test_dynamics_of_the_unroll_by_hand():
-    net, guide, data = pair()
-    terms = descend(UnrollDMT(net, guide, DMTConfig()), data).terms
-    targets = guide.targets(data.x)
-    reached = rollout(net.cell, net.start(3), net.embed(data.x))
+    net, teacher, data = pair()
+    terms = descend(UnrollDMT(net, teacher, DMTConfig()), data).terms
+    targets = teacher.targets(data.x)
+    reached = net.rollout(data.x)
     error = (reached - targets).square().mean((-2, -1))
     weight = torch.cat([torch.ones(3, 1), transition_weights(targets[:, :-1], targets[:, 1:])], 1)
     spread = (targets - targets.mean(0)).square().mean()
-    expected = (weight * error).mean() / (spread + FLOOR)
+    expected = (weight * error).mean() / (spread + VARIANCE_FLOOR)
     torch.testing.assert_close(terms["dynamics"], expected.detach())
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_distillation_asks_for_the_teacher_s_prediction(kind):
-    net, guide, data = pair(kind)
-    terms = descend(UnrollDMT(net, guide, DMTConfig(distill=0.5)), data).terms
+    net, teacher, data = pair(kind)
+    terms = descend(UnrollDMT(net, teacher, DMTConfig(distill=0.5)), data).terms
     outputs = net.signature.outputs
-    reached = rollout(net.cell, net.start(3), net.embed(data.x))
-    wanted, found = guide.predict(data.x), net.readout(reached[:, 1:])
+    reached = net.rollout(data.x)
+    wanted, found = teacher.predict(data.x), net.readout(reached[:, 1:])
     expected = kl(outputs, wanted, found)[data.mask].mean()
     assert (expected - kl(outputs, found, wanted)[data.mask].mean()).abs() > 1e-4
     torch.testing.assert_close(terms["distill"], expected.detach())
@@ -223,16 +215,16 @@ def test_distillation_asks_for_the_teacher_s_prediction(kind):
     ],
 )
 def test_serial_calls_count_the_rollout_that_finds_the_starts(config, calls):
-    net, guide, _ = pair()
-    assert WindowDMT(net, guide, config).serial_calls(64) == calls
-    assert UnrollDMT(net, guide, config).serial_calls(64) == 64
+    net, teacher, _ = pair()
+    assert WindowDMT(net, teacher, config).serial_calls(64) == calls
+    assert UnrollDMT(net, teacher, config).serial_calls(64) == 64
 
 
 def test_the_cell_is_called_as_often_as_stated():
-    net, guide, data = pair()
+    net, teacher, data = pair()
     calls = []
     for build in (WindowDMT, UnrollDMT):
-        method, seen = build(net, guide, DMTConfig(window=3, replay_steps=7)), []
+        method, seen = build(net, teacher, DMTConfig(window=3, replay_steps=7)), []
         method.compile(lambda step, seen=seen: lambda m, e: (seen.append(1), step(m, e))[1])
         collected = method.collect(batch(signature()))
         for seed in range(method.replay_steps):

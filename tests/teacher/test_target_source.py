@@ -1,12 +1,12 @@
-"""Training on labels that came with the batch is training with the frozen teacher at hand."""
+"""Training on stored targets is training with the frozen teacher itself."""
 
 import pytest
 import torch
 from tiny import assert_same, descend, gradients, pair
 
-from pastforward.config import DMTConfig, SMTConfig
 from pastforward.errors import UsageError
 from pastforward.methods.bptt import bptt
+from pastforward.methods.configs import DMTConfig, SMTConfig
 from pastforward.methods.dmt import UnrollDMT, WindowDMT
 from pastforward.methods.smt import FrozenSMT
 from pastforward.teacher.target_source import StoredTargets
@@ -20,7 +20,7 @@ METHODS = {
     "windows": lambda own, target_source: WindowDMT(
         own, target_source, DMTConfig(3, on_policy_fraction=0.5, distill=0.5)
     ),
-    "windows from labels": lambda own, target_source: WindowDMT(
+    "windows from targets": lambda own, target_source: WindowDMT(
         own, target_source, DMTConfig(2, on_policy_fraction=0.0)
     ),
     "unroll": lambda own, target_source: UnrollDMT(own, target_source, DMTConfig(distill=0.5)),
@@ -28,10 +28,10 @@ METHODS = {
 
 
 def both(name: str, kind: str, encoder: str, dtype: torch.dtype):
-    """Total, terms and gradients with the teacher, and with its labels rounded to `dtype`."""
-    own, guide, data = pair(kind, encoder=encoder)
-    stored = BatchWithTargets(*data, guide.targets(data.x).detach().to(dtype).double())
-    for target_source, batch in ((guide, data), (StoredTargets(guide.decoder.readout), stored)):
+    """Total, terms and gradients with the teacher, and with its targets rounded to `dtype`."""
+    own, teacher, data = pair(kind, encoder=encoder)
+    stored = BatchWithTargets(*data, teacher.targets(data.x).detach().to(dtype).double())
+    for target_source, batch in ((teacher, data), (StoredTargets(teacher.decoder.readout), stored)):
         own.zero_grad(set_to_none=True)
         losses = descend(METHODS[name](own, target_source), batch)
         yield losses.total.detach(), losses.terms, gradients(own)
@@ -40,7 +40,7 @@ def both(name: str, kind: str, encoder: str, dtype: torch.dtype):
 @pytest.mark.parametrize("kind", ["tokens", "vectors"])
 @pytest.mark.parametrize("encoder", ["registers", "window"])
 @pytest.mark.parametrize("name", METHODS)
-def test_stored_labels_train_as_the_teacher_does(name, kind, encoder):
+def test_stored_targets_train_as_the_teacher_does(name, kind, encoder):
     expected, found = both(name, kind, encoder, torch.float64)
     torch.testing.assert_close(found[:2], expected[:2], rtol=1e-12, atol=0)
     assert_same(found[2], expected[2])  # some are above 100: 1e-10 is a few roundings
@@ -55,34 +55,35 @@ def test_half_precision_costs_no_more_than_it_rounds(name):
     assert_same(found[2], expected[2], tolerance=4e-3 * float(largest))
 
 
-def test_what_stored_labels_can_not_do():
-    own, guide, data = pair()
-    stored = BatchWithTargets(*data, guide.targets(data.x).detach())
-    target_source = StoredTargets(guide.decoder.readout)
-    with pytest.raises(UsageError, match=r"without a decoder; set smt\.consistency to 0"):
+def test_what_stored_targets_can_not_do():
+    own, teacher, data = pair()
+    stored = BatchWithTargets(*data, teacher.targets(data.x).detach())
+    target_source = StoredTargets(teacher.decoder.readout)
+    with pytest.raises(UsageError, match=r"no decoder; set --smt\.consistency to 0"):
         descend(FrozenSMT(own, target_source, SMTConfig(consistency=0.5)), stored)
-    with pytest.raises(UsageError, match="batch came without labels"):
+    with pytest.raises(UsageError, match="batch came without targets"):
         descend(UnrollDMT(own, target_source, DMTConfig()), data)
 
 
-def test_who_asks_no_oracle_takes_stored_batches_as_others():
-    own, guide, data = pair()
+def test_methods_without_a_teacher_take_stored_batches_as_others():
+    own, teacher, data = pair()
     found = [
-        descend(bptt(own), b).total for b in (data, BatchWithTargets(*data, guide.targets(data.x)))
+        descend(bptt(own), b).total
+        for b in (data, BatchWithTargets(*data, teacher.targets(data.x)))
     ]
     assert torch.equal(*found)
 
 
 @pytest.mark.parametrize("build", [WindowDMT, UnrollDMT])
 def test_what_was_collected_is_not_asked_for_again(build):
-    own, guide, data = pair()
-    method = build(own, guide, DMTConfig(3, distill=0.5))
+    own, teacher, data = pair()
+    method = build(own, teacher, DMTConfig(3, distill=0.5))
     assert method.replay_steps == 4
-    assert build(own, StoredTargets(guide.decoder.readout), DMTConfig(3)).replay_steps == 1
+    assert build(own, StoredTargets(teacher.decoder.readout), DMTConfig(3)).replay_steps == 1
     collected = method.collect(data)
     assert not any(part.requires_grad for part in collected)
     expected, wanted = descend(method, data), gradients(own)
-    guide.encoder = None
+    teacher.encoder = None
     found = descend(method, collected)
     assert torch.equal(found.total, expected.total)
     assert_same(gradients(own), wanted, tolerance=0)

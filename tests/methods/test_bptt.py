@@ -1,4 +1,4 @@
-"""Back-propagation through time against autograd through a plain loop, in double precision."""
+"""Backpropagation through time against autograd through a plain loop, in double precision."""
 
 import pytest
 import torch
@@ -64,18 +64,18 @@ def test_the_cut_cuts():
     assert own.embed.weight.grad.any(-1).tolist() == seen.tolist()
 
 
-def test_the_value_does_not_feel_the_cut():
+def test_the_value_does_not_depend_on_the_cut():
     own, _, data = pair()
     whole = descend(bptt(own), data).total.detach()
     torch.testing.assert_close(descend(TruncatedBPTT(own, 2), data).total.detach(), whole)
 
 
 def test_only_the_student_is_trained():
-    own, guide, data = pair()
+    own, teacher, data = pair()
     method = bptt(own)
     descend(method, data)
     assert {id(p) for p in method.parameters()} == {id(p) for p in own.parameters()}
-    assert still(guide)
+    assert still(teacher)
     assert all(g.any() for g in gradients(own))
 
 

@@ -1,0 +1,35 @@
+"""Linear recurrences, parallel over time, against plain loops."""
+
+import pytest
+import torch
+from tiny import assert_same
+
+from pastforward.scan import DiagonalRecurrence, matrix_recurrence
+from pastforward.types import MemoryShape
+
+
+def test_an_extrapolated_memory_is_that_of_steps_that_write_nothing():
+    torch.manual_seed(0)
+    recurrence = DiagonalRecurrence(MemoryShape(3, 4), 3.0, 18.0).double()
+    written = torch.zeros(2, 40, 12, dtype=torch.float64)
+    written[:, 0] = torch.randn(2, 12, dtype=torch.float64)
+    m = recurrence(written)
+    torch.testing.assert_close(recurrence.extrapolate(m[:, 0], 39), m[:, 1:], rtol=0, atol=1e-12)
+    found = recurrence.extrapolate(m[:, :30], 3)[:, :, 2]
+    torch.testing.assert_close(found, m[:, 3:33], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 3, 4, 5, 10, 65])
+def test_matrix_recurrence_by_brute_force(length):
+    torch.manual_seed(0)
+    a = (0.4 * torch.randn(2, length, 3, 4, 4, dtype=torch.float64)).requires_grad_()
+    w = torch.randn(2, length, 3, 4, 5, dtype=torch.float64, requires_grad=True)
+    start = torch.randn(2, 1, 3, 4, 5, dtype=torch.float64, requires_grad=True)
+    steps = [start[:, 0]]
+    for t in range(length):
+        steps.append(a[:, t] @ steps[-1] + w[:, t])
+    sides = []
+    for found in (matrix_recurrence(a, w, start), torch.stack(steps, 1)):
+        slopes = torch.autograd.grad(found.sin().sum(), (start, a, w)[: 3 if length else 1])
+        sides.append([found.detach(), *slopes])
+    assert_same(*sides, tolerance=1e-8)
