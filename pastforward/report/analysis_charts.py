@@ -21,10 +21,12 @@ from pastforward.report.charts import (
     LINE,
     SOFT,
     Curve,
+    colour_of,
     draw,
     dress,
     legend,
     percent_axis,
+    with_gaps,
 )
 
 WHOSE = {"student": COLOURS[0], "targets": COLOURS[1], "untrained": GREY}
@@ -69,7 +71,7 @@ def credit_figure(panels: Mapping[str, Mapping[str, Credit]]) -> Figure:
             norms = [norm if norm > 0.0 else math.nan for norm in credit.norms]
             # Later lines are thinner, so that those below the same line still show.
             width, marker = 5.2 - 3.6 * place / max(1, len(names) - 1), _lone(norms)
-            ax.plot(credit.times, norms, style, color=COLOURS[place % len(COLOURS)], lw=width,
+            ax.plot(credit.times, norms, style, color=colour_of(place), lw=width,
                     marker=marker, ms=4, label=name)  # fmt: skip
         ax.set_yscale("log")
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -99,7 +101,7 @@ def lengths_figure(found: Sequence[AtLength], trained: int) -> Figure:
         _powers_of_two(ax, lengths)
         ax.axvspan(lengths[0] / 1.25, trained * 1.08, color=LINE, alpha=0.5, lw=0, zorder=0)
         ax.set_xlim(lengths[0] / 1.25, lengths[-1] * 1.25)
-    references = [math.nan if row.reference is None else row.reference for row in found]
+    references = with_gaps(row.reference for row in found)
     axes[0].plot(lengths, references, ":", color=GREY, lw=1.6, label="unigram reference")
     axes[0].set_ylim(bottom=min(0.0, axes[0].get_ylim()[0]))
     dress(axes[0], f"Loss by length, trained at T = {trained:,}", "length", "nats per output")
@@ -131,10 +133,10 @@ def probes_figure(title: str, probes: Mapping[str, Probe]) -> Figure:
     """Accuracy of a linear probe by t, by whose memories; always the most frequent, dotted."""
     first = next(iter(probes.values()))
     curves = {
-        whose: (f"{whose} {probe.accuracy:.1%}", _numbers(probe.by_time))
+        whose: (f"{whose} {probe.accuracy:.1%}", with_gaps(probe.by_time))
         for whose, probe in probes.items()
     }
-    figure = _accuracies(curves, "most frequent at t", _numbers(first.majority_by_time))
+    figure = _accuracies(curves, "most frequent at t", with_gaps(first.majority_by_time))
     dress(figure.axes[0], title, "t", "right, held out")
     return figure
 
@@ -192,7 +194,3 @@ def _powers_of_two(ax: Axes, ticks: Sequence[int]) -> None:
 def _lone(values: Sequence[float]) -> str | None:
     """A dot for a line of so few points that it would not show."""
     return "o" if np.isfinite(values).sum() <= 3 else None
-
-
-def _numbers(values: Sequence[float | None]) -> list[float]:
-    return [math.nan if value is None else value for value in values]

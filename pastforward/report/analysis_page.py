@@ -7,7 +7,6 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from pastforward.report import templates
-from pastforward.report.charts import svg
 
 
 class Section(NamedTuple):
@@ -20,8 +19,4 @@ class Section(NamedTuple):
 
 def write_page(path: Path, title: str, sections: Mapping[str, Section]) -> Path:
     """Write the page as a whole or not at all; raises `UsageError` when it can't."""
-    drawn = [
-        (name, section, [svg(figure) for figure in section.figures])
-        for name, section in sections.items()
-    ]
-    return templates.write_page(path, "analysis.html", title=title, sections=drawn)
+    return templates.write_page(path, "analysis.html", title=title, sections=sections)

@@ -5,8 +5,9 @@ Figures are made without pyplot, so none is kept alive and no display is needed.
 
 import base64
 import io
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -49,11 +50,21 @@ class Curve:
 
 
 class Chart(NamedTuple):
-    """A figure on a page, and what it shows."""
+    """A figure on a page; the templates draw it as SVG."""
 
     title: str
     note: str
-    svg: Markup
+    figure: Figure
+
+
+def colour_of(place: int) -> str:
+    """Of the n-th of several runs or curves; they come again where they run out."""
+    return COLOURS[place % len(COLOURS)]
+
+
+def with_gaps(values: Iterable[float | None]) -> list[float]:
+    """NaN, at which a curve breaks, in place of None."""
+    return [math.nan if value is None else value for value in values]
 
 
 def chart(

@@ -1,10 +1,8 @@
 """L4. Results of the doctor's checks, on the console and as a self-contained page."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
@@ -13,7 +11,7 @@ from pastforward.analysis.checks.collapse import variance_by_direction
 from pastforward.analysis.checks.context import CheckContext
 from pastforward.analysis.checks.result import CheckResult, Level
 from pastforward.report import templates
-from pastforward.report.charts import COLOURS, SMALL, Chart, Curve, chart, percent_axis, svg
+from pastforward.report.charts import COLOURS, SMALL, Chart, Curve, chart, percent_axis, with_gaps
 from pastforward.report.tables import Line, Table
 
 _STUDENT, _TEACHER = COLOURS[:2]
@@ -25,9 +23,6 @@ _SAID = {
 _ORDER = (Level.FAILED, Level.WARNING, Level.OK, Level.SKIPPED)
 _NEARLY_ALL = 0.99
 """Of the variance: further directions are not drawn."""
-
-Drawn = tuple[str, str, Figure]
-"""Title, note and figure of a chart."""
 
 
 def print_results(results: Sequence[CheckResult], out: Console) -> None:
@@ -97,12 +92,12 @@ def _charts(context: CheckContext) -> list[Chart]:
         return []
     drawn = [_drift(context)] if context.has_teacher else []
     drawn += [_positions(context), _spectrum(context)]
-    for _, _, figure in drawn:
-        figure.set_size_inches(SMALL)
-    return [Chart(title, note, svg(figure)) for title, note, figure in drawn]
+    for one in drawn:
+        one.figure.set_size_inches(SMALL)
+    return drawn
 
 
-def _drift(context: CheckContext) -> Drawn:
+def _drift(context: CheckContext) -> Chart:
     found = context.evaluation.drift
     assert found is not None
     curve = Curve(range(len(found.relative)), found.relative, _STUDENT)
@@ -110,23 +105,24 @@ def _drift(context: CheckContext) -> Drawn:
         "Squared distance of the student's own memory to its target over the variance of the "
         "targets. Dotted: the error of one step from a target; drift above it has compounded."
     )
-    return "Drift", note, chart([curve], "t", "drift / variance", [found.one_step])
+    figure = chart([curve], "t", "drift / variance", [found.one_step])
+    return Chart("Drift", note, figure)
 
 
-def _positions(context: CheckContext) -> Drawn:
+def _positions(context: CheckContext) -> Chart:
     found, curves = context.evaluation, []
     for name, score, colour in (
         ("student alone", found.student, _STUDENT), ("teacher", found.teacher, _TEACHER),
     ):  # fmt: skip
         if score:
-            y = [math.nan if value is None else value for value in score.by_position]
+            y = with_gaps(score.by_position)
             curves.append(Curve(range(1, len(y) + 1), y, colour, name))
     levels = [context.reference] if context.references else []
     note = "Dotted: the reference loss of a predictor that reads no input." if levels else ""
-    return "Loss by position", note, chart(curves, "t", "nats per output", levels)
+    return Chart("Loss by position", note, chart(curves, "t", "nats per output", levels))
 
 
-def _spectrum(context: CheckContext) -> Drawn:
+def _spectrum(context: CheckContext) -> Chart:
     spectra = [("student's memories", context.own, _STUDENT)]
     if context.has_teacher:
         spectra.append(("targets", context.memories.targets, _TEACHER))
@@ -142,4 +138,4 @@ def _spectrum(context: CheckContext) -> Drawn:
         "Share of variance within the first n principal directions. A curve at 100% from n = 1 "
         "is a memory of one number."
     )
-    return "Principal directions", note, figure
+    return Chart("Principal directions", note, figure)

@@ -1,7 +1,5 @@
 """L4. Maps of memories: their first two principal components, coloured by true state."""
 
-from collections.abc import Sequence
-
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,7 +17,9 @@ def memory_map(memories: Memories, state: str | None) -> Figure:
     """A panel by whose memories, each in its own two components; without a state, coloured by t."""
     figure = Figure(figsize=(3.3 * len(memories.by) + 0.9, 3.6), layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, len(memories.by)))
-    values = _times(memories) if state is None else memories.states[state]
+    shape = memories.batch.mask.shape
+    times = np.broadcast_to(np.arange(1, shape[1] + 1), shape)
+    values = times if state is None else memories.states[state].numpy()
     drawn = None
     for ax, (whose, rows) in zip(axes, memories.by.items(), strict=True):
         drawn = _panel(ax, whose, rows, values, state is None)
@@ -30,14 +30,14 @@ def memory_map(memories: Memories, state: str | None) -> Figure:
     bar.set_label(state or "t", color=SOFT, size=9.5)
     if state is not None:
         classes = int(values.max()) + 1
-        bar.set_ticks(_few(classes))
+        bar.set_ticks(range(0, classes, -(-classes // 8)))
     return figure
 
 
-def _panel(ax: Axes, whose: str, rows: Tensor, values: Tensor, smooth: bool):
-    flat, colours = rows.flatten(0, 1), values.flatten().numpy()
+def _panel(ax: Axes, whose: str, rows: Tensor, values: np.ndarray, smooth: bool):
+    flat, colours = rows.flatten(0, 1).numpy(), values.flatten()
     chosen = np.random.default_rng(0).permutation(len(flat))[:_DOTS]
-    (x, y), (first, second) = _components(flat.numpy(), chosen)
+    (x, y), (first, second) = _components(flat, chosen)
     low, high = (colours.min(), colours.max()) if smooth else (-0.5, colours.max() + 0.5)
     colour_map = mpl.colormaps["viridis"] if smooth else _colours(int(colours.max()) + 1)
     # Rasterized: thousands of dots as vectors would make a page of megabytes.
@@ -63,14 +63,3 @@ def _colours(classes: int) -> ListedColormap:
     if classes <= len(COLOURS):
         return ListedColormap(list(COLOURS[:classes]))
     return ListedColormap(mpl.colormaps["hsv"](np.linspace(0, 0.92, classes)))
-
-
-def _few(classes: int) -> Sequence[int]:
-    return range(0, classes, max(1, -(-classes // 8)))
-
-
-def _times(memories: Memories) -> Tensor:
-    import torch
-
-    count, length = memories.batch.mask.shape
-    return torch.arange(1, length + 1).expand(count, length)

@@ -1,15 +1,14 @@
 """L4. One self-contained page about one or more runs: nothing in it is loaded from elsewhere."""
 
 import json
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pastforward.analysis.samples import ImageSamples
 from pastforward.errors import UsageError
 from pastforward.report import charts as pictures
-from pastforward.report.charts import COLOURS, Chart, Curve, chart, cut_above, svg
+from pastforward.report.charts import Chart, Curve, chart, colour_of, cut_above, with_gaps
 from pastforward.report.formats import NOTHING, number, percent
 from pastforward.report.summary import Result, RunSummary, best, naive_reference, results
 from pastforward.report.tables import Line, Table, results_table
@@ -46,7 +45,8 @@ def _headline(rows: Sequence[Result]) -> list[dict[str, Any]]:
     winner, students = best(rows), [row for row in rows if row.kind == "student"]
     finite = [row for row in students if row.nats is not None]
     leader = winner or min(finite, key=lambda row: row.nats or 0.0, default=None)
-    shown = [("best student" if len(students) > 1 else "student", leader)] if leader else []
+    first = "best student" if winner else "lowest loss of a student"
+    shown = [(first if len(students) > 1 else "student", leader)] if leader else []
     shown += [(row.name, row) for row in rows if row.kind == "teacher"][:1]
     shown += [(row.name, row) for row in rows if row.kind == "reference"]
     return [
@@ -64,7 +64,7 @@ def _learning(runs: Sequence[RunSummary]) -> list[Chart]:
         points = [row for row in run.metrics if row.get("valid") is not None]
         if points:
             seconds = [row["seconds"] for row in points]
-            curves.append(Curve(seconds, [row["valid"] for row in points], _colour(place)))
+            curves.append(Curve(seconds, [row["valid"] for row in points], colour_of(place)))
     if not curves:
         return []
     naive = dict(found for run in runs if (found := naive_reference(run.evaluation["references"])))
@@ -72,13 +72,13 @@ def _learning(runs: Sequence[RunSummary]) -> list[Chart]:
     cut_above(figure, list(naive.values()))
     dotted = f"; dotted: {', '.join(naive)} reference" if naive else ""
     note = f"Held-out loss of the student alone against seconds of training{dotted}."
-    return [Chart("Learning", note, svg(figure))]
+    return [Chart("Learning", note, figure)]
 
 
 def _drift(runs: Sequence[RunSummary]) -> list[Chart]:
     found = [run.evaluation.get("drift") for run in runs]
     curves = [
-        Curve(range(len(drift["relative"])), _numbers(drift["relative"]), _colour(place))
+        Curve(range(len(drift["relative"])), with_gaps(drift["relative"]), colour_of(place))
         for place, drift in enumerate(found)
         if drift
     ]
@@ -88,7 +88,7 @@ def _drift(runs: Sequence[RunSummary]) -> list[Chart]:
         "Squared distance of the student's own memory to its target over the variance of the "
         "targets: at 1 it is no closer than their mean. Only students with a teacher have one."
     )
-    return [Chart("Drift", note, svg(chart(curves, "t", "drift / variance")))]
+    return [Chart("Drift", note, chart(curves, "t", "drift / variance"))]
 
 
 def _positions(runs: Sequence[RunSummary]) -> list[Chart]:
@@ -97,10 +97,10 @@ def _positions(runs: Sequence[RunSummary]) -> list[Chart]:
         for who, style in (("student", "-"), ("teacher", "--")):
             score = run.evaluation.get(who)
             if score:
-                y = _numbers(score["by_position"])
-                curves.append(Curve(range(1, len(y) + 1), y, _colour(place), style=style))
+                y = with_gaps(score["by_position"])
+                curves.append(Curve(range(1, len(y) + 1), y, colour_of(place), style=style))
     note = "Students solid, their teachers dashed."
-    return [Chart("Loss by position", note, svg(chart(curves, "t", "nats per output")))]
+    return [Chart("Loss by position", note, chart(curves, "t", "nats per output"))]
 
 
 def _memories(runs: Sequence[RunSummary]) -> Table | None:
@@ -117,12 +117,12 @@ def _memories(runs: Sequence[RunSummary]) -> Table | None:
 
 
 def _run(place: int, run: RunSummary) -> dict[str, Any]:
-    pictured = isinstance(run.samples, ImageSamples)
+    images = _images(run.samples) if isinstance(run.samples, ImageSamples) else {}
     return {
         "name": run.name,
-        "colour": _colour(place),
-        "text": None if pictured else run.samples,
-        "images": _images(run.samples) if isinstance(run.samples, ImageSamples) else {},
+        "colour": colour_of(place),
+        "text": None if images else run.samples,
+        "images": images,
         "config": json.dumps(run.facts.get("config", {}), indent=2),
     }
 
@@ -135,11 +135,3 @@ def _images(samples: ImageSamples) -> dict[str, str]:
     }
     tiled = {name: pictures.tile(row, scale=8, columns=5) for name, row in rows.items()}
     return {name: pictures.data_uri(pictures.png(pixels)) for name, pixels in tiled.items()}
-
-
-def _colour(place: int) -> str:
-    return COLOURS[place % len(COLOURS)]
-
-
-def _numbers(values: Iterable[float | None]) -> list[float]:
-    return [math.nan if value is None else value for value in values]

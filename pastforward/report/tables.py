@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from pastforward.report.charts import COLOURS, GREY
+from pastforward.report.charts import GREY, colour_of
 from pastforward.report.formats import NOTHING
 from pastforward.report.summary import HEAD, RunSummary, best, cells, results
 
@@ -93,7 +93,7 @@ def results_table(runs: Sequence[RunSummary]) -> Table:
             row is winner,
             group=row.kind,
             notes=[row.note] if row.note else [],
-            colour=COLOURS[place % len(COLOURS)] if row.kind == "student" else GREY,
+            colour=colour_of(place) if row.kind == "student" else GREY,
             bar=max(0.0, 100 * (row.nats or 0.0) / largest),
         )
         for place, row in enumerate(rows)

@@ -7,26 +7,28 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pastforward.files import write_atomically
-
-
-def render(template: str, **values: Any) -> str:
-    """A template of `report/templates`, filled in; text is escaped unless it is `Markup`."""
-    return _environment().get_template(template).render(values)
+from pastforward.report.charts import svg
 
 
 def write_page(out: Path | str, template: str, **values: Any) -> Path:
-    """Write a page as a whole or not at all; raises `UsageError` when it can't be written."""
+    """Fill in a template of `report/templates`; text is escaped unless it is `Markup`.
+
+    Written as a whole or not at all; raises `UsageError` when it can't be written.
+    """
     out = Path(out)
-    write_atomically(out, render(template, **values).encode("utf-8"))
+    text = _environment().get_template(template).render(values)
+    write_atomically(out, text.encode("utf-8"))
     return out
 
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("pastforward.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["svg"] = svg
+    return environment

@@ -12,9 +12,10 @@ from rich.console import Console
 from pastforward.analysis.samples import ImageSamples
 from pastforward.errors import UsageError
 from pastforward.report.charts import Curve, chart, cut_above, png, save_images, svg, tile, tint
+from pastforward.report.formats import number, percent, seconds_text, size_text
 from pastforward.report.run_page import write_report
 from pastforward.report.summary import RunSummary, best, cells, results
-from pastforward.report.tables import results_table
+from pastforward.report.tables import Line, Table, results_table
 
 
 def score(nats):
@@ -155,6 +156,26 @@ def test_table_fits_a_console(runs):
         assert shown in text
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_names_are_no_markup():
+    table = Table(("name", "n"), [Line(("[red]x[/]", "1"))])
+    assert "[red]x[/]" in printed(table)
+
+
+def test_columns_without_a_value_are_left_out():
+    table = Table(("name", "a", "b"), [Line(("x", "-", "1")), Line(("y", "", "-"))], names=2)
+    found = table.without_empty()
+    assert (found.head, found.names) == (["name", "b"], 1)
+    assert [line.cells for line in found.lines] == [["x", "1"], ["y", "-"]]
+
+
+def test_numbers_as_text():
+    assert [number(1234.5, 1), number(None, 2)] == ["1,234.5", "-"]
+    assert [percent(0.1234), percent(0.5, 0), percent(None)] == ["12.3%", "50%", "-"]
+    durations = [seconds_text(s) for s in (None, -1.0, 2.345, 60, 900, 9000)]
+    assert durations == ["-", "0 s", "2.35 s", "60 s", "15 min", "2.5 h"]
+    assert [size_text(n) for n in (12, 1500, 2e12)] == ["12 bytes", "1.5 kB", "2 TB"]
 
 
 def test_svg_takes_the_colours_of_the_page():

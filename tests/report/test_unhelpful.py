@@ -58,6 +58,8 @@ def test_the_run_page_says_so_and_marks_no_winner(tmp_path):
     assert text.count(SENTENCE) == 2  # with the figure and in the table
     assert 'class="good"' not in text
     assert not re.search(r'<tr class="[^"]*best', text)
+    lost = [summary("lost", 2.5), summary("worse", 3.5)]
+    assert "best student" not in write_report(lost, tmp_path / "r.html").read_text("utf-8")
     fine = write_report([summary("fine", 1.5)], tmp_path / "r.html").read_text("utf-8")
     assert SENTENCE not in fine
     assert 'class="good"' in fine

@@ -13,7 +13,6 @@ from pastforward.report.charts import (
     chart,
     cut_above,
     percent_axis,
-    svg,
 )
 from pastforward.report.summary import naive_reference
 from pastforward.runs.comparison.record import Record
@@ -92,7 +91,7 @@ def _against_length(family: str, lines: Sequence[Line], style: Mapping[Pair, Loo
     figure.axes[0].set_xticks(sorted({line.length or 0 for line in lines}))
     what = "Accuracy" if exact else "Loss"
     note = f"{what} of students alone: mean over seeds, bars one standard deviation."
-    return Chart(f"{family}: {what.lower()} against T", note, svg(figure))
+    return Chart(f"{family}: {what.lower()} against T", note, figure)
 
 
 def _over_lengths(lines: Sequence[Line], exact: bool, look: Look) -> Curve:
@@ -117,7 +116,7 @@ def _against_cost(
     cut_above(figure, levels)
     dotted = f"; dotted: {naive[0]} reference" if naive else ""
     note = f"Held-out loss of students alone, a curve for every seed{dotted}."
-    return Chart(f"Loss against {label}", note, svg(figure))
+    return Chart(f"Loss against {label}", note, figure)
 
 
 def _curve(metrics: Metrics, unit: str, look: Look) -> Curve:
