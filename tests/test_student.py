@@ -6,8 +6,8 @@ from cell_table import SHAPES
 from tiny import assert_same, gradients, seeded, sequence, signature, student
 
 from pastforward.cells import CELLS
-from pastforward.errors import UsageError
 from pastforward.cells.configs import StudentConfig
+from pastforward.errors import UsageError
 from pastforward.outputs import parameter_count
 from pastforward.student import Student, build_student
 from pastforward.types import Signature, Tokens, Vectors

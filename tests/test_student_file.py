@@ -240,7 +240,9 @@ def test_dials_of_the_cell_come_back(tmp_path):
 )
 def test_a_config_that_does_not_fit_the_student_is_refused(cell, changes, tmp_path):
     config = config_of(cell)
-    with pytest.raises(UsageError, match=r"not what StudentConfig\(.* builds; give the config that"):
+    with pytest.raises(
+        UsageError, match=r"not what StudentConfig\(.* builds; give the config that"
+    ):
         save_student(tmp_path / "s", small(config), replace(config, **changes), TEXT)
     assert not list(tmp_path.iterdir())
 

@@ -204,17 +204,19 @@ def fit(
     device = _move(method, context.device)
     stage = Fit(method, source, lr, budget, config, context.seed, device)
     told, selection, network = Callbacks(context.callbacks), Selection(), _kept(method)
-    told.on_stage(type(method).__name__, 0, 1)
-    stage.prepare()
-    while stage.share() < 1.0:
-        terms = stage.step()
-        due = selection.due(min(1.0, stage.share()), config.evaluations)
-        if due and context.validation is not None and network is not None:
-            selection.evaluate(network, context.validation)
-        told.on_step(stage, terms, selection.latest)
+    try:
+        told.on_stage(type(method).__name__, 0, 1)
+        stage.prepare()
+        while stage.share() < 1.0:
+            terms = stage.step()
+            due = selection.due(min(1.0, stage.share()), config.evaluations)
+            if due and context.validation is not None and network is not None:
+                selection.evaluate(network, context.validation)
+            told.on_step(stage, terms, selection.latest)
+    finally:
+        told.on_end()
     if network is not None:
         selection.restore(network)
-    told.on_end()
     return stage
 
 

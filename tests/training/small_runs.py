@@ -5,19 +5,14 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from pastforward.config import (
-    Budget,
-    DataConfig,
-    DMTConfig,
-    FitConfig,
-    RunConfig,
-    SMTConfig,
-    Stage,
-    StudentConfig,
-    TeacherConfig,
-)
+from pastforward.baselines.configs import BaselineConfig
+from pastforward.cells.configs import StudentConfig
+from pastforward.config import Budget, RunConfig, Stage
+from pastforward.data.configs import DataConfig
+from pastforward.methods.configs import DMTConfig, SMTConfig
+from pastforward.teacher.configs import TeacherConfig
+from pastforward.training.configs import FitConfig
 from pastforward.training.folder import IfExists, RunFolder
-from pastforward.training.progress import Silent
 from pastforward.training.trainer import Trainer
 
 SMALL = RunConfig(
@@ -30,15 +25,15 @@ SMALL = RunConfig(
     budget=Budget(steps=9),
     stages=(Stage("teacher", 1 / 3, 1e-2), Stage("smt", 1 / 3, 1e-2), Stage("dmt", 1 / 3, 1e-2)),
 )
-"""Three steps a stage, a look at held-out data after each."""
+"""Three steps a stage, an evaluation after each."""
 
 BPTT = replace(SMALL, stages=(Stage("bptt", 1.0, 1e-2),))
 
-DISTIL = replace(SMALL, stages=(Stage("transformer", 1 / 3, 1e-2), Stage("distill", 2 / 3, 1e-2)))
+DISTILL = replace(SMALL, stages=(Stage("transformer", 1 / 3, 1e-2), Stage("distill", 2 / 3, 1e-2)))
 RTRL = replace(SMALL, stages=(Stage("rtrl", 1.0, 1e-2),))
-PEER = replace(
+BASELINE = replace(
     SMALL,
-    student=replace(SMALL.student, cell="s4d"),
+    baseline=BaselineConfig("s4d", depth=1, hidden=8),
     stages=(Stage("parallel", 1.0, 1e-2),),
 )
 
@@ -73,5 +68,5 @@ def begin(path: Path, config: RunConfig = SMALL, if_exists: IfExists = IfExists.
 def whole(path: Path, config: RunConfig = SMALL) -> Trainer:
     """A run from beginning to end."""
     run = begin(path, config)
-    run.train(Silent(), never)
+    run.train((), never)
     return run

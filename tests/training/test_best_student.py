@@ -9,7 +9,6 @@ from small_runs import BPTT, StopAfter, begin, never
 from pastforward.student_file import load_student
 from pastforward.training import selection
 from pastforward.training.folder import IfExists
-from pastforward.training.progress import Silent
 from pastforward.training.trainer import Interrupted
 
 LOSSES = (3.0, 2.5, 1.0, 1.0, 4.0, math.nan, 2.0, 1.5, 9.0)
@@ -35,9 +34,9 @@ def test_the_best_student_is_kept_as_it_was(stop, seen, tmp_path):
     run = begin(tmp_path / "run", BPTT)
     if stop is not None:
         with pytest.raises(Interrupted):
-            run.train(Silent(), StopAfter(stop))
+            run.train((), StopAfter(stop))
         run = begin(tmp_path / "run", BPTT, IfExists.RESUME)
-    run.train(Silent(), never)
+    run.train((), never)
     assert len(seen) == len(LOSSES)
     kept = load_student(run.folder.student)[0].state_dict()
     same = [all(torch.equal(state[name], kept[name]) for name in kept) for state in seen]

@@ -10,7 +10,6 @@ from pastforward.errors import UsageError
 from pastforward.student_file import load_student
 from pastforward.training.checkpoint import load_tensors, save_tensors
 from pastforward.training.folder import IfExists
-from pastforward.training.progress import Silent
 from pastforward.training.trainer import Interrupted
 
 
@@ -42,13 +41,13 @@ def test_a_full_disk_is_said_and_the_run_goes_on_later(number, tmp_path, monkeyp
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", FullFrom(number))
         with pytest.raises(UsageError, match=r"could not be written \(No space left"):
-            run.train(Silent(), never)
+            run.train((), never)
     left = files(run.folder.path)
     assert not any(name.endswith(".part") for name in left)
     assert run.folder.checkpoint.exists() == (number > 0)
     resumed = begin(tmp_path / "run", if_exists=IfExists.RESUME)
     assert resumed.number == min(number, 2)
-    resumed.train(Silent(), never)
+    resumed.train((), never)
     for name, tensor in load_student(expected.folder.student)[0].state_dict().items():
         assert torch.equal(load_student(run.folder.student)[0].state_dict()[name], tensor)
     assert files(run.folder.path).keys() == files(expected.folder.path).keys()
@@ -57,18 +56,18 @@ def test_a_full_disk_is_said_and_the_run_goes_on_later(number, tmp_path, monkeyp
 def test_a_run_writes_no_more_than_that(tmp_path, monkeypatch):
     run, count = begin(tmp_path / "run"), FullFrom(100)
     monkeypatch.setattr(os, "replace", count)
-    run.train(Silent(), never)
+    run.train((), never)
     assert 100 - count.left == len(WRITES)
 
 
 def test_stopping_on_a_full_disk_keeps_what_was_saved(tmp_path, monkeypatch):
     run = begin(tmp_path / "run")
     with pytest.raises(Interrupted):
-        run.train(Silent(), StopAfter(2))
+        run.train((), StopAfter(2))
     before = files(run.folder.path)
     monkeypatch.setattr(os, "replace", no_space)
     with pytest.raises(UsageError, match=r"last.safetensors.*No space left.*free some space"):
-        run.train(Silent(), StopAfter(1))
+        run.train((), StopAfter(1))
     assert files(run.folder.path) == before
 
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from pastforward.config import FitConfig
 from pastforward.errors import UsageError
+from pastforward.training.configs import FitConfig
 from pastforward.training.muon import Muon, orthogonal
 from pastforward.training.optimiser import Optimiser
 
@@ -44,7 +44,7 @@ def test_like_that_of_torch(shape):
     assert (mine - theirs).norm() < 0.03 * moved
 
 
-def test_who_is_moved_by_what():
+def test_which_optimiser_moves_which_parameter():
     net = nn.ModuleDict({"table": nn.Embedding(5, 4), "map": nn.Linear(4, 6)})
     net["frozen"] = nn.Linear(4, 4).requires_grad_(False)
     optimiser = Optimiser([net, net["map"]], FitConfig())
@@ -68,7 +68,7 @@ def test_goes_on_where_it_was(name):
 
     def run(net, optimiser, first, last):
         for n in range(first, last):
-            optimiser.forget()
+            optimiser.zero_grad()
             x = torch.randn(8, 3, generator=torch.Generator().manual_seed(n))
             net(x).square().mean().backward()
             optimiser.step(0.01)
@@ -77,11 +77,11 @@ def test_goes_on_where_it_was(name):
     run(whole, optimiser, 0, 6)
     half, optimiser = fresh()
     run(half, optimiser, 0, 3)
-    resume_command, other = fresh()
-    resume_command.load_state_dict(half.state_dict())
+    resumed, other = fresh()
+    resumed.load_state_dict(half.state_dict())
     other.restore(optimiser.tensors())
-    run(resume_command, other, 3, 6)
-    for p, q in zip(whole.parameters(), resume_command.parameters(), strict=True):
+    run(resumed, other, 3, 6)
+    for p, q in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(p, q, rtol=0, atol=0)
 
 
@@ -95,5 +95,5 @@ def test_unused_matrices_stay():
 
 
 def test_no_such_optimiser():
-    with pytest.raises(UsageError, match="no optimiser 'mouon'; did you mean 'muon'"):
-        Optimiser([nn.Linear(2, 2)], FitConfig(optimiser="mouon"))
+    with pytest.raises(UsageError, match="optimiser is 'mouon'; did you mean 'muon'"):
+        FitConfig(optimiser="mouon")

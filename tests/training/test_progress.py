@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -10,8 +11,9 @@ from small_runs import BPTT, SMALL, begin, never
 
 from pastforward.config import Budget
 from pastforward.training import progress
+from pastforward.training.callbacks import Callback
 from pastforward.training.loop import Progress
-from pastforward.training.progress import Bars, Lines, Silent, make_watcher
+from pastforward.training.progress import Bars, Lines
 
 
 def console(terminal: bool) -> Console:
@@ -31,22 +33,22 @@ def test_a_run_is_shown(terminal, tmp_path, monkeypatch):
     monkeypatch.setattr(progress, "LINE_EVERY", 0.0)
     place = console(terminal)
     run = begin(tmp_path / "run")
-    with make_watcher(SMALL, place) as watcher:
-        assert isinstance(watcher, Bars if terminal else Lines)
-        run.train(watcher, never)
-    shown = place.file.getvalue()
+    with progress.progress(SMALL, place) as shown:
+        assert isinstance(shown, Bars if terminal else Lines)
+        run.train([shown], never)
+    text = place.file.getvalue()
     for name in ("teacher", "smt", "dmt"):
-        assert name in shown
-    assert re.search(r"loss \d+\.\d{3} +held-out \d\.\d{3} +[\d.]+k? labels/s +0:00 left", shown)
-    assert "100%" in shown
+        assert name in text
+    assert re.search(r"loss \d+\.\d{3} +held-out \d\.\d{3} +[\d.]+k? targets/s +0:00 left", text)
+    assert "100%" in text
 
 
 def line(config, at, name: str, number: int) -> str:
     place = console(False)
     lines = Lines(config, place)
-    lines.stage(name, number, len(config.stages))
+    lines.on_stage(name, number, len(config.stages))
     lines._shown = float("-inf")
-    lines.step(at, {"loss": 1.0}, None)
+    lines.on_step(at, {"loss": 1.0}, None)
     return place.file.getvalue().splitlines()[-1]
 
 
@@ -57,22 +59,27 @@ def test_time_left_counts_the_stages_to_come():
     assert line(BPTT, stage(1, 3600.0), "bptt", 0).endswith("9h00 left")
 
 
-def test_speed_is_in_labels_where_there_are_any():
-    assert "500 labels/s" in line(SMALL, stage(5, 30.0), "teacher", 0)
+def test_speed_is_in_targets_where_there_are_any():
+    assert "500 targets/s" in line(SMALL, stage(5, 30.0), "teacher", 0)
     assert "500 tokens/s" in line(BPTT, stage(5, 30.0), "bptt", 0)
     assert "5.0k tokens/s" in line(BPTT, stage(5, 3.0), "bptt", 0)
+
+
+def test_fewer_transitions_are_fewer_targets_a_second():
+    half = replace(SMALL, smt=replace(SMALL.smt, transitions=4))
+    assert "250 targets/s" in line(half, stage(5, 30.0), "teacher", 0)
 
 
 def test_lines_come_now_and_then(monkeypatch):
     place = console(False)
     lines = Lines(SMALL, place)
-    lines.stage("teacher", 0, 3)
+    lines.on_stage("teacher", 0, 3)
     for step in range(1, 100):
-        lines.step(stage(step, 1.0), {"loss": 1.0}, None)
+        lines.on_step(stage(step, 1.0), {"loss": 1.0}, None)
     assert place.file.getvalue().splitlines() == ["stage 1 of 3: teacher"]
 
 
 def test_other_ranks_say_nothing(monkeypatch):
     monkeypatch.setattr(progress, "rank", lambda: 1)
-    with make_watcher(SMALL, console(True)) as watcher:
-        assert isinstance(watcher, Silent)
+    with progress.progress(SMALL, console(True)) as shown:
+        assert type(shown) is Callback

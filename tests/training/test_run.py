@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_runs import BPTT, DISTIL, PEER, SMALL, begin, never, no_space, whole
+from small_runs import BASELINE, BPTT, DISTILL, SMALL, StopAfter, begin, never, no_space, whole
 
 import pastforward.training.trainer as run_module
 from pastforward.baselines.attention import Attention
-from pastforward.config import Budget
+from pastforward.config import Budget, Stage
 from pastforward.errors import UsageError
 from pastforward.student_file import load_student
 from pastforward.training.folder import IfExists
-from pastforward.training.progress import Silent
+from pastforward.training.trainer import Interrupted
 
 
 def test_the_best_student_is_kept(tmp_path):
@@ -32,25 +32,25 @@ def test_bptt_leaves_no_teacher(tmp_path):
     assert not folder.teacher.exists()
 
 
-def test_a_guide_is_trained_before_the_student_is_looked_at(tmp_path):
-    run = whole(tmp_path / "run", DISTIL)
+def test_an_output_teacher_is_trained_before_the_student_is_evaluated(tmp_path):
+    run = whole(tmp_path / "run", DISTILL)
     rows = run.folder.metrics.read()
     assert {row["stage"] for row in rows if "valid" in row} == {"distill"}
     assert isinstance(run.teacher, Attention)
     assert list(run.serial_calls().values()) == [0, 8]
 
 
-def test_a_run_builds_no_guide_that_it_does_not_ask(tmp_path):
-    for config in (BPTT, PEER):
-        assert begin(tmp_path / config.stages[0].method, config).guide is None
+def test_a_run_builds_no_teacher_that_it_does_not_need(tmp_path):
+    for config in (BPTT, BASELINE):
+        assert begin(tmp_path / config.stages[0].method, config).target_source is None
 
 
 def test_weights_depend_on_the_seed_alone(tmp_path):
     torch.manual_seed(1)
-    one = begin(tmp_path / "one").student.state_dict()
+    one = begin(tmp_path / "one").network.state_dict()
     torch.manual_seed(2)
-    two = begin(tmp_path / "two").student.state_dict()
-    other = begin(tmp_path / "other", replace(SMALL, seed=1)).student.state_dict()
+    two = begin(tmp_path / "two").network.state_dict()
+    other = begin(tmp_path / "other", replace(SMALL, seed=1)).network.state_dict()
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert not torch.equal(one["empty"], other["empty"])
 
@@ -63,6 +63,45 @@ def test_a_budget_in_tokens_or_steps(budget, steps, tmp_path):
     run = whole(tmp_path / "run", replace(SMALL, budget=budget))
     assert run.spent.step == steps
     assert run.spent.tokens == steps * 4 * 8
+
+
+FOUR = replace(
+    SMALL,
+    stages=(
+        Stage("teacher", 0.12, 1e-2), Stage("smt", 0.28, 1e-2), Stage("dmt", 0.3, 1e-2),
+        Stage("bptt", 0.3, 1e-2),
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 7])
+def test_so_many_steps_are_taken_as_were_asked_for(steps, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_module, "LOG_EVERY", 1)
+    run = whole(tmp_path / "run", replace(FOUR, budget=Budget(steps=steps)))
+    assert run.spent.step == steps
+    trained = [row["stage"] for row in run.folder.metrics.read() if "loss" in row]
+    assert len(trained) == steps
+    assert [name for name in dict.fromkeys(trained)] == [
+        stage.method
+        for stage, budget in zip(run.config.stages, run.budgets, strict=True)
+        if budget is not None
+    ]
+    if steps >= len(FOUR.stages):
+        assert set(trained) == {"teacher", "smt", "dmt", "bptt"}
+    assert run.folder.student.exists()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_run_with_an_empty_stage_resumes(count, tmp_path):
+    config = replace(FOUR, budget=Budget(steps=3))
+    unbroken = whole(tmp_path / "unbroken", config)
+    with pytest.raises(Interrupted):
+        begin(tmp_path / "run", config).train((), StopAfter(count))
+    resumed = begin(tmp_path / "run", config, IfExists.RESUME)
+    resumed.train((), never)
+    assert resumed.spent.step == 3
+    states = [run.network.state_dict() for run in (unbroken, resumed)]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
 def test_a_budget_in_seconds(tmp_path, monkeypatch):
@@ -78,7 +117,7 @@ def test_a_full_disk_under_the_metrics_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(run_module, "LOG_EVERY", 1)
     monkeypatch.setattr(type(run.folder.metrics.path), "open", no_space)
     with pytest.raises(UsageError, match=r"metrics.jsonl.*No space left"):
-        run.train(Silent(), never)
+        run.train((), never)
 
 
 @pytest.mark.parametrize("damage", ["empty", "truncated", "foreign", "of another run", "garbled"])

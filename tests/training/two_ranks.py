@@ -7,14 +7,14 @@ import torch
 import torch.distributed as dist
 from small_runs import SMALL, StopAfter, begin, never
 
-from pastforward.config import Budget, FitConfig
+from pastforward.config import Budget
 from pastforward.data.opening import open_source
 from pastforward.methods.bptt import bptt
 from pastforward.student import build_student
-from pastforward.training.distributed import connect, disconnect, rank, wait
+from pastforward.training.configs import FitConfig
+from pastforward.training.distributed import barrier, connect, disconnect, rank
 from pastforward.training.folder import IfExists, RunFolder
 from pastforward.training.loop import Fit
-from pastforward.training.progress import Silent
 from pastforward.training.trainer import Interrupted, Trainer
 from pastforward.types import Batch
 
@@ -54,14 +54,14 @@ def stopped_and_resumed(path: Path) -> Trainer:
     run = Trainer(SMALL, RunFolder(path))
     if rank() == 0:
         run.folder.prepare(SMALL, IfExists.REFUSE)
-    wait()
+    barrier()
     try:
-        run.train(Silent(), StopAfter(4 if rank() == 0 else 1e9))
+        run.train((), StopAfter(4 if rank() == 0 else 1e9))
     except Interrupted:
         assert (run.number, run.fit.progress.step) == (1, 1)
-    wait()
+    barrier()
     run = begin(path, SMALL, IfExists.RESUME)
-    run.train(Silent(), never)
+    run.train((), never)
     return run
 
 
@@ -76,16 +76,16 @@ def main(folder: Path) -> None:
     assert_equal_on_ranks(together)
 
     run = stopped_and_resumed(folder / "broken")
-    assert_equal_on_ranks(list(run.student.parameters()))
+    assert_equal_on_ranks(list(run.network.parameters()))
     unbroken = RunFolder(folder / "unbroken")
     if rank() == 0:
         unbroken.prepare(SMALL, IfExists.REFUSE)
-    wait()
+    barrier()
     other = Trainer(SMALL, unbroken)
-    other.train(Silent(), never)
-    for a, b in zip(run.student.parameters(), other.student.parameters(), strict=True):
+    other.train((), never)
+    for a, b in zip(run.network.parameters(), other.network.parameters(), strict=True):
         assert torch.equal(a, b)
-    wait()
+    barrier()
     disconnect()
 
 
