@@ -39,7 +39,7 @@ from pastforward.runs.foreign import foreign_names, require_allowed
 from pastforward.runs.opening import Run
 from pastforward.runs.places import RUNS, read_if_exists
 from pastforward.runs.training import Telling, attempt
-from pastforward.training.distributed import rank, wait
+from pastforward.training.distributed import barrier, rank
 from pastforward.training.folder import IfExists, RunFolder
 from pastforward.training.loop import NonFiniteLoss
 
@@ -149,7 +149,7 @@ def compare(
         command = telling.resume_command.removesuffix(" --resume")
         sources = {job.trial.setting.task: job.config.data.source for job in planned.jobs}
         Record(command, planned.grid, sources).write(planned.root)
-    wait()  # until all ranks see the same
+    barrier()  # until all ranks see the same
     _train_all(planned, jobs, telling)
     named = {name for job in planned.jobs for name in foreign_names(job.config)}
     return _finished(Comparison(planned.root, named))
