@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from pastforward.baselines.base import Baseline, Network
+from pastforward.baselines.base import Network
 from pastforward.config import RunConfig
 from pastforward.data.source import Source
 from pastforward.errors import UsageError
@@ -15,20 +15,16 @@ from pastforward.files import checksum
 from pastforward.runs.foreign import require_allowed
 from pastforward.student import Student
 from pastforward.teacher.store.facts import read_store
-from pastforward.teacher.teacher import Teacher
 from pastforward.training.checkpoint import load_tensors, part
 from pastforward.training.folder import RunFolder
-from pastforward.training.networks import build_networks, build_teacher_for
-
-Teaching = Teacher | Baseline
-"""A teacher of target memories, or the output teacher of `distill`."""
+from pastforward.training.networks import AnyTeacher, build_network, build_run_teacher
 
 
 class Networks(NamedTuple):
     """What a run trains."""
 
     network: Network
-    teacher: Teaching | None
+    teacher: AnyTeacher | None
 
 
 def require_finished(folder: RunFolder) -> None:
@@ -50,12 +46,12 @@ def require_student(network: Network, folder: RunFolder, command: str) -> Studen
     return network
 
 
-def load_teacher(folder: RunFolder, config: RunConfig, network: Network) -> Teaching | None:
+def load_teacher(folder: RunFolder, config: RunConfig, network: Network) -> AnyTeacher | None:
     """The teacher that a run kept, in evaluation mode; None where it has none.
 
     Raises `UsageError` for a file that is damaged or of another run.
     """
-    teacher = build_teacher_for(config, network) if folder.teacher.exists() else None
+    teacher = build_run_teacher(config, network) if folder.teacher.exists() else None
     if teacher is None:
         return None
     tensors, _ = load_tensors(folder.teacher)
@@ -71,16 +67,15 @@ def load_checkpoint(folder: RunFolder, config: RunConfig, source: Source) -> Net
     if not folder.checkpoint.exists():
         require_finished(folder)
     tensors, _ = load_tensors(folder.checkpoint)
-    network, teacher = build_networks(config, source.signature)
-    taught = part("teacher", tensors)
-    _load(network, part("best", tensors) or part("student", tensors), folder, folder.checkpoint)
-    if teacher is None or not taught:
-        return Networks(network.eval(), None)
-    _load(teacher, taught, folder, folder.checkpoint)
-    return Networks(network.eval(), teacher.eval())
+    network, taught = build_network(config, source.signature), part("teacher", tensors)
+    teacher = build_run_teacher(config, network) if taught else None
+    _load(network, part("best", tensors) or part("network", tensors), folder, folder.checkpoint)
+    if teacher is not None:
+        _load(teacher, taught, folder, folder.checkpoint)
+    return Networks(network.eval(), teacher and teacher.eval())
 
 
-def teacher_of_store(store: str, network: Network, allow: Collection[str]) -> Teaching | None:
+def teacher_of_store(store: str, network: Network, allow: Collection[str]) -> AnyTeacher | None:
     """The teacher that wrote a label store, if it still lies where it was and is the same."""
     with suppress(UsageError):
         facts, _ = read_store(Path(store).expanduser())
@@ -91,7 +86,7 @@ def teacher_of_store(store: str, network: Network, allow: Collection[str]) -> Te
     return None
 
 
-def _load(network: Network | Teaching, tensors: dict[str, Tensor], folder: RunFolder, path: Path) -> None:
+def _load(network: Network | AnyTeacher, tensors: dict[str, Tensor], folder: RunFolder, path: Path) -> None:
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:

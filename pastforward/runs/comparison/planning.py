@@ -14,7 +14,6 @@ from pastforward.runs.comparison.progress import seconds_of
 from pastforward.runs.comparison.rates import Choice, best_valid
 from pastforward.runs.comparison.record import Job, State, folder_of, holds_grid, read_record, state
 from pastforward.runs.comparison.request import Configs
-from pastforward.runs.foreign import foreign_names
 from pastforward.runs.training import is_finished
 from pastforward.training.check import check
 from pastforward.training.folder import IfExists, RunFolder
