@@ -28,7 +28,7 @@ def build_networks(
         network = build_network(config, signature)
         if store is not None:
             return network, StoredTargets(store.readout())
-        return network, build_teacher_for(config, network)
+        return network, build_run_teacher(config, network)
 
 
 def build_network(config: RunConfig, signature: Signature) -> Network:
@@ -38,7 +38,7 @@ def build_network(config: RunConfig, signature: Signature) -> Network:
     return build_baseline(sized(config.baseline, signature, config.student), signature)
 
 
-def build_teacher_for(config: RunConfig, network: Network) -> AnyTeacher | None:
+def build_run_teacher(config: RunConfig, network: Network) -> AnyTeacher | None:
     """The teacher that the stages need, or None; raises `UsageError` on misfits."""
     needed = {method_facts(stage.method).teacher for stage in config.stages}
     if "output" in needed:
