@@ -93,7 +93,7 @@ def _fused(batch: Batch) -> Callable[[], object]:
     optimiser = Optimiser([net], FitConfig())
 
     def step() -> None:
-        optimiser.forget()
+        optimiser.zero_grad()
         net(batch).backward()
         optimiser.step(RATE)
 

@@ -41,7 +41,7 @@ def optimiser_step(method: Method, batch: AnyBatch) -> Callable[[], object]:
     generator = torch.Generator().manual_seed(2)
 
     def step() -> None:
-        optimiser.forget()
+        optimiser.zero_grad()
         method.accumulate_gradients(batch, generator)
         optimiser.step(RATE)
 

@@ -140,9 +140,10 @@ def _evaluation_times(fit: Fit, spent: float, every: float) -> Iterator[float]:
 
 def as_in_the_paper(config: RunConfig) -> RunConfig:
     """The same run by the paper's schedule: window encoder, one transition and one future."""
+    teacher = replace(config.teacher, encoder="window", encoder_config=None)
     return replace(
         config,
-        teacher=replace(config.teacher, encoder="window", depth=3, decoder_depth=2),
+        teacher=replace(teacher, depth=3, decoder_depth=2),
         smt=replace(config.smt, transitions=1, anchors=1),
     )
 

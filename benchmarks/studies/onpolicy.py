@@ -34,7 +34,7 @@ from pastforward.methods.dmt import WindowDMT
 from pastforward.recipes import RECIPES
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
-from pastforward.training.loop import Fit, fit
+from pastforward.training.loop import Fit
 from pastforward.types import AnyBatch
 
 SECONDS = {"copy32": (50.0, 150.0), "digits": (15.0, 35.0)}
@@ -91,10 +91,16 @@ def start(task: str) -> None:
     config, source, student, teacher = fresh(task)
     for stage, seconds in zip(config.stages, SECONDS[task], strict=False):
         method = method_of(stage.method, student, teacher, config)
-        fit(method, source, stage.lr, Budget(seconds=seconds), config.fit)
+        train_until_spent(Fit(method, source, stage.lr, Budget(seconds=seconds), config.fit))
     weights(task).parent.mkdir(parents=True, exist_ok=True)
     save_file(nn.ModuleList([student, teacher]).state_dict(), weights(task))
     print(measured(student, teacher, source))
+
+
+def train_until_spent(stage: Fit) -> None:
+    """Optimiser steps until the budget is spent."""
+    while stage.share() < 1.0:
+        stage.step()
 
 
 def fresh(task: str) -> Started:
@@ -123,8 +129,7 @@ def train(job: Job, command: str) -> None:
     method = GrowingWindows(WindowDMT(student, teacher, configs[0]), configs, steps)
     stage = Fit(method, source, lr, Budget(steps=steps), config.fit, job.seed)
     begin = time.process_time()
-    while stage.share() < 1.0:
-        stage.step()
+    train_until_spent(stage)
     spent = time.process_time() - begin
     row = {"kind": "train"} | asdict(job) | {
         "lr": lr, "dynamics": [c.dynamics for c in configs], "steps": steps,
