@@ -15,7 +15,7 @@ from pastforward.memory import flat
 from pastforward.outputs import kl
 from pastforward.types import Kind
 
-VARIANCE_FLOOR = 0.01
+MIN_VARIANCE = 0.01
 """Added to the variance that an error is divided by: at first target memories hardly differ."""
 
 
@@ -43,7 +43,7 @@ def variance_unexplained(
     """
     # Mean square minus squared mean: Tensor.var over the first axis is many times slower.
     variance = target.square().mean() - target.mean(0).square().mean()
-    return squared_error(predicted, target) / (variance + VARIANCE_FLOOR)
+    return squared_error(predicted, target) / (variance + MIN_VARIANCE)
 
 
 def transition_weights(

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from pastforward.losses import VARIANCE_FLOOR
+from pastforward.losses import MIN_VARIANCE
 from pastforward.methods.dmt import WindowDMT
 from pastforward.scan import DiagonalRecurrence
 from pastforward.student import Student
@@ -153,7 +153,7 @@ def _relative(
     begins = [max(0, min(shift + k * w, length - k)) for w in range(length // k)]
     times = [0] + [t + 1 for begin in begins for t in range(begin, begin + k)]
     variances = [(targets[:, t] - targets[:, t].mean(0)).square().mean() for t in times]
-    spread = torch.stack(variances).mean() + VARIANCE_FLOOR
+    spread = torch.stack(variances).mean() + MIN_VARIANCE
     moves = torch.stack(moves)
     weight = 0.5 + 0.5 * moves / (moves.mean() + 1e-6)
     empty = (method.student.start() - targets[0, 0]).square().mean()

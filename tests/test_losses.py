@@ -8,7 +8,7 @@ from tiny import gradients, pair, seeded, sequence, still
 from torch.distributions import Categorical, Independent, Normal, kl_divergence
 
 from pastforward.losses import (
-    VARIANCE_FLOOR,
+    MIN_VARIANCE,
     consistency,
     masked_mean,
     squared_error,
@@ -39,7 +39,7 @@ def test_variance_unexplained_does_not_reward_collapse(scale):
 
     def share(target, reached):  # of the variance that is missed, without the added constant
         spread = (target - target.mean(0)).square().mean()
-        return variance_unexplained(reached, target) * (1 + VARIANCE_FLOOR / spread)
+        return variance_unexplained(reached, target) * (1 + MIN_VARIANCE / spread)
 
     shrunk = centre + scale * (target - centre), centre + scale * (reached - centre)
     torch.testing.assert_close(share(*shrunk), share(target, reached))

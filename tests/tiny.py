@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import torch
 from pastforward.baselines.build import build_baseline, build_output_teacher, sized
+from pastforward.training.callbacks import Callback
 from torch import Tensor, nn
 
 from pastforward.baselines.attention import Attention
@@ -100,6 +101,16 @@ def descend(method: Method, data: Batch, seed: int = 0) -> Losses:
     losses = method.losses(data, seeded(seed))
     losses.total.backward()
     return losses
+
+
+class Record(Callback):
+    """Keeps the terms of every step."""
+
+    def __init__(self) -> None:
+        self.terms: list[dict[str, float]] = []
+
+    def on_step(self, fit, terms, valid) -> None:
+        self.terms.append(terms)
 
 
 def gradients(module: nn.Module | Iterable[nn.Parameter]) -> list[Tensor]:

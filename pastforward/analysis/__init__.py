@@ -1,1 +1,1 @@
-"""L4. Instruments for a researcher's questions; each is a function that returns plain figures."""
+"""L4. Measurements of trained networks; each is a function that returns plain numbers."""

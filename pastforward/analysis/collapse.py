@@ -1,4 +1,4 @@
-"""L4. Collapse meter: do memories differ, and in how many directions?"""
+"""L4. Collapse: do memories differ, and along how many directions?"""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from pastforward.memory import flat
 
-# Times looked at per sequence: neighbours in time add cost, hardly knowledge.
 _TIMES = 32
+"""Times used per sequence: neighbours in time cost as much and add little."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,10 @@ class Collapse:
 
 
 class CollapseMeter:
-    """Adds up batches of memories; all sums are kept in float64."""
+    """Accumulates batches of memories, in float64."""
 
     def __init__(self, size: int) -> None:
+        """`size` is K * D."""
         self.count = 0
         self.sum = torch.zeros(size, dtype=torch.float64)
         self.outer = torch.zeros(size, size, dtype=torch.float64)
@@ -43,7 +44,7 @@ class CollapseMeter:
         self.units += F.normalize(rows, dim=-1).sum(0)
 
     def read(self) -> Collapse:
-        """What all batches together give."""
+        """The spread over all batches."""
         mean = self.sum / self.count
         covariance = self.outer / self.count - torch.outer(mean, mean)
         pairs = self.count * (self.count - 1)
@@ -52,9 +53,9 @@ class CollapseMeter:
 
 
 def effective_rank(covariance: Float[Tensor, "size size"]) -> float:
-    """exp(-sum p log p) of the eigenvalues' shares p; 1 for a covariance of zero."""
+    """exp(-sum p log p), p the eigenvalues over their sum (Roy and Vetterli 2007); 1 if all 0."""
     values = torch.linalg.eigvalsh(covariance.double()).clamp(min=0.0)
-    # Rounding leaves small positive eigenvalues where memories do not differ at all.
+    # Memories that do not differ leave small positive eigenvalues by rounding.
     values = values.where(values > 1e-12 * max(1.0, float(covariance.diagonal().max())), 0.0)
     if not values.any():
         return 1.0

@@ -1,7 +1,7 @@
-"""L4. The one metric: the student alone, from its empty memory, on held-out data.
+"""L4. Evaluation: the loss of the student alone, from its empty memory, on held-out data.
 
-The teacher, when one is given, is measured on the same sequences and labels the drift; the student
-never sees it. Peers and Transformers have no memory to look at: their losses are all there is.
+A teacher, when one is given, is measured on the same sequences, and its target memories give the
+drift; the student never uses it. Baselines have no memory: only their losses are measured.
 """
 
 import math
@@ -15,15 +15,13 @@ from torch import nn
 
 from pastforward.analysis.collapse import Collapse, CollapseMeter
 from pastforward.analysis.drift import Drift, DriftMeter
-from pastforward.analysis.score import Score, Tally
-from pastforward.baselines import Network
-from pastforward.baselines.base import Baseline
+from pastforward.analysis.score import Score, ScoreMeter
+from pastforward.baselines.base import Baseline, Network
 from pastforward.data.source import Source
 from pastforward.errors import UsageError
-from pastforward.rollout import rollout
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
-from pastforward.types import Batch, MemoryShape
+from pastforward.types import Batch
 
 
 @dataclass(frozen=True)
@@ -37,10 +35,10 @@ class Evaluation:
     student: Score
     teacher: Score | None
     references: dict[str, float]
-    """Nats per output by name: of trivial models and, where it is known, of the best one."""
+    """Reference losses by name, in nats per output (`Source.references`)."""
     drift: Drift | None
     collapse: dict[str, Collapse]
-    """By whose memories: 'student' and, with a teacher, 'labels'."""
+    """Spread of the memories of the 'student' and, with a teacher, of the 'targets'."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists and numbers; None for what is not finite."""
@@ -63,71 +61,68 @@ def evaluate(
     meters = _Meters(student, teacher, source.signature.length)
     with frozen(student, teacher):
         for batch in source.held_out(split, size, limit):
-            meters.add(Batch(*(part.to(_device(student)) for part in batch)))
+            meters.add(on_device(batch, student))
     if not meters.student.outputs.any():
         raise UsageError(f"The split '{split}' holds no output to predict; give another one.")
     return meters.read(split, dict(source.references()))
 
 
 def quick_loss(student: Network, batches: Iterable[Batch]) -> float:
-    """The student's own nats per output from m_0: what the training loop watches."""
-    tally = Tally(student.signature.outputs, student.signature.length)
-    with frozen(student, None):
+    """The student's own nats per output from m_0, as the training loop watches it."""
+    meter = ScoreMeter(student.signature.outputs, student.signature.length)
+    with frozen(student):
         for batch in batches:
-            x, y, mask = (part.to(_device(student)) for part in batch)
-            tally.add(student.predict(x), y, mask)
-    return tally.read().nats
+            x, y, mask = on_device(batch, student)
+            meter.add(student(x)[0], y, mask)
+    return meter.read().nats
 
 
 class _Meters:
-    """All meters of an evaluation, fed from one rollout and one labelling of each batch."""
+    """All meters of an evaluation, fed from one rollout and one pass of the teacher a batch."""
 
     def __init__(self, student: Network, teacher: Teacher | Baseline | None, length: int) -> None:
         outputs = student.signature.outputs
-        memory = student.memory if isinstance(student, Student) else MemoryShape(1, 1)
         self.networks = student, teacher
-        self.student, self.teacher = Tally(outputs, length), Tally(outputs, length)
-        self.drift = DriftMeter(length, memory)
-        self.own, self.targets = CollapseMeter(memory.size), CollapseMeter(memory.size)
+        self.student, self.teacher = ScoreMeter(outputs, length), ScoreMeter(outputs, length)
+        self.collapse: dict[str, CollapseMeter] = {}
+        self.drift: DriftMeter | None = None
+        if isinstance(student, Student):
+            self.collapse["student"] = CollapseMeter(student.memory.size)
+            if not isinstance(teacher, Baseline | None):
+                self.collapse["targets"] = CollapseMeter(student.memory.size)
+                self.drift = DriftMeter(length, student.memory)
 
     def add(self, batch: Batch) -> None:
-        student, teacher = self.networks
+        (student, teacher), (x, y, mask) = self.networks, batch
         if isinstance(teacher, Baseline):
-            self.teacher.add(teacher.predict(batch.x), batch.y, batch.mask)
-            teacher = None
+            self.teacher.add(teacher(x)[0], y, mask)
         if not isinstance(student, Student):
-            self.student.add(student.predict(batch.x), batch.y, batch.mask)
+            self.student.add(student(x)[0], y, mask)
             return
-        own = rollout(student.cell, student.start(len(batch.x)), student.embed(batch.x))
-        self.student.add(student.readout(own[:, 1:]), batch.y, batch.mask)
-        self.own.add(own[:, 1:])
-        if teacher is not None:
-            targets = teacher.targets(batch.x)
-            self.teacher.add(teacher.decoder.readout(targets[:, 1:]), batch.y, batch.mask)
-            self.targets.add(targets[:, 1:])
-            self.drift.add(own, targets, student.step(targets[:, :-1], batch.x))
+        own = student.rollout(x)
+        self.student.add(student.readout(own[:, 1:]), y, mask)
+        self.collapse["student"].add(own[:, 1:])
+        if self.drift is not None and not isinstance(teacher, Baseline | None):
+            targets = teacher.targets(x)
+            self.teacher.add(teacher.readout(targets[:, 1:]), y, mask)
+            self.collapse["targets"].add(targets[:, 1:])
+            self.drift.add(own, targets, student.step(targets[:, :-1], x))
 
     def read(self, split: str, references: dict[str, float]) -> Evaluation:
-        labelled = not isinstance(self.networks[1], Baseline | None)
-        collapse = {}
-        if isinstance(self.networks[0], Student):
-            collapse["student"] = self.own.read()
-        if labelled:
-            collapse["labels"] = self.targets.read()
         return Evaluation(
             split=split,
             sequences=sum(map(len, self.student.sequences)),
             outputs=int(self.student.outputs.sum()),
             student=self.student.read(),
-            teacher=self.teacher.read() if self.networks[1] is not None else None,
+            teacher=None if self.networks[1] is None else self.teacher.read(),
             references=references,
-            drift=self.drift.read() if labelled else None,
-            collapse=collapse,
+            drift=self.drift and self.drift.read(),
+            collapse={whose: meter.read() for whose, meter in self.collapse.items()},
         )
 
 
 def finite(value: Any) -> Any:
-    """The same for JSON: None in place of every number that is not finite."""
+    """The same value for JSON: None in place of every number that is not finite."""
     if isinstance(value, dict):
         return {name: finite(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -135,18 +130,20 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _device(network: nn.Module) -> torch.device:
-    return next(network.parameters()).device
+def on_device(batch: Batch, network: nn.Module) -> Batch:
+    """The batch on the network's device."""
+    device = next(network.parameters()).device
+    return Batch(*(part.to(device) for part in batch[:3]))
 
 
 @contextmanager
 def frozen(*networks: nn.Module | None) -> Iterator[None]:
-    """No gradients and evaluation mode inside; every module's mode is put back."""
-    modules = [m for network in networks if network is not None for m in network.modules()]
+    """Inference mode and evaluation mode inside; then every module's mode is restored."""
+    given = [network for network in networks if network is not None]
+    modules = [module for network in given for module in network.modules()]
     modes = [module.training for module in modules]
-    for network in networks:
-        if network is not None:
-            network.eval()
+    for network in given:
+        network.eval()
     try:
         with torch.inference_mode():
             yield

@@ -1,16 +1,16 @@
-"""L4. Teacher against student: what the student loses, and where.
+"""L4. The gap between teacher and student, and where the student loses it.
 
-Let M(k)_t be the memory after k of the student's own steps from the label k steps before (from the
-label of t = 0 where t < k), and L(k) the loss of its readout there, in nats per output. With L_T
-the teacher's loss from its labels and L the student's alone from its m_0:
+Let M(k)_t be the memory after k of the student's own steps from the target k steps before (from the
+target of t = 0 where t < k), and L(k) the loss of its readout there, in nats per output. With L_T
+the teacher's loss from its targets and L the student's alone from its m_0:
 
-    L - L_T =  L(0) - L_T    readout       its readout against the teacher's, on the same labels
-             + L(1) - L(0)   one step      a step from the label misses the next one
-             + L(T) - L(1)   compounding   steps from memories that missed already
-             + L - L(T)      start         its m_0 against the label of t = 0
+    L - L_T =  L(0) - L_T    readout       its readout against the teacher's, on the same targets
+             + L(1) - L(0)   one step      error of one step from a target
+             + L(T) - L(1)   compounding   further steps, from memories that are off already
+             + L - L(T)      start         its m_0 against the target of t = 0
 
-The parts add up to the gap by construction. Each may be below 0, and L(k) need not rise with k: a
-student that learned on its own memories can be at home there and lost on the way from a label.
+The parts add up to the gap by construction. Each may be negative, and L(k) need not rise with k: a
+student trained on its own memories can be better there than a few steps away from a target.
 """
 
 from collections.abc import Iterator
@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 
 from pastforward.analysis.drift import DriftMeter
-from pastforward.analysis.evaluate import frozen
-from pastforward.analysis.score import Tally
+from pastforward.analysis.evaluate import frozen, on_device
+from pastforward.analysis.score import ScoreMeter
 from pastforward.data.source import Source
 from pastforward.rollout import rollout
 from pastforward.student import Student
@@ -30,48 +30,48 @@ from pastforward.teacher.teacher import Teacher
 from pastforward.types import Batch
 
 _LEAST = 1e-6
-"""A gap in nats below which shares of it say nothing."""
+"""A gap in nats below which shares of it mean nothing."""
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A readout's loss on memories reached one way."""
+    """A readout's loss on one set of memories."""
 
     nats: float
     accuracy: float | None
     drift: float
-    """Squared error to the labels over their variance, mean of t = 1..T; 0 for labels."""
+    """Squared error to the targets over their variance, mean of t = 1..T; 0 for targets."""
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Losses on the way from labels to the student alone."""
+    """Losses from the teacher's, over k own steps from a target, to the student's alone."""
 
     sequences: int
     teacher: Loss
     after: dict[int, Loss]
-    """The student's, after k of its own steps from a label: k = 0, 1, 2, 4, ..., T."""
+    """The student's, after k of its own steps from a target: k = 0, 1, 2, 4, ..., T."""
     alone: Loss
 
     @property
     def total(self) -> float:
-        """Nats per output by which the student alone is behind its teacher."""
+        """Nats per output by which the student alone is worse than its teacher."""
         return self.alone.nats - self.teacher.nats
 
     @property
     def parts(self) -> dict[str, float]:
         """The total in nats by cause."""
-        targets, one, every = (self.after[k].nats for k in (0, 1, max(self.after)))
+        zero, one, every = (self.after[k].nats for k in (0, 1, max(self.after)))
         return {
-            "readout": targets - self.teacher.nats,
-            "one step": one - targets,
+            "readout": zero - self.teacher.nats,
+            "one step": one - zero,
             "compounding": every - one,
             "start": self.alone.nats - every,
         }
 
     @property
     def shares(self) -> dict[str, float] | None:
-        """`parts` over the total; None where there is no gap to share out."""
+        """`parts` over the total; None where the total is below 1e-6 nats."""
         if self.total < _LEAST:
             return None
         return {name: part / self.total for name, part in self.parts.items()}
@@ -93,20 +93,20 @@ def loss_gap(
 ) -> Gap:
     """Measure on the first `limit` sequences of a held-out split, `size` at a time.
 
-    At most T serial steps, each for all starting times at once.
+    At most 2 T serial steps a batch, most of them for all starting times at once.
     """
     meters: dict[str | int, _Meter] = {}
     with frozen(student, teacher):
         for given in source.held_out(split, size, limit):
-            batch = Batch(*(part.to(student.empty.device) for part in given))
-            for name, memories, targets in _memories(student, teacher, batch.x):
+            batch = on_device(given, student)
+            targets = teacher.targets(batch.x)
+            for name, memories in _memories(student, targets, batch.x):
                 read = teacher.readout if name == "teacher" else student.readout
                 meter = meters.setdefault(name, _Meter(student, batch.mask.shape[1]))
                 meter.add(read(memories[:, 1:]), batch, memories, targets)
     losses = {name: meter.read() for name, meter in meters.items()}
     after = {k: loss for k, loss in losses.items() if isinstance(k, int)}
-    count = meters["alone"].drift.count
-    return Gap(count, losses["teacher"], after, losses["alone"])
+    return Gap(meters["alone"].drift.count, losses["teacher"], after, losses["alone"])
 
 
 def after_steps(student: Student, targets: Tensor, x: Tensor) -> Iterator[tuple[int, Tensor]]:
@@ -123,27 +123,23 @@ def after_steps(student: Student, targets: Tensor, x: Tensor) -> Iterator[tuple[
 
 
 class _Meter:
-    """Loss and drift of memories reached one way."""
+    """Loss and drift of one set of memories."""
 
     def __init__(self, student: Student, length: int) -> None:
-        self.tally = Tally(student.signature.outputs, length)
+        self.score = ScoreMeter(student.signature.outputs, length)
         self.drift = DriftMeter(length, student.memory)
 
     def add(self, parameters: Tensor, batch: Batch, memories: Tensor, targets: Tensor) -> None:
-        self.tally.add(parameters, batch.y, batch.mask)
+        self.score.add(parameters, batch.y, batch.mask)
         self.drift.add(memories, targets, memories[:, 1:])
 
     def read(self) -> Loss:
-        score, relative = self.tally.read(), self.drift.read().relative[1:]
+        score, relative = self.score.read(), self.drift.read().relative[1:]
         return Loss(score.nats, score.accuracy, sum(relative) / len(relative))
 
 
-def _memories(
-    student: Student, teacher: Teacher, x: Tensor
-) -> Iterator[tuple[str | int, Tensor, Tensor]]:
-    """Name, memories and labels, each `[B, T+1, K, D]`."""
-    targets = teacher.targets(x)
-    yield "teacher", targets, targets
-    for k, memories in after_steps(student, targets, x):
-        yield k, memories, targets
-    yield "alone", rollout(student.cell, student.start(len(x)), student.embed(x)), targets
+def _memories(student: Student, targets: Tensor, x: Tensor) -> Iterator[tuple[str | int, Tensor]]:
+    """Whose readout reads which memories `[B, T+1, K, D]`: 'teacher', k own steps, 'alone'."""
+    yield "teacher", targets
+    yield from after_steps(student, targets, x)
+    yield "alone", student.rollout(x)

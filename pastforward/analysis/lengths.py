@@ -1,8 +1,8 @@
-"""L4. Beyond the trained length: a student and its teacher on longer sequences of the same data.
+"""L4. Losses beyond the trained length, on longer sequences of the same data.
 
-A student has no length: its step is the same at every t. What a teacher makes of more steps than it
-was trained on depends on its encoder. Causal ones read rotary positions, which go on beyond the
-trained ones without having been trained there. 'window' never sees more than its last Tc inputs.
+A student has no length: its step is the same at every t. A teacher on more steps than it was
+trained on depends on its encoder: causal Transformers use rotary positions, defined but untrained
+beyond the trained length; 'window' reads its last Tc inputs only.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -10,15 +10,16 @@ from dataclasses import dataclass, replace
 
 from pastforward.analysis.evaluate import evaluate
 from pastforward.analysis.score import Score
-from pastforward.config import DataConfig
-from pastforward.data.opening import NAMES, open_data
+from pastforward.data.configs import DataConfig
+from pastforward.data.kinds import known_names
+from pastforward.data.opening import open_data
 from pastforward.data.source import Source
 from pastforward.errors import UsageError
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
 
 _POSITIONS = 8192
-"""Positions in a batch; longer sequences come fewer at a time."""
+"""Positions in a batch at most, as far as one sequence allows."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ def at_length(data: DataConfig, length: int) -> Source:
     """The data of a run in sequences of another length; `UsageError` where it has none."""
     head, comma, axes = data.source.partition(",")
     name, _, suffix = head.partition(":")
-    known = name in NAMES and suffix.isdecimal()
-    source = name + comma + axes if known else data.source
+    named_length = name in known_names() and suffix.isdecimal()
+    source = name + comma + axes if named_length else data.source
     return open_data(replace(data, source=source, length=length))
 
 
@@ -67,6 +68,6 @@ def _require_same_kinds(student: Student, source: Source) -> None:
     mine, found = student.signature, source.signature
     if (mine.inputs, mine.outputs) != (found.inputs, found.outputs):
         raise UsageError(
-            f"At length {found.length} the data '{source.name}' reads as {found}, but the student "
-            f"was trained on {mine}; give data with the same symbols at every length."
+            f"At length {found.length} the data '{source.name}' has the signature {found}, but the "
+            f"student was trained on {mine}; give data with the same symbols at every length."
         )

@@ -1,4 +1,4 @@
-"""L4. Memories of several networks on the same held-out data, and what may be asked of them."""
+"""L4. Memories of several networks on the same held-out data, and samples for probes of them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,11 +7,10 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from pastforward.analysis.evaluate import frozen
+from pastforward.analysis.evaluate import frozen, on_device
 from pastforward.analysis.probe import Sample
 from pastforward.data.source import Source
 from pastforward.memory import flat
-from pastforward.rollout import rollout
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
 from pastforward.types import Batch
@@ -19,7 +18,7 @@ from pastforward.types import Batch
 
 @runtime_checkable
 class HasStates(Protocol):
-    """Data that knows what a perfect memory would hold."""
+    """Data whose true state is known."""
 
     def states(self, batch: Batch) -> dict[str, Tensor]:
         """True states after x_1..x_t by name, integers `[B, T]`."""
@@ -28,23 +27,23 @@ class HasStates(Protocol):
 
 @dataclass(frozen=True)
 class Memories:
-    """m_1..m_T by whose they are, `[N, T, K * D]` in float32, with their sequences."""
+    """m_1..m_T by network, `[N, T, K * D]` in float32 on the CPU, with their sequences."""
 
     batch: Batch
     by: dict[str, Tensor]
     states: dict[str, Tensor]
-    """True states by name, `[N, T]`; none where the data knows none."""
+    """True states by name, `[N, T]`; empty where the data knows none."""
 
     def of_state(self, whose: str, state: str) -> Sample:
-        """The true state after x_1..x_t asked of m_t, at every t."""
+        """Predict the true state after x_1..x_t from m_t, at every t."""
         targets = self.states[state]
         return Sample(self.by[whose], targets, torch.ones_like(targets, dtype=torch.bool))
 
     def of_future(self, whose: str, ahead: int) -> Sample:
-        """y_{t+j-1} asked of m_t, j = `ahead`, where it counts; at j = 1 as the readout does."""
-        gone = ahead - 1
-        y, mask = self.batch.y.roll(-gone, 1), self.batch.mask.roll(-gone, 1)
-        inside = torch.arange(y.shape[1]) < y.shape[1] - gone
+        """Predict y_{t+j-1} from m_t, j = `ahead`, where it counts; j = 1 is the readout's task."""
+        shift = ahead - 1
+        y, mask = self.batch.y.roll(-shift, 1), self.batch.mask.roll(-shift, 1)
+        inside = torch.arange(y.shape[1]) < y.shape[1] - shift
         return Sample(self.by[whose], y, mask & inside)
 
 
@@ -55,7 +54,7 @@ def remember(
     limit: int,
     size: int = 64,
 ) -> Memories:
-    """What each network remembers of the first `limit` sequences: a teacher's are its labels."""
+    """Memories of each network on the first `limit` sequences; a teacher's are its targets."""
     batches = list(source.held_out(split, size, limit))
     parts = [Batch(*(part.cpu() for part in batch)) for batch in batches]
     with frozen(*networks.values()):
@@ -65,18 +64,13 @@ def remember(
     states = [source.states(part) for part in parts] if isinstance(source, HasStates) else [{}]
     return Memories(
         batch=Batch(*(torch.cat(column) for column in zip(*parts, strict=True))),
-        by={name: memories.clone() for name, memories in by.items()},
+        by={name: memories.clone() for name, memories in by.items()},  # no inference tensors
         states={name: torch.cat([part[name] for part in states]) for name in states[0]},
     )
 
 
 def _memories(network: Student | Teacher, batches: list[Batch]) -> Iterator[Tensor]:
-    device = next(network.parameters()).device
     for batch in batches:
-        x = batch.x.to(device)
-        own = network.targets(x) if isinstance(network, Teacher) else _alone(network, x)
-        yield flat(own[:, 1:]).float().cpu()
-
-
-def _alone(student: Student, x: Tensor) -> Tensor:
-    return rollout(student.cell, student.start(len(x)), student.embed(x))
+        x = on_device(batch, network).x
+        memories = network.targets(x) if isinstance(network, Teacher) else network.rollout(x)
+        yield flat(memories[:, 1:]).float().cpu()

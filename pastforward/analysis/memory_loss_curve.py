@@ -1,4 +1,4 @@
-"""L4. Compression: the loss that a memory of some size reaches at some cost of training."""
+"""L4. The memory-loss curve: held-out loss by memory size, at a given training budget."""
 
 import statistics
 from collections import defaultdict
@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pastforward.errors import UsageError
 from pastforward.report.summary import RunSummary
 
+_UNITS = {"seconds": "s", "steps": "steps", "tokens": "tokens"}
+
 
 @dataclass(frozen=True)
 class Point:
-    """Runs alike but for their seeds."""
+    """Runs that differ in their seeds only."""
 
     size: int
     """K * D, numbers in a memory."""
@@ -25,33 +27,32 @@ class Point:
 def memory_loss_curve(runs: Iterable[RunSummary]) -> dict[str, list[Point]]:
     """Points by budget ('600 s', '2,000 steps'), budgets and sizes ascending.
 
-    Where runs differ in data, cell or methods too, these stand beside the budget, and only runs
-    that agree in them are averaged. Raises `UsageError` when no run was given.
+    Where runs differ in data, cell or methods too, these are named after the budget, and only runs
+    that agree in them are averaged. Runs of baselines have no memory and are left out. Raises
+    `UsageError` when no run is left.
     """
     groups: dict[tuple, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
-        nats = run.evaluation["student"]["nats"]
-        if nats is not None:
-            student = run.facts["config"]["student"]
-            groups[_kind(run)][student["slots"] * student["width"]].append(nats)
+        config, nats = run.facts["config"], run.evaluation["student"]["nats"]
+        if nats is not None and config.get("baseline") is None:
+            student = config["student"]
+            groups[_kind(config)][student["slots"] * student["width"]].append(nats)
     if not groups:
-        raise UsageError("No run with a finite loss was given; give at least one.")
-    differing = [place for place, column in enumerate(zip(*groups, strict=True))
-                 if len(set(column)) > 1 and place < 3]  # fmt: skip
+        raise UsageError("No run of a student with a finite loss was given; give at least one.")
+    columns = list(zip(*groups, strict=True))[:3]
+    differing = [place for place, column in enumerate(columns) if len(set(column)) > 1]
     return {
         _name(kind, differing): [_point(size, groups[kind][size]) for size in sorted(groups[kind])]
         for kind in sorted(groups)
     }
 
 
-def _kind(run: RunSummary) -> tuple[str, str, str, str, float]:
+def _kind(config: dict) -> tuple[str, str, str, str, float]:
     """Data, cell, methods, and the budget's unit and amount."""
-    config = run.facts["config"]
     methods = "+".join(stage["method"] for stage in config["stages"])
-    units = {"seconds": "s", "steps": "steps", "tokens": "tokens"}
-    name = next(name for name in units if config["budget"][name] is not None)
+    name = next(name for name in _UNITS if config["budget"][name] is not None)
     source, cell = config["data"]["source"], config["student"]["cell"]
-    return source, cell, methods, units[name], config["budget"][name]
+    return source, cell, methods, _UNITS[name], config["budget"][name]
 
 
 def _name(kind: tuple, differing: list[int]) -> str:

@@ -1,4 +1,4 @@
-"""L4. What a student writes, for people to look at."""
+"""L4. Samples of what a student generates, for people to look at."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pastforward.baselines import Network
+from pastforward.baselines.base import Network
 from pastforward.data.codec import Codec, PixelCodec, SeriesCodec, SymbolCodec
 from pastforward.inference.sampling import PLAIN, Sampling
 from pastforward.inference.stream import Stream
@@ -21,7 +21,7 @@ _IMAGES, _ROWS, _STEPS = 10, 4, 48
 
 @dataclass(frozen=True)
 class ImageSamples:
-    """Greys in [0, 1], `[C, H, W]` each; completed images start as the originals do."""
+    """Grey values in [0, 1], `[N, H, W]` each; completed images begin like the originals."""
 
     new: np.ndarray
     completed: np.ndarray
@@ -40,10 +40,11 @@ def draw_samples(
     seed: int = 0,
     sampling: Sampling = PLAIN,
 ) -> Samples | None:
-    """Samples fit for the codec, the same for the same seed; None of what only a student can draw.
+    """Samples that suit the codec, the same for the same seed.
 
     Images: new ones, and the second halves of held-out ones. Text: the start of a held-out
-    sequence, continued. Symbols and series: given, expected and predicted of some sequences.
+    sequence, continued. Both None for a baseline. Symbols and series: given, expected and
+    predicted values of some sequences.
     """
     if isinstance(codec, SymbolCodec | SeriesCodec):
         return _rows(network, codec, Batch(*(part[:_ROWS] for part in held_out)))
@@ -73,13 +74,13 @@ def _images(
 
 @torch.inference_mode()
 def _rows(network: Network, codec: SymbolCodec | SeriesCodec, batch: Batch) -> str:
-    """Three lines a sequence; a dot where no output is asked for."""
+    """Three lines a sequence; a dot where no output counts."""
     x = batch.x.to(next(network.parameters()).device)
-    predicted = most_likely(network.signature.outputs, network.predict(x))
+    predicted = most_likely(network.signature.outputs, network(x)[0])
     blocks = []
-    for shown, y, guess, mask in zip(batch.x, batch.y, predicted, batch.mask, strict=True):
+    for given, y, guess, mask in zip(batch.x, batch.y, predicted, batch.mask, strict=True):
         lines = {
-            "given    ": _line(codec, shown, torch.ones_like(mask)),
+            "given    ": _line(codec, given, torch.ones_like(mask)),
             "expected ": _line(codec, y, mask),
             "predicted": _line(codec, guess, mask),
         }
@@ -88,11 +89,10 @@ def _rows(network: Network, codec: SymbolCodec | SeriesCodec, batch: Batch) -> s
 
 
 def _line(codec: SymbolCodec | SeriesCodec, values: Tensor, mask: Tensor) -> str:
-    """The last steps of one sequence: there tasks ask, and there a series is known best."""
+    """The last steps of one sequence: tasks place their outputs there."""
     if isinstance(codec, SymbolCodec):
         words = [codec.decode([value]) for value in values.tolist()]
-    else:
-        # One column is enough to see by.
+    else:  # the first column only, to fit a line
         words = [f"{v:.3g}" for v in codec.decode(values.double().cpu().numpy())[:, 0]]
     shown = [w if keep else "." for w, keep in zip(words, mask.tolist(), strict=True)]
     width = max(map(len, words))

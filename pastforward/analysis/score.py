@@ -1,4 +1,4 @@
-"""L4. Losses of one network on held-out outputs, added up over batches."""
+"""L4. Losses of one network on held-out outputs, accumulated over batches."""
 
 import math
 from dataclasses import dataclass
@@ -25,13 +25,12 @@ class Score:
     """Nats per output at t = 1..T; None where no sequence has an output."""
 
 
-class Tally:
-    """Adds up batches; all sums are kept in float64."""
+class ScoreMeter:
+    """Accumulates batches, in float64."""
 
     def __init__(self, kind: Kind, length: int) -> None:
         self.kind, self.right = kind, 0.0
-        self.nats = torch.zeros(length, dtype=torch.float64)
-        self.outputs = torch.zeros(length, dtype=torch.float64)
+        self.nats, self.outputs = torch.zeros(2, length, dtype=torch.float64)
         self.sequences: list[Tensor] = []
 
     def add(
@@ -40,7 +39,7 @@ class Tally:
         y: Tensor,
         mask: Bool[Tensor, "batch length"],
     ) -> None:
-        """Score parameters of y_1..y_T."""
+        """Score output parameters of y_1..y_T."""
         nats = nll(self.kind, parameters, y).where(mask, 0.0).double().cpu()
         counted = mask.double().cpu()
         self.nats += nats.sum(0)
@@ -50,7 +49,7 @@ class Tally:
             self.right += float(((most_likely(self.kind, parameters) == y) & mask).sum())
 
     def read(self) -> Score:
-        """What all batches together give."""
+        """The score over all batches."""
         outputs = float(self.outputs.sum())
         nats = float(self.nats.sum()) / outputs
         accuracy = self.right / outputs if isinstance(self.kind, Tokens) else None
@@ -59,7 +58,7 @@ class Tally:
         return Score(nats, self._error(nats), nats / math.log(2), accuracy, by_position)
 
     def _error(self, nats: float) -> float | None:
-        # Sequences may have different numbers of outputs, so this is the error of a ratio.
+        # Standard error of a ratio: sequences may differ in their number of outputs.
         rows = torch.cat(self.sequences)
         if len(rows) < 2:
             return None

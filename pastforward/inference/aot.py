@@ -1,8 +1,8 @@
 """L3. An engine compiled ahead of time: one call runs a loop of steps in machine code.
 
-Python's share of an eager step is two thirds of it; here it is paid once a call, not once a step.
-What is compiled (torch.export, AOTInductor) depends on the network's shape and not on its weights,
-and is kept on disk: the first use of a shape on a machine takes half a minute, later ones none.
+Python's overhead is two thirds of an eager step; here it is paid once per call, not per step. The
+code (torch.export, AOTInductor) depends on the network's shape, not on its weights, and is cached
+on disk: the first use of a shape on a machine takes half a minute.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ from torch._higher_order_ops.scan import scan
 from torch._inductor import aoti_compile_and_package, aoti_load_package
 from torch.export import Dim, ExportedProgram, export
 from torch.func import functional_call
+from typing_extensions import override
 
 from pastforward.errors import UsageError
 from pastforward.inference.engine import Eager, Engine
@@ -38,14 +39,14 @@ class _Reads(nn.Module):
     def forward(self, m: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         def step(m: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
             m = self.student.cell(m, e)
-            return m, m.clone()  # a loop may not hand out the same tensor twice
+            return m, m.clone()  # outputs of scan() may not alias
 
         m, memories = scan(step, m, self.student.embed(x), dim=1)
         return m, self.student.readout(memories)
 
 
 class _Writes(nn.Module):
-    """`Engine.write` as one graph, for one set of filters and any temperature."""
+    """`Engine.write` as one graph, for one pair of top_k and top_p and any temperature."""
 
     def __init__(self, student: Student, sampling: Sampling) -> None:
         super().__init__()
@@ -63,11 +64,11 @@ class _Writes(nn.Module):
 
 
 class _Weightless(nn.Module):
-    """A graph whose weights are inputs: the compiler would write small ones into the code."""
+    """A graph whose weights are inputs, as AOTInductor would put small ones into the code."""
 
     def __init__(self, graph: nn.Module) -> None:
         super().__init__()
-        self.graph = (graph,)  # in a tuple, where it is no part of this module
+        self.graph = (graph,)  # in a tuple, so that it is not registered as a submodule
 
     def forward(self, weights: dict[str, Tensor], inputs: tuple[Tensor, ...]) -> tuple:
         return functional_call(self.graph[0], weights, inputs)
@@ -75,27 +76,32 @@ class _Weightless(nn.Module):
 
 @final
 class AheadOfTime(Engine):
-    """Compiled for `batch` streams: one loop reads, one for each set of filters writes."""
+    """Compiled for `batch` streams: a loop that reads, and one that writes per top_k and top_p."""
 
     def __init__(self, student: Student, batch: int = 1, cache: Path | None = None) -> None:
-        """Loops are compiled on first use, or found compiled in `cache`."""
+        """Loops are compiled on first use, or loaded from `cache` (default: the user's)."""
         super().__init__(student)
-        self.batch, self.cache = batch, cache or usual_cache()
+        self.batch, self.cache = batch, cache or default_cache()
         self._written: dict[Sampling, Callable] = {}
 
     def prepare(self) -> None:
-        """Compile reading and, where outputs are fed back, plain writing now; raises what fails."""
+        """Compile reading and, for an autoregressive student, plain writing now.
+
+        Raises whatever the compiler raises.
+        """
         _ = self._reader
-        if self.student.is_autoregressive():
+        if self.student.is_autoregressive:
             self._writer(PLAIN)
 
+    @override
     def read(self, m: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """See `Engine`; raises `UsageError` for another number of streams than compiled for."""
+        """As `Engine.read`; raises `UsageError` for another number of streams than compiled for."""
         self._require(m)
         return self._reader(m, x)
 
+    @override
     def write(self, m: Tensor, noise: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor]:
-        """See `Engine`; raises as `read` does."""
+        """As `Engine.write`; raises as `read` does."""
         self._require(m)
         temperature = torch.tensor(sampling.temperature, dtype=m.dtype, device=m.device)
         return self._writer(sampling)(m, noise, temperature)
@@ -120,7 +126,7 @@ class AheadOfTime(Engine):
         weights = {name: tensor.detach().contiguous() for name, tensor in weights.items()}
         shapes = (dict.fromkeys(weights), (None, {1: Dim("steps", min=1)}, None)[: len(inputs)])
         with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the compiler's own, on its own code
+            warnings.simplefilter("ignore")  # of the compiler, about its own code
             program = export(_Weightless(graph), (weights, inputs), dynamic_shapes=shapes)
             package = self.cache / f"{_fingerprint(program, inputs[0])}.pt2"
             if not package.exists():
@@ -128,14 +134,14 @@ class AheadOfTime(Engine):
             loop = aoti_load_package(str(package))
 
         def run(*given: Tensor) -> tuple[Tensor, Tensor]:
-            # Machine code takes tensors for what it was compiled for, whatever they are.
+            # The compiled code does not check types and strides.
             pairs = zip(given, inputs, strict=True)
             return loop(weights, tuple(tensor.to(like).contiguous() for tensor, like in pairs))
 
         return run
 
     def _start(self) -> Tensor:
-        """A memory to trace by."""
+        """A memory to trace with."""
         return self.student.start(self.batch).detach().clone()
 
     def _require(self, m: Tensor) -> None:
@@ -147,15 +153,15 @@ class AheadOfTime(Engine):
 
 
 def compile_stream(student: Student, batch: int = 1, cache: Path | None = None) -> Stream:
-    """A stream for `batch` sequences side by side, compiled; where that fails, a warning and eager.
+    """A compiled stream for `batch` sequences; warns and runs eagerly where compiling fails.
 
-    What is compiled is kept in `cache`, usually in the user's cache folder.
+    Compiled code is kept in `cache`, by default a folder in the user's cache folder.
     """
     engine = AheadOfTime(student, batch, cache)
     try:
         engine.prepare()
         return Stream(student, engine)
-    except Exception as error:  # compilers can fail in any way; eager is always right
+    except Exception as error:  # compilers can fail in any way; eager always runs
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         warnings.warn(
             f"The stream could not be compiled ({first}); it runs eagerly, which is slower. "
@@ -165,22 +171,22 @@ def compile_stream(student: Student, batch: int = 1, cache: Path | None = None) 
         return Stream(student, Eager(student))
 
 
-def usual_cache() -> Path:
-    """`pastforward` in the user's cache folder."""
+def default_cache() -> Path:
+    """The folder `pastforward` in $XDG_CACHE_HOME or ~/.cache."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "pastforward"
 
 
 def _blank(kind: Kind, like: Tensor) -> Tensor:
-    """Two inputs to trace by for every memory of `like`."""
+    """Two inputs to trace with for every memory of `like`."""
     if isinstance(kind, Tokens):
         return torch.zeros(len(like), 2, dtype=torch.long, device=like.device)
     return like.new_zeros(len(like), 2, kind.width)
 
 
 def _fingerprint(program: ExportedProgram, like: Tensor) -> str:
-    """Names all that machine code depends on: graph, shapes, precision, torch, processor."""
-    # Comments name places in files that the compiler made up, other ones each time.
+    """A hash of all that the code depends on: graph, shapes, precision, torch, processor."""
+    # Comments hold names that differ from run to run.
     code = [line for line in str(program).splitlines() if not line.lstrip().startswith("#")]
     facts = (
         *code, str(like.dtype), like.device.type, torch.__version__,
@@ -190,7 +196,7 @@ def _fingerprint(program: ExportedProgram, like: Tensor) -> str:
 
 
 def _compile(program: ExportedProgram, package: Path) -> None:
-    """Written beside its place and then put there: a stopped compiler leaves nothing behind."""
+    """Write to a temporary file, then rename it: an interrupted compiler leaves no package."""
     package.parent.mkdir(parents=True, exist_ok=True)
     part = package.with_name(f"{package.stem}.{os.getpid()}.pt2")
     try:

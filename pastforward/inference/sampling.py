@@ -1,6 +1,6 @@
-"""L3. Sampling: from the parameters of a distribution and a random number to an output.
+"""L3. Sampling: from the parameters of a distribution and random numbers to an output.
 
-Random numbers come in from outside, so drawing is a pure function that a compiler may take whole.
+Random numbers are an argument, so sampling is a pure function that can be compiled.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from pastforward.errors import UsageError
 from pastforward.outputs import gaussian, most_likely
 from pastforward.types import Kind, Tokens
 
-# Keeps u * total below total after rounding, so that no draw falls behind the last token.
+# Keeps u * total below total after rounding, so that no draw falls beyond the last token.
 _BELOW_ONE = 1.0 - 1e-6
 
 
@@ -23,11 +23,11 @@ class Sampling:
     """How outputs are drawn from their distribution; filters apply in the order of the fields."""
 
     temperature: float = 1.0
-    """0 takes the most likely output, 1 draws from the distribution as it is."""
+    """0 takes the most likely output, 1 draws from the distribution unchanged."""
     top_k: int | None = None
-    """Draw from this many most likely tokens only; from all when not given."""
+    """Draw from this many most likely tokens only; from all when None."""
     top_p: float | None = None
-    """Draw from the fewest most likely tokens that hold this much probability together."""
+    """Draw from the smallest set of most likely tokens with at least this much probability."""
 
     def __post_init__(self) -> None:
         few = self.top_k is not None and self.top_k < 1
@@ -41,12 +41,12 @@ class Sampling:
 
 
 PLAIN = Sampling()
-"""Draw from the distribution as it is."""
+"""Draw from the distribution unchanged."""
 
 
 def noise(kind: Kind, shape: tuple[int, ...], generator: torch.Generator, like: Tensor) -> Tensor:
-    """What `draw` needs: one uniform number a token, or normal ones `[..., C]` a vector."""
-    # Drawn in single precision always, so that a seed says the same in all precisions.
+    """Random numbers for `draw`: uniform `[...]` for tokens, normal `[..., C]` for vectors."""
+    # Always drawn in float32, so that a seed gives the same numbers in all precisions.
     if isinstance(kind, Tokens):
         return torch.rand(shape, generator=generator, device=like.device).to(like.dtype)
     shape = (*shape, kind.width)
@@ -62,8 +62,8 @@ def draw(
 ) -> Tensor:
     """y `[...]` (or `[..., C]`), by inverting the distribution function at `noise`.
 
-    `temperature` counts in place of `sampling.temperature`: as a tensor it can change from call to
-    call without another compilation.
+    `temperature` replaces `sampling.temperature`: as a tensor it can change from call to call
+    without recompilation.
     """
     if not isinstance(kind, Tokens):
         mean, log_std = gaussian(parameters)
@@ -83,7 +83,7 @@ def _keep_top(logits: Tensor, top_k: int | None) -> Tensor:
 
 
 def _keep_mass(logits: Tensor, top_p: float | None) -> Tensor:
-    """Leave out every token that the more likely ones make unnecessary."""
+    """Drop the tokens beyond the smallest set of most likely ones that holds `top_p`."""
     if top_p is None or top_p == 1.0:
         return logits
     ordered, order = logits.sort(-1, descending=True)

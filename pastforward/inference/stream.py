@@ -1,10 +1,10 @@
-"""L3. `Stream`: what an application holds. Its state is a value: `m` goes in and comes out.
+"""L3. `Stream`: a student in an application. Its state is a tensor m, passed in and returned.
 
 m = stream.start(1)
-m, parameters = stream.step(m, x_1)         # of y_1
-kept = m                                    # keep it, copy it, save it as the tensor it is
-m, parameters = stream.step(m, x_2)         # of y_2
-y, other = stream.generate(kept, 100, generator)    # branch: another future of the same past
+m, parameters = stream.step(m, x_1)                 # of y_1
+kept = m                                            # a plain tensor: keep, copy or save it
+m, parameters = stream.step(m, x_2)                 # of y_2
+y, other = stream.generate(kept, 100, generator)    # branch from an earlier memory
 """
 
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ from pastforward.outputs import nll
 from pastforward.student import Student
 from pastforward.types import Tokens
 
-# Steps of a call: enough to forget what a call costs, few enough to hold their outputs at once.
+# Steps per call of the engine: many enough to amortise a call, few enough to hold their outputs.
 _CHUNK = 256
 
 
 class Written(NamedTuple):
-    """Outputs drawn `[B, N]` (or `[B, N, C]`) and the memory after them."""
+    """Outputs drawn, `[B, N]` (or `[B, N, C]`), and the memory after them."""
 
     y: Tensor
     m: Float[Tensor, "batch slots width"]
@@ -34,10 +34,10 @@ class Written(NamedTuple):
 
 @final
 class Stream:
-    """Independent sequences side by side, each from its own memory; never trains the student."""
+    """Independent sequences in a batch, each with its own memory; without gradients."""
 
     def __init__(self, student: Student, engine: Engine | None = None) -> None:
-        """Eager where no engine is given; see `compile_stream` for a faster one."""
+        """Eager when no engine is given; `compile_stream` makes a faster one."""
         self.student = student
         self._engine = engine or Eager(student)
 
@@ -61,9 +61,12 @@ class Stream:
 
     @torch.inference_mode()
     def feed(self, m: Float[Tensor, "batch slots width"], x: Tensor) -> tuple[Tensor, Tensor]:
-        """m_T and the parameters `[B, P]` of y_T after x `[B, T]` or `[B, T, C]`, T >= 1."""
+        """m_T and the parameters `[B, P]` of y_T after x `[B, T]` or `[B, T, C]`.
+
+        Raises `UsageError` for T = 0.
+        """
         if x.shape[1] == 0:
-            raise UsageError("No input was fed; give at least one, for it decides what comes out.")
+            raise UsageError("No input was given (T = 0); give at least one.")
         parameters = torch.empty(0)
         for chunk in x.split(_CHUNK, 1):
             m, parameters = self._engine.read(m, chunk)
@@ -74,7 +77,7 @@ class Stream:
         self, x: Tensor, y: Tensor, mask: Tensor | None = None
     ) -> Float[Tensor, "batch length"]:
         """-log p(y_t | x_1..x_t) in nats, from the empty memory; 0 where `mask` is False."""
-        nats = torch.cat(list(self._surprises(x, y)), 1)
+        nats = torch.cat(list(self._nll(x, y)), 1)
         return nats if mask is None else nats.where(mask, 0.0)
 
     @torch.inference_mode()
@@ -87,20 +90,20 @@ class Stream:
     ) -> Written:
         """Draw `count` outputs after m, each fed back as the next input.
 
-        The same seed draws the same, however many calls the outputs are cut into. Raises
-        `UsageError` when the student does not read what it writes.
+        The same seed gives the same outputs, however many calls they are split into. Raises
+        `UsageError` when the student is not autoregressive.
         """
         self._require_feedback(count, sampling)
         kind, drawn = self.student.signature.outputs, []
         for done in range(0, count, _CHUNK):
-            # Step by step, so that the numbers of a step don't depend on how many are asked for.
+            # Step by step, so that the numbers of a step don't depend on `count`.
             steps = range(min(_CHUNK, count - done))
             u = torch.stack([noise(kind, (len(m),), generator, m) for _ in steps], 1)
             m, y = self._engine.write(m, u, sampling)
             drawn.append(y)
         return Written(torch.cat(drawn, 1), m)
 
-    def _surprises(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:
+    def _nll(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:
         m = self.student.start(x.shape[0])
         for chunk, seen in zip(x.split(_CHUNK, 1), y.split(_CHUNK, 1), strict=True):
             m, parameters = self._engine.read(m, chunk)
@@ -109,9 +112,7 @@ class Stream:
     def _require_feedback(self, count: int, sampling: Sampling) -> None:
         read, written = self.student.signature.inputs, self.student.signature.outputs
         filtered = sampling.top_k is not None or sampling.top_p is not None
-        fits = self.student.is_autoregressive()
-        fits = fits and (isinstance(written, Tokens) or not filtered)
-        if not fits:
+        if not self.student.is_autoregressive or (filtered and not isinstance(written, Tokens)):
             raise UsageError(
                 f"This student reads {read} and writes {written}, so with {sampling} its outputs "
                 "can't be fed back; score or step it instead, and use top_k and top_p for tokens "

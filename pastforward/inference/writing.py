@@ -1,10 +1,10 @@
-"""L3. Text and images by way of a stream."""
+"""L3. Text and images from a stream."""
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from pastforward.data.codec import PixelCodec, SymbolCodec, TextCodec
+from pastforward.data.codec import Codec, PixelCodec, SymbolCodec, TextCodec
 from pastforward.errors import UsageError
 from pastforward.inference.sampling import PLAIN, Sampling
 from pastforward.inference.stream import Stream
@@ -12,15 +12,24 @@ from pastforward.inference.stream import Stream
 
 def continue_text(
     stream: Stream,
-    codec: TextCodec | SymbolCodec,
+    codec: Codec,
     prompt: str,
     count: int,
     generator: torch.Generator,
     sampling: Sampling = PLAIN,
 ) -> str:
-    """`count` symbols after `prompt`, as text; raises `UsageError` for an empty prompt."""
+    """`count` symbols after `prompt`, as text.
+
+    Raises `UsageError` for an empty prompt, one with symbols that the codec does not know, or a
+    codec of images or series.
+    """
+    if not isinstance(codec, TextCodec | SymbolCodec):
+        raise UsageError(
+            f"A {type(codec).__name__} was given, which has no text to continue; give a student of "
+            "text or symbols."
+        )
     if not prompt:
-        raise UsageError("An empty prompt was given; give at least one character to go on from.")
+        raise UsageError("An empty prompt was given; give at least one character.")
     m = stream.start(1)
     x = torch.tensor([codec.encode(prompt)], device=m.device)
     m, _ = stream.feed(m, x)
@@ -35,7 +44,7 @@ def complete_images(
     generator: torch.Generator,
     sampling: Sampling = PLAIN,
 ) -> Int[Tensor, "batch pixels"]:
-    """Draw what follows the first pixels `given`: levels `[B, H * W]`, the given ones included.
+    """Draw the pixels after the first ones `given`: levels `[B, H * W]`, the given ones included.
 
     Raises `UsageError` when no pixel is left to draw.
     """

@@ -31,7 +31,7 @@ METHODS: Registry[MethodEntry] = Registry(
             teacher="memory", stored=True, lr_of="smt", unit="targets",
         ),
         "teacher-forced": MethodEntry(
-            f"{_HERE}.dmt:build_teacher_forced", DMTConfig,
+            f"{_HERE}.dmt:build_run_teacherced", DMTConfig,
             "windows of k steps, each started from a target memory",
             teacher="memory", windowed=True, stored=True, lr_of="dmt", unit="targets",
         ),

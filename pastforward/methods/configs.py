@@ -51,7 +51,7 @@ class DMTConfig:
     """Fraction of windows that start from the student's own memories; the rest from targets."""
     replay_steps: int = 4
     """Optimiser steps per batch: targets and the student's memories are computed at the first of
-    them, windows are drawn anew at each. With stored targets always 1."""
+    them, windows are sampled anew at each. With stored targets always 1."""
     dynamics: float = 1.0
     """Weight of the fraction of the targets' variance that the student leaves unexplained."""
     readout: float = 1.0

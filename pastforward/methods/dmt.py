@@ -153,7 +153,7 @@ def build_unroll_dmt(network: Student, teacher: TargetSource, config: RunConfig)
     return UnrollDMT(network, teacher, config.dmt)
 
 
-def build_teacher_forced(network: Student, teacher: TargetSource, config: RunConfig) -> WindowDMT:
+def build_run_teacherced(network: Student, teacher: TargetSource, config: RunConfig) -> WindowDMT:
     """'teacher-forced' of `METHODS`: k steps of SMT with a frozen teacher.
 
     Windows start from targets, with the full dynamics loss along them. A student that has learned

@@ -20,7 +20,7 @@ from pastforward.runs.places import RUNS, read_if_exists
 from pastforward.runs.request import PLAIN, TrainOptions, config_for, default_name
 from pastforward.runs.saving import facts_of, few_samples, write_summary
 from pastforward.training.callbacks import Callback
-from pastforward.training.distributed import rank, wait
+from pastforward.training.distributed import barrier, rank
 from pastforward.training.folder import IfExists, RunFolder
 from pastforward.training.loop import NonFiniteLoss
 from pastforward.training.progress import progress
@@ -99,13 +99,13 @@ def train_run(
 
     Nothing is written before all sizes were checked. Raises as `train` does.
     """
-    trainer = Trainer(config, folder, source, foreign_names(config))
+    trainer = Trainer(config, folder, source)
     if if_exists is IfExists.RESUME and is_finished(config, folder):
         telling.console.print(f"{folder.path} is finished.", highlight=False, markup=False)
         return None
     if rank() == 0:
         folder.prepare(config, if_exists)
-    wait()  # until the folder is there
+    barrier()  # until the folder is there
     if if_exists is IfExists.RESUME:
         trainer.restore()
         if rank() == 0:
@@ -118,13 +118,13 @@ def train_run(
 def attempt(config: RunConfig, folder: RunFolder, telling: Telling) -> None:
     """`train_run` for one run of many: begun or resumed; a loss that isn't finite is recorded."""
     if_exists = IfExists.RESUME if folder.config.exists() else IfExists.REFUSE
-    wait()  # no rank makes the folder before all have looked
+    barrier()  # no rank makes the folder before all have looked
     try:
         train_run(config, folder, if_exists, telling)
     except NonFiniteLoss as error:
         if rank() == 0:
             write_json(folder.failure, {"error": str(error)})
-        wait()
+        barrier()
 
 
 def is_finished(config: RunConfig, folder: RunFolder) -> bool:
@@ -159,7 +159,7 @@ def _finish(trainer: Trainer, resume_command: str) -> RunSummary | None:
         raise Stopped(f"trained, not yet evaluated; go on with: {resume_command}", 130) from None
     if summary is not None:
         write_summary(trainer.folder, summary)
-    wait()  # leave together: a rank that goes early takes its connections with it
+    barrier()  # leave together: a rank that goes early takes its connections with it
     return summary
 
 

@@ -1,4 +1,4 @@
-"""Data for the instruments: given sequences, and parity with its true state."""
+"""Data for the analyses: given sequences, and parity with its true state."""
 
 from collections.abc import Iterator
 

@@ -12,8 +12,8 @@ from torch import nn
 
 from pastforward.analysis.credit import Credit, bptt_credit, last_output, scaled, smt_credit
 from pastforward.cells.wrap import wrap
-from pastforward.config import SMTConfig
 from pastforward.errors import UsageError
+from pastforward.methods.configs import SMTConfig
 from pastforward.methods.sampling import SampledAnchors
 from pastforward.methods.smt import JointSMT
 from pastforward.student import Student
@@ -77,7 +77,7 @@ class Contraction(nn.Module):
 
 
 @pytest.mark.parametrize("rate", [0.5, 0.9, 1.25])
-def test_bptt_of_a_linear_cell_fades_or_grows_at_its_rate(rate):
+def test_bptt_of_a_linear_cell_vanishes_or_explodes_at_its_rate(rate):
     signature = Signature(Tokens(3), Tokens(3), 9)
     student = Student(signature, wrap(Contraction(rate))(MemoryShape(1, 2), 2))
     student.double()
@@ -109,11 +109,11 @@ def test_smt_against_finite_differences(future):
     with torch.enable_grad():
         found = smt_credit(student, teacher, config, batch)
     targets, (count, length) = teacher.targets(batch.x), batch.mask.shape
-    drawn = SampledAnchors(None, torch.arange(length).expand(count, -1), None)
+    sampled = SampledAnchors(None, torch.arange(length).expand(count, -1), None)
     method = JointSMT(student, teacher, config)
 
     def outputs(at: torch.Tensor) -> torch.Tensor:
-        _, terms = method.compute(BatchWithTargets(*batch, at), drawn)
+        _, terms = method.compute(BatchWithTargets(*batch, at), sampled)
         return 0.7 * terms["decoding"] + terms["prediction"] + 1.3 * terms["readout"]
 
     slopes = count * length * slope(outputs, targets)[:, 1:]
@@ -146,17 +146,16 @@ def test_a_long_sequence_has_64_times():
     every = smt_credit(student, teacher, replace(LONG, future=3), batch)
     assert len(every["total"].times) == 64
     assert (every["total"].times[0], every["total"].times[-1]) == (1, 130)
-    # Prediction reaches every label whatever the anchors are: no share is taken of it.
+    # Prediction reaches every target whatever the anchors are, so it is not rescaled.
     short = smt_credit(student, teacher, replace(LONG, decoding=0.0), batch)
     assert "decoding" not in short
     assert short["prediction"] == every["prediction"]
 
 
-def test_one_sequence_and_no_pull():
+def test_one_sequence_and_no_encoder_gradient():
     student, teacher, batch = tiny.pair()
-    alone = smt_credit(
-        student, teacher, replace(LONG, encoder_gradient_scale=0.0), Batch(*(p[:1] for p in batch))
-    )
+    first = Batch(*(part[:1] for part in batch))
+    alone = smt_credit(student, teacher, replace(LONG, encoder_gradient_scale=0.0), first)
     assert "uniformity" not in alone
     assert alone["dynamics"].norms == alone["readout"].norms == [0.0] * 7
     assert alone["total"] == alone["outputs"]

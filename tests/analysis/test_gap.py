@@ -18,7 +18,7 @@ def setting(request):
 
 
 def slowly(student, teacher, batch, k: int) -> float:
-    """The loss after k own steps from a label, one output at a time."""
+    """The loss after k own steps from a target, one output at a time."""
     losses, targets = [], teacher.targets(batch.x)
     for b, t in batch.mask.nonzero().tolist():
         begin = max(0, t + 1 - k)
@@ -65,7 +65,7 @@ def test_shares_add_up(setting):
     assert [row["steps"] for row in gap.to_json()["after"]] == list(gap.after)
 
 
-def test_at_k_0_the_students_readout_reads_the_labels(setting):
+def test_at_k_0_the_students_readout_reads_the_targets(setting):
     student, teacher, source = setting
     teacher.decoder.readout = student.readout
     assert loss_gap(student, teacher, source).parts["readout"] == 0.0
@@ -76,6 +76,6 @@ def test_from_the_same_start_there_is_no_part_for_it(setting):
     student, teacher, source = setting
     other = loss_gap(student, teacher, source)
     assert abs(other.parts["start"]) > 1e-6
-    student.empty.copy_(teacher.encoder.empty(source.whole.x)[0, 0])
+    student.empty.copy_(teacher.encoder.empty_target(source.whole.x)[0, 0])
     gap = loss_gap(student, teacher, source)
     assert gap.parts["start"] == pytest.approx(0.0, abs=1e-5)

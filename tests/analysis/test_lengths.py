@@ -8,7 +8,7 @@ from stand_ins import Fixed
 
 from pastforward.analysis.evaluate import evaluate
 from pastforward.analysis.lengths import at_length, loss_by_length
-from pastforward.config import DataConfig
+from pastforward.data.configs import DataConfig
 from pastforward.errors import UsageError
 from pastforward.types import Signature, Tokens
 
@@ -36,7 +36,7 @@ def test_at_the_trained_length_it_is_the_evaluation_and_beyond_it_a_loop(kind):
 
 @pytest.mark.parametrize("encoder", tiny.ENCODERS)
 @torch.no_grad()
-def test_how_labels_go_on_beyond_the_trained_length(encoder):
+def test_targets_beyond_the_trained_length(encoder):
     student, teacher, _ = tiny.pair(encoder=encoder)  # T = 7
     x = tiny.batch(student.signature, length=16).x
     targets = teacher.targets(x)

@@ -1,4 +1,4 @@
-"""Whose memories, of which sequences, and what is asked of them."""
+"""Whose memories, of which sequences, and the samples for probes of them."""
 
 import tiny
 import torch
@@ -14,15 +14,15 @@ from pastforward.student import Student
 def test_memories_are_those_of_the_networks():
     student, teacher, batch = tiny.pair()
     source = Fixed(student.signature, batch)
-    found = remember({"student": student, "labels": teacher}, source, "test", 3, size=2)
+    found = remember({"student": student, "targets": teacher}, source, "test", 3, size=2)
     m = student.start(3)
     for t in range(7):
         m = student.step(m, batch.x[:, t])
         torch.testing.assert_close(found.by["student"][:, t], flat(m).float())
-    torch.testing.assert_close(found.by["labels"], flat(teacher.targets(batch.x)[:, 1:]).float())
+    torch.testing.assert_close(found.by["targets"], flat(teacher.targets(batch.x)[:, 1:]).float())
     assert found.states == {}
     assert all(torch.equal(a, b) for a, b in zip(found.batch, batch, strict=True))
-    assert student.training  # put back as it came
+    assert student.training  # the mode is restored
     assert teacher.training
 
 
@@ -40,7 +40,7 @@ def test_futures_are_where_the_readout_and_the_decoder_see_them():
 
 
 class Counter(torch.nn.Module):
-    """Turns by half a circle at a 1: a linear cell that knows parity."""
+    """Changes sign at a 1: a linear cell that knows parity."""
 
     def forward(self, e, state):
         return torch.where(e[:, :1] > 0, -state, state)

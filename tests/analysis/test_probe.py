@@ -1,4 +1,4 @@
-"""A linear probe finds what is there and nothing else."""
+"""A linear probe finds a planted state, and nothing in noise."""
 
 import pytest
 import torch
@@ -32,7 +32,7 @@ def test_noise_is_read_at_chance():
     assert 0.15 < probe.majority < 0.35
 
 
-def test_only_what_counts_is_fitted_and_asked():
+def test_only_what_counts_is_fitted_and_tested():
     fit, test = sample(0, 30.0), sample(1, 30.0)
     lies = [
         part._replace(targets=torch.where(part.counted, part.targets, STATES - 1 - part.targets))
@@ -48,23 +48,23 @@ def test_most_frequent_by_brute_force():
     def most(targets: list[int]) -> int:
         return max(range(STATES), key=targets.count)
 
-    asked, everywhere = test.targets[test.counted].tolist(), fit.targets[fit.counted].tolist()
-    assert probe.majority == pytest.approx(asked.count(most(everywhere)) / len(asked))
+    wanted, everywhere = test.targets[test.counted].tolist(), fit.targets[fit.counted].tolist()
+    assert probe.majority == pytest.approx(wanted.count(most(everywhere)) / len(wanted))
     for t in (0, 1, 3, 4, 5):
         here = most(fit.targets[:, t][fit.counted[:, t]].tolist())
-        asked = test.targets[:, t][test.counted[:, t]].tolist()
-        assert probe.majority_by_time[t] == pytest.approx(asked.count(here) / len(asked))
+        wanted = test.targets[:, t][test.counted[:, t]].tolist()
+        assert probe.majority_by_time[t] == pytest.approx(wanted.count(here) / len(wanted))
 
 
-def test_a_clock_is_no_knowledge():
-    clock = torch.arange(LENGTH).expand(COUNT, -1)
-    fit, test = (sample(n, 30.0)._replace(targets=clock) for n in (0, 1))
+def test_what_t_alone_decides_is_the_majority_at_t():
+    times = torch.arange(LENGTH).expand(COUNT, -1)
+    fit, test = (sample(n, 30.0)._replace(targets=times) for n in (0, 1))
     probe = linear_probe(fit, test)
     assert probe.majority < 0.3
     assert probe.majority_by_time == [1.0, 1.0, None, 1.0, 1.0, 1.0]
 
 
-def test_one_class_needs_no_reading():
+def test_one_class_is_always_predicted():
     fit, test = sample(0, 1.0), sample(1, 1.0)
     fit = fit._replace(targets=torch.full_like(fit.targets, 2))
     probe = linear_probe(fit, test)

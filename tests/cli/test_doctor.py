@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 import pastforward.training.trainer as run_module
 from pastforward.analysis import checks as doctor
-from pastforward.analysis.checks import CHECKS
+from pastforward.analysis.checks.table import CHECKS
 from pastforward.cli.main import main
 
 WELL = [

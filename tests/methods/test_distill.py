@@ -3,6 +3,7 @@
 import pytest
 import torch
 from tiny import (
+    Record,
     assert_same,
     baseline,
     batch,
@@ -20,7 +21,7 @@ from pastforward.methods.distill import Distillation
 from pastforward.methods.parallel import Parallel
 from pastforward.outputs import kl, nll
 from pastforward.training.configs import FitConfig
-from pastforward.training.loop import fit
+from pastforward.training.loop import FitContext, fit
 
 KINDS = ("tokens", "vectors")
 
@@ -123,11 +124,10 @@ class Same:
 
 def falls(method, data, steps: int) -> bool:
     """Does the loss on a few sequences, seen again and again, halve?"""
-    losses = []
-    config = FitConfig(batch=len(data.x), warmup=5)
-    after = lambda _, terms: losses.append(terms["loss"])  # noqa: E731
-    fit(method, Same(data), 1e-2, Budget(steps=steps), config, after)
-    return losses[-1] < 0.5 * losses[0]
+    record, config = Record(), FitConfig(batch=len(data.x), warmup=5)
+    context = FitContext(callbacks=[record])
+    fit(method, Same(data), 1e-2, Budget(steps=steps), config, context)
+    return record.terms[-1]["loss"] < 0.5 * record.terms[0]["loss"]
 
 
 @pytest.mark.parametrize("name", ["s4d", "mingru", "attention"])

@@ -7,7 +7,7 @@ import torch
 from oracles import windows
 from tiny import assert_same, batch, descend, gradients, pair, seeded, signature, still, student
 
-from pastforward.losses import VARIANCE_FLOOR, transition_weights
+from pastforward.losses import MIN_VARIANCE, transition_weights
 from pastforward.methods.configs import DMTConfig, SMTConfig
 from pastforward.methods.dmt import UnrollDMT, WindowDMT
 from pastforward.methods.smt import FrozenSMT
@@ -188,7 +188,7 @@ def test_dynamics_of_the_unroll_by_hand():
     error = (reached - targets).square().mean((-2, -1))
     weight = torch.cat([torch.ones(3, 1), transition_weights(targets[:, :-1], targets[:, 1:])], 1)
     spread = (targets - targets.mean(0)).square().mean()
-    expected = (weight * error).mean() / (spread + VARIANCE_FLOOR)
+    expected = (weight * error).mean() / (spread + MIN_VARIANCE)
     torch.testing.assert_close(terms["dynamics"], expected.detach())
 
 

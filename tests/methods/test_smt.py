@@ -21,7 +21,7 @@ from tiny import (
     student,
 )
 
-from pastforward.losses import VARIANCE_FLOOR, uniformity
+from pastforward.losses import MIN_VARIANCE, uniformity
 from pastforward.methods.configs import SMTConfig
 from pastforward.methods.sampling import SampledAnchors
 from pastforward.methods.smt import FrozenSMT, JointSMT, TeacherTraining
@@ -253,7 +253,7 @@ def by_hand(own, teacher, data, anchors, noise, future=4):
     terms = {name: [] for name in ("prediction", "decoding", "dynamics", "readout")}
     terms["consistency"] = []
     moves = [(targets[:, t] - targets[:, t + 1]).square().mean((1, 2)) for t in range(7)]
-    spread = (targets - targets.mean(0)).square().mean() + VARIANCE_FLOOR
+    spread = (targets - targets.mean(0)).square().mean() + MIN_VARIANCE
     for b in range(3):
         empty = (own.start() - targets[b, 0]).square().mean()
         terms["dynamics"].append(empty / spread)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import student, teacher
+from tiny import Record, student, teacher
 
 from pastforward.cells.configs import StudentConfig as Sizes
 from pastforward.config import Budget, RunConfig, Stage
@@ -29,7 +29,7 @@ from pastforward.teacher.store.writing import LabelJob, begin, kept, sequence_by
 from pastforward.teacher.target_source import StoredTargets
 from pastforward.training.check import check
 from pastforward.training.configs import FitConfig
-from pastforward.training.loop import fit
+from pastforward.training.loop import FitContext, fit
 from pastforward.types import Batch
 
 WALK = np.random.default_rng(0).normal(3, 2, (900, 2)).cumsum(0)
@@ -179,13 +179,13 @@ def test_the_store_trains_as_the_teacher_does(name, dtype, kind, tolerance, tmp_
         (built, WithoutTargets(store)),
         (StoredTargets(store.readout().to(kind)), store),
     ):
-        own, seen = student(job.facts.signature).to(kind), []
+        own, record = student(job.facts.signature).to(kind), Record()
         config = FitConfig(batch=4, warmup=1, compile="off")
         fit(
             METHODS[name](own, target_source), batches, 1e-2, Budget(steps=4), config,
-            lambda _, terms, seen=seen: seen.append([terms["loss"], terms["gradient"]]),
+            FitContext(callbacks=[record]),
         )  # fmt: skip
-        losses.append(seen)
+        losses.append([[terms["loss"], terms["gradient"]] for terms in record.terms])
         weights.append(torch.cat([p.detach().flatten() for p in own.parameters()]))
     assert np.allclose(*losses, rtol=3 * tolerance, atol=0)
     assert (weights[0] - weights[1]).norm() < 30 * tolerance * weights[0].norm()
@@ -372,7 +372,7 @@ STAGE = Stage("smt-frozen", 1.0, 1e-3)
 @pytest.mark.parametrize(
     ("sizes", "says"),
     [
-        (Sizes("gru", 3, 4), "--student.slots is 3, but the labels in L have K = 2 .* D = 4"),
+        (Sizes("gru", 3, 4), "--student.slots is 3, but the label store L has K = 2 .* D = 4"),
         (Sizes("gru", 2, 8), "--student.width is 8"),
     ],
 )
@@ -391,5 +391,5 @@ def test_sizes_come_from_the_store(sizes, says, store):
 def test_an_lstm_needs_two_slots(store):
     facts = replace(store.facts, memory=replace(store.facts.memory, slots=3))
     config = replace(facts.config, student=Sizes("lstm", 3, 4), label_store="L", stages=(STAGE,))
-    with pytest.raises(UsageError, match=r"LSTM packs h and c into K = 2 slots, but .* K = 3"):
+    with pytest.raises(UsageError, match=r"cell 'lstm' needs K = 2 slots, but .* K = 3"):
         check(config, SOURCES["copy:8"](), facts)

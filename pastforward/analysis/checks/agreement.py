@@ -1,7 +1,7 @@
-"""L4. Do the readouts agree? The teacher's on labels, the student's on labels, and on its own.
+"""L4. Do the teacher's and the student's readout agree, on targets and on the student's memories?
 
-Divergences are measured against that between the teacher's outputs for one sequence and for
-another: 1 is a student who might as well speak of another sequence.
+Divergences are compared with that between the teacher's outputs for one sequence and for another:
+at 1 the student's outputs are as far off as those for another sequence.
 """
 
 from torch import Tensor
@@ -12,30 +12,30 @@ from pastforward.analysis.checks.result import CheckResult, Level, Skip, above, 
 from pastforward.analysis.evaluate import frozen
 from pastforward.outputs import kl
 
-SOME, MOST = 0.3, 1.0
+WARNING, FAILED = 0.3, 1.0
 """Of the divergence between sequences."""
 
 
 def readouts(context: CheckContext) -> CheckResult:
     """KL from the teacher's outputs to those of the student alone, and where it comes from."""
     found = _divergences(context)
-    alone, on_labels = found["alone"] / found["scale"], found["on_labels"] / found["scale"]
+    alone, on_targets = found["alone"] / found["scale"], found["on_targets"] / found["scale"]
     measured = (
         f"KL from the teacher's outputs to the student's: {found['alone']:.3f} nats alone, "
-        f"{found['on_labels']:.3f} read from labels, {found['between']:.3f} between those two; "
-        f"alone that is {alone:.2f} of what lies between sequences (warning from {SOME:g}, failed "
-        f"from {MOST:g})."
+        f"{found['on_targets']:.3f} read from targets, {found['between']:.3f} between those two; "
+        f"alone that is {alone:.2f} of the KL between sequences (warning from {WARNING:g}, failed "
+        f"from {FAILED:g})."
     )
-    level = above(alone, SOME, MOST)
     # Outputs may differ and be as good: sharper than the teacher's, or right where it is not.
-    level = Level.OK if harmless(context) else level
-    reads = on_labels >= alone / 2
+    level = Level.OK if harmless(context) else above(alone, WARNING, FAILED)
+    readout = on_targets >= alone / 2
     return graded(
         level, measured,
-        "on labels, too, the student's readout says something else: it is the readout" if reads
-        else "on labels the student reads right: it is its own memories",
-        "train the readout: --smt.readout 1, a 'dmt' stage with --dmt.readout 1 or --dmt.distill 1, "
-        "a larger --student.hidden" if reads else "see the findings on one step and on compounding",
+        "the student's readout differs on targets, too, so the readout is at fault" if readout
+        else "the student's readout is right on targets, so its own memories are at fault",
+        "train the readout: --smt.readout 1, a 'dmt' stage with --dmt.readout 1 or --dmt.distill "
+        "1, a larger --student.hidden" if readout
+        else "see the results of 'one step' and 'compounding'",
         found,
     )  # fmt: skip
 
@@ -46,12 +46,12 @@ def _divergences(context: CheckContext) -> dict[str, float]:
         raise Skip("there is one held-out sequence, so no other to compare with")
     with frozen(student, teacher):
         taught = teacher.readout(memories.targets[:, 1:])
-        on_labels = student.readout(memories.targets[:, 1:])
+        on_targets = student.readout(memories.targets[:, 1:])
         alone = student.readout(memories.own[:, 1:])
         pairs = {
             "alone": (taught, alone),
-            "on_labels": (taught, on_labels),
-            "between": (on_labels, alone),
+            "on_targets": (taught, on_targets),
+            "between": (on_targets, alone),
             "scale": (taught, taught.roll(1, 0)),
         }
         return {name: max(_mean_kl(context, *pair), 1e-9) for name, pair in pairs.items()}

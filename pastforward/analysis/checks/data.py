@@ -1,4 +1,4 @@
-"""L4. Is the data what it should be: targets that are not given, held-out data that is held out?"""
+"""L4. Are outputs not among the inputs, held-out sequences new, and weights finite?"""
 
 import torch
 from torch import Tensor
@@ -7,14 +7,14 @@ from pastforward.analysis.checks.context import CheckContext
 from pastforward.analysis.checks.result import CheckResult, Level, Skip, above, graded, ok
 
 GIVEN = 0.99
-"""Share of targets that stand in the input already. Where inputs change, even slow series and
-images with much background repeat a value far less often than that."""
-SEEN_SOME, SEEN_MOST = 0.05, 0.5
-"""Text repeats a line now and then; a split that was not made repeats nearly everything."""
+"""Share of outputs that are in the input already. Where inputs change, even slow series and images
+with much background repeat a value far less often than that."""
+SEEN_WARNING, SEEN_FAILED = 0.05, 0.5
+"""Text repeats a line now and then; data that was not split repeats nearly everything."""
 _TRAINING = 2048
 
 
-def target_leak(context: CheckContext) -> CheckResult:
+def output_leak(context: CheckContext) -> CheckResult:
     """Is y_t simply x_t, or the input before?"""
     x, y, mask = context.sequences
     if x.dim() != y.dim():
@@ -23,13 +23,13 @@ def target_leak(context: CheckContext) -> CheckResult:
     worst = max(shares, key=lambda delay: shares[delay])
     where = "the input of the same step" if worst == 0 else "the input one step before"
     measured = (
-        f"Where inputs change, {shares[worst]:.1%} of the targets are {where} (below {GIVEN:.0%})."
+        f"Where inputs change, {shares[worst]:.1%} of the outputs are {where} (below {GIVEN:.0%})."
     )
-    # A task may ask for the input before; the very same input leaves nothing to predict.
+    # A task may ask for the input before; the input of the same step leaves nothing to predict.
     bad = Level.FAILED if worst == 0 else Level.WARNING
     return graded(
         bad if shares[worst] >= GIVEN else Level.OK, measured,
-        "inputs and targets are the same slice, or are shifted the wrong way: the network need "
+        "inputs and outputs are the same slice, or are shifted the wrong way: the network need "
         "not predict or remember anything",
         "for prediction let y_t = x_{t+1}: x = s[:, :-1], y = s[:, 1:]",
         {"same": shares[0], "delayed": shares[1]},
@@ -39,14 +39,14 @@ def target_leak(context: CheckContext) -> CheckResult:
 def held_out(context: CheckContext) -> CheckResult:
     """Do held-out sequences occur in training?"""
     if context.source.describe().get("kind") == "task":
-        raise Skip("a task draws new sequences as needed, and a short one has few that differ")
+        raise Skip("a task draws new sequences as needed, and a short one has few different ones")
     trained = set(_rows(context.source.batch(0, 0, _TRAINING).x))
     rows = _rows(context.sequences.x)
     share = sum(row in trained for row in rows) / len(rows)
-    level = above(share, SEEN_SOME, SEEN_MOST)
+    level = above(share, SEEN_WARNING, SEEN_FAILED)
     measured = (
         f"{share:.1%} of {len(rows)} held-out sequences are among {_TRAINING} drawn for training "
-        f"(warning from {SEEN_SOME:.0%}, failed from {SEEN_MOST:.0%})."
+        f"(warning from {SEEN_WARNING:.0%}, failed from {SEEN_FAILED:.0%})."
     )
     return graded(
         level, measured,
@@ -56,7 +56,7 @@ def held_out(context: CheckContext) -> CheckResult:
     )  # fmt: skip
 
 
-def weights(context: CheckContext) -> CheckResult:
+def finite_weights(context: CheckContext) -> CheckResult:
     """Are all weights finite numbers?"""
     broken = context.broken
     if not broken:
@@ -72,7 +72,7 @@ def weights(context: CheckContext) -> CheckResult:
 
 
 def _share_given(x: Tensor, y: Tensor, mask: Tensor, delay: int) -> float:
-    """Share of targets equal to the input `delay` steps before, where that input is a new value."""
+    """Share of outputs equal to the input `delay` steps before, where that input is a new value."""
     counted = mask.clone()
     counted[:, : delay + 1] = False
     counted[:, delay + 1 :] &= _differ(x[:, 1 : x.shape[1] - delay], x[:, : -1 - delay])
@@ -82,7 +82,7 @@ def _share_given(x: Tensor, y: Tensor, mask: Tensor, delay: int) -> float:
 
 
 def _differ(a: Tensor, b: Tensor) -> Tensor:
-    """`[B, T]`: is any number of a step another?"""
+    """`[B, T]`: does any channel of a step differ?"""
     if a.dim() > 2 and a.shape[2:] != b.shape[2:]:
         return torch.ones(a.shape[:2], dtype=torch.bool)
     return (a != b).flatten(2).any(2) if a.dim() > 2 else a != b

@@ -1,7 +1,7 @@
-"""L4. Does the future move the past? Later inputs are changed, and what came before compared.
+"""L4. Are student, encoder and decoder causal? Later inputs are changed, earlier results compared.
 
-What may not depend on an input is computed from the same numbers in the same order, so the least
-change is a leak. All three networks are asked: student, encoder, decoder.
+What does not depend on an input is computed from the same numbers in the same order, so any change
+beyond rounding is a leak.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from pastforward.analysis.checks.context import CheckContext, alone
+from pastforward.analysis.checks.context import CheckContext
 from pastforward.analysis.checks.result import CheckResult, Level, Skip, graded
 from pastforward.analysis.evaluate import frozen
 from pastforward.memory import flat
@@ -17,7 +17,7 @@ from pastforward.teacher.decoder import futures
 from pastforward.types import Batch, Kind, Tokens
 
 LARGEST = 1e-4
-"""Of the outputs' own size: a thousand roundings of float32, far below what any weight makes."""
+"""Relative to the outputs' size: a thousand rounding errors of float32, far below a real leak."""
 _SEQUENCES, _CUTS = 8, 4
 
 
@@ -25,28 +25,28 @@ def student_leak(context: CheckContext) -> CheckResult:
     """Memories and outputs of the student up to t must not move when inputs after t change."""
 
     def outputs(x: Tensor) -> Tensor:
-        own = alone(context.student, x)[:, 1:]
+        own = context.student.rollout(x)[:, 1:]
         return torch.cat([flat(own), context.student.readout(own)], -1)
 
     moved = _moved(context, outputs, offset=0)
-    return _finding(
+    return _result(
         moved, "the student's memories and outputs up to t",
         "embedding, cell or readout sees more than one step: a convolution or norm over time, "
         "attention without a causal mask, or inputs shifted the wrong way",
-        "let embed and cell treat every step by itself (time is only a leading axis), and let the "
-        "source give y_t = x_{t+1} at the place of x_t",
+        "let embedding and cell treat every step by itself (time is a leading axis), and let the "
+        "source give y_t = x_{t+1} with x_t",
     )  # fmt: skip
 
 
-def target_leak_(context: CheckContext) -> CheckResult:
-    """Labels m_0..m_t must not move when inputs after t change."""
+def target_leak(context: CheckContext) -> CheckResult:
+    """Targets m_0..m_t must not move when inputs after t change."""
     moved = _moved(context, context.teacher.targets, offset=1)
-    return _finding(
-        moved, "labels m_0..m_t",
+    return _result(
+        moved, "targets m_0..m_t",
         "the encoder lacks a causal mask, or takes a statistic over the whole sequence; such "
-        "labels hold what no student can know",
-        "use --teacher.encoder registers, state or window; an encoder of your own must pass: "
-        "change x after t, and m_t stays",
+        "targets hold what no student can know",
+        "use an encoder of the library (--teacher.encoder registers), or make your own causal: m_t "
+        "may depend on x_1..x_t alone",
     )  # fmt: skip
 
 
@@ -62,16 +62,16 @@ def decoder_leak(context: CheckContext) -> CheckResult:
         return teacher.decoder(target, futures(batch._replace(x=x), times, length).x)[:, 0]
 
     moved = _moved(context, outputs, offset=0)
-    return _finding(
+    return _result(
         moved, "decoded outputs y_1..y_t",
-        "the decoder is not causal, or is fed the slice of the sequence that it should predict: it "
-        "then copies its targets, and the memory learns nothing",
-        "feed x_{t+1}..x_{t+j-1} for y_{t+j-1} (`pastforward.decoder.futures`), by a causal tower",
+        "the decoder is not causal, or reads the slice of the sequence that it should predict: it "
+        "then copies its outputs, and memories learn nothing",
+        "give x_{t+1}..x_{t+j-1} for y_{t+j-1} (`teacher.decoder.futures`) to a causal Transformer",
     )  # fmt: skip
 
 
 def changed(kind: Kind, x: Tensor, seed: int = 0) -> Tensor:
-    """Another input at every step; raises `Skip` where only one symbol exists."""
+    """A different input at every step; raises `Skip` where only one symbol exists."""
     random = torch.Generator().manual_seed(seed)
     if isinstance(kind, Tokens):
         if kind.size < 2:
@@ -82,14 +82,14 @@ def changed(kind: Kind, x: Tensor, seed: int = 0) -> Tensor:
 
 
 def _moved(context: CheckContext, outputs: Callable[[Tensor], Tensor], offset: int) -> float:
-    """Largest change before a change of inputs, relative to the outputs' root mean square.
+    """Largest change of results before a change of inputs, relative to their root mean square.
 
-    `outputs(x)` is `[B, T + offset, ...]`; of it, the first t + offset must not see x after t.
+    `outputs(x)` is `[B, T + offset, ...]`; its first t + offset may not depend on x after t.
     """
     x = context.batch.x[:_SEQUENCES]
     length = x.shape[1]
     if length < 2:
-        raise Skip("a sequence has one step, so there is no future")
+        raise Skip("sequences have one step, so there is no future")
     other = changed(context.student.signature.inputs, x)
     with frozen(*context.networks.values()):
         before, largest = outputs(x), 0.0
@@ -101,7 +101,7 @@ def _moved(context: CheckContext, outputs: Callable[[Tensor], Tensor], offset: i
     return largest
 
 
-def _finding(moved: float, what: str, cause: str, advice: str) -> CheckResult:
+def _result(moved: float, what: str, cause: str, advice: str) -> CheckResult:
     level = Level.OK if moved <= LARGEST else Level.FAILED
     measured = (
         f"Changing inputs after t moves {what} by {moved:.2g} of their size "

@@ -1,7 +1,7 @@
-"""L4. Is the memory used? It is taken away, or exchanged for that of another sequence.
+"""L4. Is the memory used? It is set to zero, or exchanged for that of another sequence.
 
-Another sequence's memory of the same step is one that the network could well have had: it carries
-the same clock and no more. Losses are compared output by output, on the same targets.
+Another sequence's memory at the same step is a plausible one: it knows t, and nothing of this
+sequence. Losses are compared output by output.
 """
 
 import torch
@@ -15,13 +15,13 @@ from pastforward.teacher.decoder import futures
 from pastforward.types import Batch
 
 LEAST = 0.01
-"""Nats that a memory must be worth: less is 1% in likelihood, which any bias learns."""
+"""Nats that the right memory must gain at least: 1% in likelihood."""
 SURE = 4.0
-"""Standard errors above zero. Chance alone gives that once in 30,000 times, and the decoder's check
-takes the best of up to a hundred."""
+"""Standard errors above zero. Chance does that once in 30,000 times, and the decoder's check takes
+the best of up to a hundred."""
 _POSITIONS = 2**15
-"""Outputs that are decoded at most, as far as eight sequences allow."""
-_CAUSE = "the network ignores its memory: it learned the frequency of outputs (or a clock) alone"
+"""Outputs decoded at most; eight sequences always are."""
+_CAUSE = "the network ignores its memory: it learned the frequencies of outputs alone, or by t"
 
 
 def student_memory(context: CheckContext) -> CheckResult:
@@ -38,29 +38,30 @@ def student_memory(context: CheckContext) -> CheckResult:
     )
     return graded(
         _level(gain, error), measured, _CAUSE,
-        "train longer; for far dependencies raise --smt.future to cover them, and look at the "
-        "collapse findings",
+        "train longer; for long dependencies raise --smt.future to cover them and lower "
+        "--cell.scale; see the results of 'targets differ' and 'memories differ'",
         {"own": float(kept.mean()), "other": float(swapped.mean()), "zero": float(without.mean())},
     )  # fmt: skip
 
 
 def decoder_memory(context: CheckContext) -> CheckResult:
-    """The decoder must be worse on labels of another sequence, given the same true inputs."""
+    """The decoder must be worse on targets of another sequence, given the same true inputs."""
     length = _future(context)
     kept, swapped = _decoded(context, length)
-    best = max((_mean_and_error(b - a) for a, b in zip(kept, swapped, strict=True)), key=_sureness)
+    best = max(
+        (_mean_and_error(b - a) for a, b in zip(kept, swapped, strict=True)), key=_standard_errors
+    )
     own, other = (float(torch.cat(part).mean()) for part in (kept, swapped))
     measured = (
         f"The decoder's loss is {own:.3f} nats with the right memory and {other:.3f} with another "
-        f"sequence's, over outputs 2..{length}; at the most telling one {best[0]:+.3f} "
+        f"sequence's, over outputs 2..{length}; the clearest of them differs by {best[0]:+.3f} "
         f"(must be {LEAST} and {SURE:g} standard errors of {best[1]:.3f})."
     )
     return graded(
         _level(*best), measured,
-        "the decoder predicts from the true inputs it is shown alone, so its loss teaches memories "
-        "nothing",
-        "raise --smt.decoding, take more --smt.anchors, or a longer --smt.future, so that what "
-        "only the memory knows is asked for",
+        "the decoder predicts from the true inputs alone, so its loss teaches memories nothing",
+        "raise --smt.decoding, take more --smt.anchors, or a longer --smt.future, so that outputs "
+        "depend on what only the memory knows",
         {"own": own, "other": other, "gain": best[0]},
     )  # fmt: skip
 
@@ -78,7 +79,7 @@ def _future(context: CheckContext) -> int:
 def _decoded(context: CheckContext, length: int) -> tuple[list[Tensor], list[Tensor]]:
     """Losses of outputs 2..F, those that count, with right memories and with others."""
     decoder, steps = context.teacher.decoder, context.batch.mask.shape[1]
-    # Early, in the middle and late: what is to be remembered may lie anywhere.
+    # At the start, at the quarters: what is to be remembered may be anywhere.
     spread = sorted({1} | {max(1, part * steps // 4) for part in (1, 2, 3)})
     enough = max(8, _POSITIONS // (len(spread) * length))
     batch = Batch(*(part[:enough] for part in context.batch))
@@ -92,7 +93,7 @@ def _decoded(context: CheckContext, length: int) -> tuple[list[Tensor], list[Ten
         ]
     counted = [j for j in range(1, length) if future.mask[..., j].sum() > 1]
     if not counted:
-        raise Skip("no output counts in the futures that are decoded")
+        raise Skip("no output counts in the decoded futures")
     kept, swapped = ([loss[..., j][future.mask[..., j]] for j in counted] for loss in losses)
     return kept, swapped
 
@@ -109,7 +110,7 @@ def _mean_and_error(difference: Tensor) -> tuple[float, float]:
     return float(difference.mean()), float(difference.std() / len(difference) ** 0.5)
 
 
-def _sureness(found: tuple[float, float]) -> float:
+def _standard_errors(found: tuple[float, float]) -> float:
     return found[0] / (found[1] + 1e-9)
 
 

@@ -1,11 +1,11 @@
-"""L4. What a check says: how bad it is, what was measured, what usually causes it, what to try."""
+"""L4. The result of a check: a level, what was measured, the usual cause and what to try."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How bad a finding is."""
+    """How bad a result is."""
 
     OK = "ok"
     WARNING = "warning"
@@ -15,22 +15,22 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The answer of one check."""
+    """The result of one check."""
 
     level: Level
     measured: str
     """One sentence with the figures and the threshold, or why the check was skipped."""
     cause: str = ""
-    """What usually is behind it; empty unless something is wrong."""
+    """The usual cause; empty unless something is wrong."""
     advice: str = ""
     """What to try, with the options of this library."""
     figures: dict[str, float] = field(default_factory=dict)
     check: str = ""
-    """Name of the check, as in `CHECKS`; filled in by `diagnose`."""
+    """Name of the check, as in `CHECKS`; filled in by `examine`."""
 
 
 class Skip(Exception):
-    """Raised inside a check that can't be made here; the message says why."""
+    """Raised inside a check that can't be made; the message says why."""
 
 
 def ok(measured: str, **figures: float) -> CheckResult:
@@ -41,13 +41,13 @@ def ok(measured: str, **figures: float) -> CheckResult:
 def graded(
     level: Level, measured: str, cause: str, advice: str, figures: dict[str, float]
 ) -> CheckResult:
-    """A finding whose cause and advice are told only where something is wrong."""
+    """A result whose cause and advice are kept only where something is wrong."""
     fine = level is Level.OK
     return CheckResult(level, measured, "" if fine else cause, "" if fine else advice, figures)
 
 
 def above(value: float, warning: float, failed: float) -> Level:
-    """The level of a figure that should be small; one that is not a number has failed."""
+    """The level of a figure that should be small; NaN fails."""
     if value < warning:
         return Level.OK
     return Level.WARNING if value < failed else Level.FAILED

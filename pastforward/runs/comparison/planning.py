@@ -14,7 +14,6 @@ from pastforward.runs.comparison.progress import seconds_of
 from pastforward.runs.comparison.rates import Choice, best_valid
 from pastforward.runs.comparison.record import Job, State, folder_of, holds_grid, read_record, state
 from pastforward.runs.comparison.request import Configs
-from pastforward.runs.foreign import foreign_names
 from pastforward.runs.training import is_finished
 from pastforward.training.check import check
 from pastforward.training.folder import IfExists, RunFolder
@@ -82,7 +81,7 @@ def check_plan(plan: Plan, count: int, if_exists: IfExists) -> None:
         kind = (job.trial.setting.task, job.trial.setting.cell)
         if kind not in networks:
             networks.add(kind)
-            Trainer(job.config, job.folder, allow=foreign_names(job.config))
+            Trainer(job.config, job.folder)
     if plan.searches and not plan.jobs[0].config.fit.evaluations:
         raise UsageError("--search compares rates by held-out losses; give --fit.evaluations 1.")
     _require_room(plan, if_exists)

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from typing_extensions import override
 
 from pastforward.config import RunConfig
@@ -17,7 +16,7 @@ from pastforward.runs.comparison.record import Job, State, state
 from pastforward.training.callbacks import Callback
 from pastforward.training.distributed import rank
 from pastforward.training.loop import Fit
-from pastforward.training.progress import Bars, Lines, Silent
+from pastforward.training.progress import Bars, Lines, bars
 
 _KNOWN = 0.01
 """Share of the work after which the time left is extrapolated from the time spent."""
@@ -36,11 +35,7 @@ class GridProgress:
         self._whole = sum(amount(job.config) for job in waiting)
         self._seconds = seconds_of(waiting, count)
         self._begin, self._after = time.monotonic(), after
-        columns = (
-            TextColumn("{task.description}"), BarColumn(bar_width=16), TaskProgressColumn(),
-            TextColumn("{task.fields[text]}"),
-        )  # fmt: skip
-        self._bars = Progress(*columns, console=stderr, refresh_per_second=4)
+        self._bars = bars(stderr)
         self._task = self._bars.add_task("all runs", total=1.0, text="")
 
     def __enter__(self) -> "GridProgress":
@@ -82,7 +77,7 @@ class GridProgress:
     def watching(self, config: RunConfig, stderr: Console) -> Iterator[Callback]:
         """Shows a run in this process: bars of its stages below that of the whole."""
         if rank() != 0:
-            yield Silent()
+            yield Callback()
         elif not self.stderr.is_terminal:
             yield Lines(config, stderr)
         else:

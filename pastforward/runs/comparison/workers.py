@@ -114,15 +114,7 @@ class _StopWhenAsked(Callback):
         self._stopping = False
 
     @override
-    def on_stage(self, name: str, number: int, of: int) -> None:
-        pass
-
-    @override
     def on_step(self, fit: Fit, terms: dict[str, float], valid: float | None) -> None:
         if not self._stopping and _asked is not None and _asked.is_set():
             self._stopping = True
             os.kill(os.getpid(), signal.SIGTERM)
-
-    @override
-    def on_end(self) -> None:
-        pass

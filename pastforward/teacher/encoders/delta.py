@@ -51,8 +51,8 @@ class DeltaEncoder(Encoder):
         if count > memory.slots or memory.width % n:
             raise UsageError(
                 f"A delta encoder fills {count} of K = {memory.slots} slots with matrices of "
-                f"{n} rows, D = {memory.width} numbers each; let its 'matrices' be up to K and its "
-                "'key_dim' divide D, or give another --student.slots and --student.width."
+                f"{n} rows, D = {memory.width} numbers each; give --encoder.matrices up to K and "
+                "an --encoder.key-dim that divides D, or other --student.slots and --student.width."
             )
         self.embed = embedding(signature.inputs, width)
         self.moves = Mlp(2 * width, width, count * (steps * n + steps + 1))

@@ -1,7 +1,7 @@
 """Run as a script: exit code 0 where the compiled engine does what the eager one does.
 
-A process of its own, because the compiler cannot look through the checks of shapes. One
-compilation of each loop serves all lengths and both students: it takes ten seconds and more.
+A process of its own, because the compiler can't trace the checks of shapes. One compilation of each
+loop is used for all lengths and both students: it takes ten seconds and more.
 """
 
 import sys
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pastforward.config import StudentConfig
+from pastforward.cells.configs import StudentConfig
 from pastforward.errors import UsageError
 from pastforward.inference.aot import AheadOfTime
 from pastforward.inference.engine import Eager
@@ -49,7 +49,7 @@ def main(cache: Path) -> None:
     first, second = (AheadOfTime(small(seed), 2, cache) for seed in (0, 1))
     compare(first, Eager(first.student), LENGTHS)
     compare(second, Eager(second.student), (3, 10_000))
-    # The second one was served by what the first one had compiled.
+    # The second engine used the code that was compiled for the first.
     assert len(list(cache.glob("*.pt2"))) == 2
     # Other types and strides than those of tracing are the same numbers.
     x = torch.arange(6, dtype=torch.int32).remainder(5).view(3, 2).t()

@@ -1,4 +1,4 @@
-"""Drawing from a distribution: a pure function of parameters and noise, checked by counting."""
+"""Sampling is a pure function of parameters and noise, checked by brute force and by counting."""
 
 import math
 
@@ -83,8 +83,8 @@ def test_samples_follow_the_distribution(temperature):
 
 def test_samples_repeat_given_the_seed():
     logits = torch.randn(50, 4, generator=seeded())
-    first, resume_command, other = (drawn(Tokens(4), logits, seed=s) for s in (3, 3, 4))
-    assert torch.equal(first, resume_command)
+    first, again, other = (drawn(Tokens(4), logits, seed=s) for s in (3, 3, 4))
+    assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 

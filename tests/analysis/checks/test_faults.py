@@ -1,11 +1,11 @@
-"""Every fault is planted, and found; the healthy pair has none."""
+"""Every planted fault is found; the faultless pair has none."""
 
 import math
 
-import patients
+import planted
 import pytest
 import torch
-from patients import (
+from planted import (
     Delay,
     Exact,
     Future,
@@ -20,15 +20,18 @@ from patients import (
 from torch import nn
 
 import pastforward as pf
-from pastforward.analysis.checks import CHECKS
 from pastforward.analysis.checks.context import CheckContext, History
 from pastforward.analysis.checks.result import CheckResult, above
-from pastforward.config import RunConfig, SMTConfig
-from pastforward.report.checks_table import verdict
+from pastforward.analysis.checks.table import CHECKS, diagnose
+from pastforward.cells.configs import StudentConfig
+from pastforward.config import RunConfig
+from pastforward.methods.configs import SMTConfig
+from pastforward.report.checks_page import verdict
+from pastforward.teacher.configs import TeacherConfig
 
 
 def flipped(logits):
-    """Speaks of another symbol."""
+    """Predicts another symbol."""
     return logits.roll(1, -1)
 
 
@@ -36,24 +39,26 @@ def flat(logits):
     return 0.0 * logits
 
 
-def test_the_healthy_pair_has_no_fault():
+def test_the_faultless_pair_has_no_fault():
     found = examined()
     assert wrong(found) == set()
     skipped = {name for name, result in found.items() if result.level == "skipped"}
-    assert skipped == {"run finished", "learning was over"}
-    assert found["student beats floor"].figures["nats"] == pytest.approx(0.0536, abs=1e-3)
+    assert skipped == {"run finished", "training converged"}
+    assert found["student beats reference"].figures["nats"] == pytest.approx(0.0536, abs=1e-3)
     assert not any(result.cause or result.advice for result in found.values())
 
 
 def test_without_a_teacher_its_checks_are_skipped():
-    found = {f.check: f for f in pf.diagnose(student(), None, Delay())}
+    found = {f.check: f for f in diagnose(student(), None, Delay())}
     assert wrong(found) == set()
     skipped = [name for name, f in found.items() if "no teacher" in f.measured]
     assert len(skipped) == 11
-    assert {"labels: no future", "one step", "readouts agree", "student near teacher"} <= {*skipped}
+    assert {"targets: no future", "one step", "readouts agree", "student near teacher"} <= {
+        *skipped
+    }
 
 
-def test_every_fault_says_cause_and_way_out():
+def test_every_fault_has_a_cause_and_advice():
     found = examined(student(readout=Oldest(flat)), source=Delay(known=True))
     bad = [f for f in found.values() if f.level in ("warning", "failed")]
     assert len(bad) >= 3
@@ -69,23 +74,23 @@ def test_student_that_sees_the_next_input(size, level):
     peeking = OneHot(lambda e: e + size * e.roll(-1, -2))
     found = examined(student(embed=peeking))
     assert found["student: no future"].level == level
-    assert found["labels: no future"].level == "ok"
+    assert found["targets: no future"].level == "ok"
 
 
 @pytest.mark.parametrize(("size", "level"), [(1e-6, "ok"), (1e-2, "failed"), (0.5, "failed")])
 def test_encoder_without_a_causal_mask(size, level):
     sees_all = Exact(lambda targets: targets + size * targets.mean(1, keepdim=True))
     found = examined(taught=teacher(encoder=sees_all))
-    assert found["labels: no future"].level == level
+    assert found["targets: no future"].level == level
     assert found["student: no future"].level == "ok"
 
 
 def test_real_encoder_whose_mask_is_taken_away():
-    what = patients.SIGNATURE
+    what = planted.SIGNATURE
     torch.manual_seed(0)
-    config = pf.TeacherConfig("state", width=8, depth=1, heads=2, decoder_depth=1)
-    taught = pf.build_teacher(config, what, patients.SHAPE)
-    names = ("labels: no future", "decoder: no future")
+    config = TeacherConfig("state", width=8, depth=1, heads=2, decoder_depth=1)
+    taught = pf.build_teacher(config, what, planted.SHAPE)
+    names = ("targets: no future", "decoder: no future")
     assert [examined(taught=taught)[name].level for name in names] == ["ok", "ok"]
     taught.encoder.transformer.blocks[0].attention.causal = False  # type: ignore[union-attr]
     assert [examined(taught=taught)[name].level for name in names] == ["failed", "ok"]
@@ -95,25 +100,25 @@ def test_real_encoder_whose_mask_is_taken_away():
 
 
 @pytest.mark.parametrize(("ahead", "level"), [(0, "ok"), (2, "ok"), (3, "failed")])
-def test_decoder_that_is_shown_its_targets(ahead, level):
+def test_decoder_that_reads_its_own_outputs(ahead, level):
     """y_{t+j} = x_{t+j-2}: two inputs too early is the last that is known, three the future."""
     found = examined(taught=teacher(decoder=Future(ahead)))
     assert found["decoder: no future"].level == level
 
 
 @pytest.mark.parametrize(("delay", "level"), [(0, "failed"), (1, "warning"), (2, "ok"), (3, "ok")])
-def test_targets_that_are_the_inputs(delay, level):
-    assert examined(source=Delay(delay))["targets not given"].level == level
+def test_outputs_that_are_the_inputs(delay, level):
+    assert examined(source=Delay(delay))["outputs not in inputs"].level == level
 
 
-def test_targets_among_vectors_and_where_little_changes():
+def test_outputs_that_are_vectors_and_where_little_changes():
     x = torch.randn(3, 6, 2)
     mask = torch.ones(3, 6, dtype=torch.bool)
 
     def level(x, y):
         source = Delay()
         source.held_out = lambda split, size, limit: iter([pf.Batch(x, y, mask)])
-        return CHECKS["targets not given"](CheckContext(student(), None, source)).level
+        return CHECKS["outputs not in inputs"](CheckContext(student(), None, source)).level
 
     assert level(x, x) == "failed"
     assert level(x, x.roll(-1, 1)) == "ok"
@@ -139,20 +144,20 @@ def test_held_out_data_that_was_trained_on():
 def test_loss_below_the_best_possible():
     for best, level in ((0.0, "ok"), (0.05, "ok"), (0.06, "failed")):
         found = examined(source=Delay(references={"uniform": math.log(4), "best": best}))
-        assert found["not too good"].level == level
+        assert found["not below best possible"].level == level
     found = examined(source=Delay(references={"uniform": 1.4}))
-    assert found["not too good"].level == "skipped"
+    assert found["not below best possible"].level == "skipped"
 
 
-def test_student_and_teacher_no_better_than_the_floor():
+def test_student_and_teacher_no_better_than_the_reference():
     found = examined(student(readout=Oldest(flat)))
-    assert found["student beats floor"].level == "failed"
+    assert found["student beats reference"].level == "failed"
     assert found["student near teacher"].level == "failed"
-    assert found["teacher beats floor"].level == "ok"
+    assert found["teacher beats reference"].level == "ok"
     found = examined(taught=teacher(decoder=Future(readout=Oldest(flat))))
-    assert found["teacher beats floor"].level == "failed"
-    assert found["student beats floor"].level == "ok"
-    # Its labels say nothing, so nothing is said of them.
+    assert found["teacher beats reference"].level == "failed"
+    assert found["student beats reference"].level == "ok"
+    # Its targets mean nothing, so nothing is compared with them.
     assert found["one step"].level == found["readouts agree"].level == "skipped"
 
 
@@ -165,13 +170,13 @@ def test_student_far_from_its_teacher(sharp, level):
     found = examined(own)["student near teacher"]
     assert found.level == level
     if level != "ok":
-        assert "one step of a label" in found.cause
+        assert "one step of a target" in found.cause
 
 
 def test_student_that_ignores_its_memory():
     found = examined(student(readout=Oldest(lambda logits: flat(logits) + torch.arange(4.0))))
     assert found["student uses memory"].level == "failed"
-    # Worth a little: enough to be sure of, and not.
+    # Readouts that use it little: below the threshold, and above.
     for size, level in ((1e-3, "failed"), (0.1, "ok")):
         found = examined(student(readout=Oldest(lambda logits, size=size: size * logits)))
         assert found["student uses memory"].level == level
@@ -183,7 +188,7 @@ def test_decoder_that_ignores_its_memory():
     assert found["student uses memory"].level == "ok"
 
 
-def test_decoder_that_was_not_trained_on_futures_is_not_asked():
+def test_decoder_that_was_not_trained_on_futures_is_skipped():
     for smt in (SMTConfig(decoding=0.0), SMTConfig(future=1)):
         history = History(config=RunConfig(smt=smt))
         assert examined(history=history)["decoder uses memory"].level == "skipped"
@@ -204,16 +209,16 @@ def nearly_a_clock(targets):
     ("spoil", "level"),
     [(clock, "failed"), (lambda m: 0 * m + 1.0, "failed"), (nearly_a_clock, "warning")],
 )
-def test_labels_that_are_alike(spoil, level):
-    found = examined(taught=teacher(encoder=Exact(spoil)))["labels spread"]
+def test_targets_that_are_alike(spoil, level):
+    found = examined(taught=teacher(encoder=Exact(spoil)))["targets differ"]
     assert found.level == level
 
 
 def test_memories_that_are_alike():
     constant = Register(lambda m, after: torch.ones_like(after))
     found = examined(student(constant))
-    assert found["memories spread"].level == "failed"
-    assert found["labels spread"].level == "ok"
+    assert found["memories differ"].level == "failed"
+    assert found["targets differ"].level == "ok"
     assert found["student uses memory"].level == "failed"
 
 
@@ -223,7 +228,7 @@ def test_a_memory_of_one_number_is_a_warning():
         sign = targets[:, :, :1, :2].sum(-1, keepdim=True) - 1.0
         return sign * torch.ones_like(targets)
 
-    found = examined(taught=teacher(encoder=Exact(line)))["labels spread"]
+    found = examined(taught=teacher(encoder=Exact(line)))["targets differ"]
     assert found.level == "warning"
     assert found.figures["rank"] < 1.2
 
@@ -238,7 +243,7 @@ def spoilt_at_the_end(size):
     return Register(change)
 
 
-def test_one_step_that_misses_its_label():
+def test_one_step_that_misses_its_target():
     found = examined(student(spoilt_at_the_end(1.0)))
     assert found["one step"].level == "failed"
     assert found["compounding"].level == "ok"
@@ -247,7 +252,7 @@ def test_one_step_that_misses_its_label():
     assert examined(student(spoilt_at_the_end(0.01)))["one step"].level == "ok"
 
 
-def test_a_slot_that_is_never_hit_is_seen_among_those_that_are():
+def test_one_bad_slot_among_good_ones():
     found = examined(student(spoilt_at_the_end(0.34)))["one step"]
     assert found.figures["one_step"] < 0.1 < found.figures["worst_slot"]
     assert found.level == "warning"
@@ -255,7 +260,7 @@ def test_a_slot_that_is_never_hit_is_seen_among_those_that_are():
 
 
 def fragile(size):
-    """Right by a little from labels; on a memory that is not quite one, wrong."""
+    """Nearly right from targets, wrong from memories that are slightly off."""
 
     def change(m, after):
         exact = (m * (m - 2)).abs().amax((-2, -1), keepdim=True) < 1e-3
@@ -278,26 +283,26 @@ def test_small_steps_whose_errors_compound():
 
 def test_drift_that_does_no_harm_is_no_fault():
     turned = Exact(lambda targets: targets.roll(1, -1))
-    # Labels in another order of symbols: memories are far off, outputs are right.
+    # Targets in another order of symbols: memories are far off, outputs are right.
     found = examined(student(), teacher(turned, Future(readout=Oldest(lambda m: m.roll(-1, -1)))))
     assert found["compounding"].figures["drift"] > 0.5
     assert found["compounding"].level == found["one step"].level == "ok"
-    assert "does no harm" in found["one step"].measured
+    assert "harmless" in found["one step"].measured
 
 
-def test_start_that_is_not_the_label_of_nothing():
+def test_empty_memory_that_is_far_from_its_target():
     own = student(readout=Oldest(flipped))
-    assert examined(own)["start at m_0"].level == "ok"
+    assert examined(own)["empty memory"].level == "ok"
     own.empty.data.copy_(torch.tensor([1.0, -1.0, 0.5, 0.2]))
-    assert examined(own)["start at m_0"].level == "warning"
+    assert examined(own)["empty memory"].level == "warning"
     own.readout = Oldest()  # type: ignore[assignment]
-    assert examined(own)["start at m_0"].level == "ok"  # forgotten before anything counts
+    assert examined(own)["empty memory"].level == "ok"  # forgotten before anything counts
 
 
 def test_readouts_that_disagree():
     found = examined(student(readout=Oldest(flipped)))["readouts agree"]
     assert found.level == "failed"
-    assert "it is the readout" in found.cause
+    assert "the readout is at fault" in found.cause
     for size, level in ((0.5, "ok"), (0.6, "warning"), (0.8, "warning")):
         mixed = Oldest(lambda logits, size=size: (1 - size) * logits + size * flipped(logits))
         assert examined(student(readout=mixed))["readouts agree"].level == level
@@ -314,7 +319,7 @@ def test_better_on_training_sequences(noise, level):
 
 
 class Few(Delay):
-    """Eight training sequences whose targets are drawn by chance: to be learnt by heart."""
+    """Eight training sequences with random outputs: they can only be memorised."""
 
     def batch(self, seed, index, size):
         few = self.drawn(1000, 8, noise=1.0)
@@ -326,12 +331,12 @@ class Few(Delay):
 
 def test_network_trained_on_eight_sequences():
     torch.manual_seed(0)
-    config = pf.StudentConfig("gru", slots=1, width=24, embed=8, hidden=24)
-    own, source = pf.build_student(config, patients.SIGNATURE), Few()
+    config = StudentConfig("gru", slots=1, width=24, embed=8, hidden=24)
+    own, source = pf.build_student(config, planted.SIGNATURE), Few()
     pf.fit(pf.bptt(own), source, 2e-2, pf.Budget(steps=60), pf.FitConfig(batch=8, warmup=5))
-    found = {f.check: f for f in pf.diagnose(own, None, source)}
+    found = {f.check: f for f in diagnose(own, None, source)}
     assert found["student generalises"].level == "failed"
-    assert found["student beats floor"].level == "failed"
+    assert found["student beats reference"].level == "failed"
 
 
 def test_weights_that_are_not_finite():
@@ -343,24 +348,26 @@ def test_weights_that_are_not_finite():
     others = {f.level for name, f in found.items() if name != "finite weights"}
     assert others == {"ok", "skipped"}
     assert {name for name, f in found.items() if f.level == "ok"} == {
-        "targets not given", "held-out data is new",
+        "outputs not in inputs", "held-out data is new",
     }  # fmt: skip
 
 
-def looks(*valid: float) -> History:
+def evaluations(*valid: float) -> History:
     return History(rows=[{"step": i, "valid": nats} for i, nats in enumerate(valid)])
 
 
-def test_learning_that_was_not_over():
+def test_training_that_had_not_converged():
     falling = [1.3, 1.2, 1.1, 1.0, 0.9, 0.8, 0.7, 0.6]
-    found = examined(history=looks(*falling))["learning was over"]
+    found = examined(history=evaluations(*falling))["training converged"]
     assert found.level == "warning"
     assert "train longer" in found.advice
-    assert examined(history=looks(1.3, 0.9, 0.7, *[0.6] * 6))["learning was over"].level == "ok"
-    found = examined(history=looks(1.3, 0.9, 0.7, *[0.6] * 6, 0.8))["learning was over"]
+    assert (
+        examined(history=evaluations(1.3, 0.9, 0.7, *[0.6] * 6))["training converged"].level == "ok"
+    )
+    found = examined(history=evaluations(1.3, 0.9, 0.7, *[0.6] * 6, 0.8))["training converged"]
     assert found.level == "warning"
-    assert "better in between" in found.cause
-    assert examined(history=looks(1.3, 0.6))["learning was over"].level == "skipped"
+    assert "better before the end" in found.cause
+    assert examined(history=evaluations(1.3, 0.6))["training converged"].level == "skipped"
 
 
 def test_run_that_was_stopped():
@@ -385,12 +392,12 @@ def test_verdict_is_the_worst():
     assert of(level["failed"], level["warning"]) == "failed"
 
 
-def test_networks_and_weights_are_left_as_they_came():
+def test_modes_and_weights_of_networks_are_restored():
     own, taught = student(), teacher()
     own.train()
     taught.eval()
     before = {n: p.clone() for n, p in own.state_dict().items()}
-    pf.diagnose(own, taught, Delay())
+    diagnose(own, taught, Delay())
     assert own.training
     assert not taught.training
     assert all(torch.equal(before[n], p) for n, p in own.state_dict().items())
@@ -402,10 +409,10 @@ def test_networks_of_vectors_can_be_examined():
     torch.manual_seed(0)
     rows = torch.randn(400, 2).cumsum(0).double().numpy()
     source = pf.SeriesSource("walk", rows, ("a", "b"), 7)
-    own = pf.build_student(pf.StudentConfig("gru", width=6, embed=4, hidden=8), what)
-    config = pf.TeacherConfig("state", width=8, depth=1, heads=2, decoder_depth=1)
+    own = pf.build_student(StudentConfig("gru", width=6, embed=4, hidden=8), what)
+    config = TeacherConfig("state", width=8, depth=1, heads=2, decoder_depth=1)
     taught = pf.build_teacher(config, what, own.memory)
-    found = {f.check: f for f in pf.diagnose(own, taught, source)}
-    for name in ("student: no future", "labels: no future", "decoder: no future"):
+    found = {f.check: f for f in diagnose(own, taught, source)}
+    for name in ("student: no future", "targets: no future", "decoder: no future"):
         assert found[name].level == "ok"
-    assert found["targets not given"].level == "ok"
+    assert found["outputs not in inputs"].level == "ok"

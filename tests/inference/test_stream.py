@@ -1,16 +1,17 @@
+"""A stream does what a rollout does, step by step, and samples by the student's distribution."""
+
 import math
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pastforward.config import StudentConfig
+from pastforward.cells.configs import StudentConfig
 from pastforward.data.codec import PixelCodec, TextCodec
 from pastforward.errors import UsageError
 from pastforward.inference.sampling import Sampling
 from pastforward.inference.stream import Stream
 from pastforward.inference.writing import complete_images, continue_text, draw_images
-from pastforward.rollout import rollout
 from pastforward.student import Student, build_student
 from pastforward.types import Signature, Tokens, Vectors
 
@@ -29,7 +30,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 def test_stream_is_rollout(cell):
     student = small(cell=cell)
     x = torch.randint(0, 5, (3, 1000), generator=seeded())
-    expected = rollout(student.cell, student.start(3), student.embed(x))
+    expected = student.rollout(x)
     stream = Stream(student)
     m = stream.start(3)
     for t in range(1000):
@@ -88,8 +89,8 @@ def test_a_memory_is_saved_as_the_tensor_it_is(tmp_path):
     m, _ = stream.feed(stream.start(2), torch.ones(2, 5, dtype=torch.long))
     save_file({"m": m}, tmp_path / "memory.safetensors")
     back = load_file(tmp_path / "memory.safetensors")["m"]
-    first, resume_command = (stream.generate(given, 40, seeded()).y for given in (m, back))
-    assert torch.equal(first, resume_command)
+    first, again = (stream.generate(given, 40, seeded()).y for given in (m, back))
+    assert torch.equal(first, again)
 
 
 @pytest.mark.parametrize("length", [9, 300])
@@ -129,14 +130,14 @@ def start_at(stream: Stream, count: int = 2):
 def test_generate_is_deterministic_given_the_seed():
     stream = Stream(small())
     m, _ = start_at(stream)
-    first, resume_command, other = (stream.generate(m, 40, seeded(s)).y for s in (3, 3, 4))
+    first, again, other = (stream.generate(m, 40, seeded(s)).y for s in (3, 3, 4))
     assert first.shape == (2, 40)
-    assert torch.equal(first, resume_command)
+    assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
 @pytest.mark.parametrize("sampling", [Sampling(temperature=0.0), Sampling(top_k=1)])
-def test_cold_generation_takes_the_most_likely(sampling):
+def test_generation_at_temperature_0_takes_the_most_likely(sampling):
     stream = Stream(small())
     m, parameters = start_at(stream)
     generated = stream.generate(m, 12, seeded(), sampling)
@@ -182,7 +183,7 @@ def test_vectors_are_fed_back():
     assert torch.equal(y[:, 0], parameters.chunk(2, -1)[0])
 
 
-def test_no_gradient_is_kept_and_the_student_evaluates():
+def test_no_gradient_is_kept_and_the_student_is_in_evaluation_mode():
     student = small().train()
     stream = Stream(student)
     m, parameters = start_at(stream)
@@ -238,6 +239,8 @@ def test_bad_input():
         Sampling(top_k=0)
     with pytest.raises(UsageError, match="empty prompt"):
         continue_text(stream, TextCodec("abcde"), "", 3, seeded())
+    with pytest.raises(UsageError, match="no text to continue"):
+        continue_text(stream, codec, "abba", 3, seeded())
     with pytest.raises(UsageError, match="none is left"):
         complete_images(stream, codec, torch.zeros(1, 9, dtype=torch.long), seeded())
 

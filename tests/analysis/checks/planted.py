@@ -1,7 +1,7 @@
-"""A healthy student and teacher made by hand, and their faults planted one at a time.
+"""A faultless student and teacher made by hand, in which faults are planted one at a time.
 
 The task: y_t = x_{t-2}. A memory is a shift register of the last three inputs, one-hot; encoder and
-cell are exact, so that a healthy pair needs no training and every figure is known.
+cell are exact, so that the pair needs no training and every figure is known.
 """
 
 import math
@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pastforward.analysis.checks import CHECKS, examine
 from pastforward.analysis.checks.context import CheckContext, History
 from pastforward.analysis.checks.result import CheckResult
+from pastforward.analysis.checks.table import CHECKS, examine
 from pastforward.cells.base import Cell
 from pastforward.data.codec import SymbolCodec
 from pastforward.data.source import Source
@@ -27,7 +27,7 @@ SYMBOLS, DELAY, LENGTH = 4, 2, 12
 SHAPE = MemoryShape(DELAY + 1, SYMBOLS)
 SIGNATURE = Signature(Tokens(SYMBOLS), Tokens(SYMBOLS), LENGTH)
 SHARP = 2.0
-"""Logits of what is right are 2 * SHARP: a loss of 0.053 nats where ln 4 = 1.386 is the floor."""
+"""Logits of what is right are 2 * SHARP: a loss of 0.053 nats; the reference is ln 4 = 1.386."""
 
 Change = Callable[[Tensor], Tensor]
 
@@ -37,7 +37,7 @@ def as_it_is(tensor: Tensor) -> Tensor:
 
 
 class Delay(Source):
-    """y_t = x_{t - delay}; `train` sequences are those that there are, endless without it."""
+    """y_t = x_{t - delay}; `known`: held-out sequences are training ones."""
 
     def __init__(
         self, delay: int = DELAY, references: dict[str, float] | None = None,
@@ -58,7 +58,7 @@ class Delay(Source):
             yield known if self.known else self.drawn(i, count, self.noise)
 
     def drawn(self, seed: int, size: int, noise: float = 0.0) -> Batch:
-        """Some of the targets, by `noise`, are drawn anew: nothing can tell them."""
+        """A share `noise` of the outputs is random, so that nothing predicts them."""
         random = np.random.default_rng(seed)
         x = torch.from_numpy(random.integers(0, SYMBOLS, (size, LENGTH)))
         y = x.roll(self.delay, 1)
@@ -115,7 +115,7 @@ class Oldest(nn.Module):
 
 
 class Exact(Encoder):
-    """The register itself; `change` may spoil the labels `[B, T+1, K, D]`."""
+    """The register itself; `change` may spoil the targets `[B, T+1, K, D]`."""
 
     def __init__(self, change: Change = as_it_is) -> None:
         super().__init__()
@@ -127,26 +127,20 @@ class Exact(Encoder):
             memories.append(register(memories[-1], e))
         return self.change(torch.stack(memories, 1))
 
-    def at(self, x, times):
-        raise NotImplementedError
-
-    def empty(self, x):
-        return self.targets(x[:1, :0])
-
 
 class Future(Decoder):
     """y_t, y_{t+1}, .. from the slots, oldest first, and then from the inputs that follow."""
 
     def __init__(self, ahead: int = 0, remembers: bool = True, readout: nn.Module | None = None):
-        """`ahead`: so many inputs too early; without `remembers` the slots are not read."""
+        """`ahead`: how many inputs too early; without `remembers` the slots are not read."""
         nn.Module.__init__(self)
         self.readout, self.embed = readout or Oldest(), OneHot()  # type: ignore[assignment]
         self.ahead, self.remembers = ahead, remembers
 
     def forward(self, m, x):
-        told = torch.cat([m.flip(2) * self.remembers, self.embed(x)], 2)
-        told = torch.cat([told[:, :, self.ahead :], told[:, :, : self.ahead]], 2)
-        later = SHARP * told[:, :, 1 : x.shape[2] + 1]
+        known = torch.cat([m.flip(2) * self.remembers, self.embed(x)], 2)
+        known = torch.cat([known[:, :, self.ahead :], known[:, :, : self.ahead]], 2)
+        later = SHARP * known[:, :, 1 : x.shape[2] + 1]
         return torch.cat([self.readout(m).unsqueeze(2), later], 2)
 
 
@@ -167,7 +161,7 @@ def examined(
     own: Student | None = None, taught: Teacher | None = None, source: Source | None = None,
     history: History | None = None,
 ) -> dict[str, CheckResult]:  # fmt: skip
-    """Findings by check; what is not given is healthy."""
+    """Results by check; what is not given is faultless."""
     context = CheckContext(own or student(), taught or teacher(), source or Delay(), history)
     return {result.check: result for result in examine(context)}
 

@@ -1,3 +1,5 @@
+"""Evaluation against loops: losses, drift, one step, collapse."""
+
 import json
 import math
 
@@ -8,14 +10,15 @@ from torch import nn
 from pastforward.analysis.collapse import CollapseMeter, effective_rank
 from pastforward.analysis.drift import DriftMeter
 from pastforward.analysis.evaluate import evaluate, quick_loss
-from pastforward.baselines import build_network
-from pastforward.baselines.attention import build_transformer
-from pastforward.config import StudentConfig, TeacherConfig
+from pastforward.baselines.build import build_baseline, build_output_teacher, sized
+from pastforward.baselines.configs import BaselineConfig
+from pastforward.cells.configs import StudentConfig
 from pastforward.data.codec import SymbolCodec
 from pastforward.data.source import Source
 from pastforward.errors import UsageError
-from pastforward.rollout import rollout
+from pastforward.losses import MIN_VARIANCE, variance_unexplained
 from pastforward.student import Student, build_student
+from pastforward.teacher.configs import TeacherConfig
 from pastforward.teacher.teacher import build_teacher
 from pastforward.types import Batch, MemoryShape, Signature, Tokens, Vectors
 
@@ -41,9 +44,9 @@ class Fixed(Source):
         return {}
 
 
-def drawn(kind: Tokens | Vectors) -> Batch:
+def random_batch(kind: Tokens | Vectors) -> Batch:
     generator = torch.Generator().manual_seed(1)
-    # Uneven masks: no target at t = 2, and a sequence without any.
+    # Uneven masks: no output at t = 2, and a sequence without any.
     mask = torch.rand(COUNT, LENGTH, generator=generator) < 0.6
     mask[:, 1], mask[3] = False, False
     if isinstance(kind, Tokens):
@@ -60,7 +63,7 @@ def setting(request):
     student = build_student(StudentConfig(cell="gru", slots=2, width=4, embed=3), signature)
     config = TeacherConfig(width=8, depth=1, heads=2, decoder_depth=1)
     teacher = build_teacher(config, signature, student.memory)
-    return student, teacher, Fixed(signature, drawn(request.param))
+    return student, teacher, Fixed(signature, random_batch(request.param))
 
 
 def loops(read, batch: Batch, kind) -> dict:
@@ -127,22 +130,23 @@ def test_losses_by_brute_force(setting, size):
 
 
 @torch.no_grad()
-def test_a_peer_and_a_transformer_by_brute_force(setting):
-    """They have losses, and nothing about memories."""
+def test_a_baseline_and_an_output_teacher_by_brute_force(setting):
+    """They have losses and no memories."""
     _, _, source = setting
     kind, batch = source.signature.outputs, source.whole
-    config = StudentConfig("mingru", slots=2, width=4, embed=3)
-    baseline = build_network(config, source.signature)
-    guide = build_transformer(TeacherConfig(width=8, heads=2, distill_depth=1), source.signature)
+    config = StudentConfig(slots=2, width=4, embed=3)
+    config = sized(BaselineConfig("mingru"), source.signature, config)
+    baseline = build_baseline(config, source.signature)
+    teacher = build_output_teacher(TeacherConfig(width=8, heads=2), 1, source.signature)
 
     def read(network):
-        return lambda b, t: network.predict(batch.x[b : b + 1, : t + 1])[0, t]
+        return lambda b, t: network(batch.x[b : b + 1, : t + 1])[0][0, t]
 
-    found = evaluate(baseline, guide, source, size=3)
+    found = evaluate(baseline, teacher, source, size=3)
     expected = loops(read(baseline), batch, kind)
     check(found.student, expected, kind)
     assert found.teacher is not None
-    check(found.teacher, loops(read(guide), batch, kind), kind)
+    check(found.teacher, loops(read(teacher), batch, kind), kind)
     assert quick_loss(baseline, source.held_out("valid", 3, COUNT)) == pytest.approx(
         expected["nats"], rel=1e-5
     )
@@ -151,10 +155,10 @@ def test_a_peer_and_a_transformer_by_brute_force(setting):
 
 
 @torch.no_grad()
-def test_a_student_beside_a_transformer_has_memories_and_no_labels(setting):
+def test_a_student_beside_an_output_teacher_has_memories_and_no_targets(setting):
     student, _, source = setting
-    guide = build_transformer(TeacherConfig(width=8, heads=2, distill_depth=1), source.signature)
-    found = evaluate(student, guide, source)
+    teacher = build_output_teacher(TeacherConfig(width=8, heads=2), 1, source.signature)
+    found = evaluate(student, teacher, source)
     assert found.drift is None
     assert found.collapse.keys() == {"student"}
     assert found.student == evaluate(student, None, source).student
@@ -165,11 +169,10 @@ def test_drift_and_one_step_by_brute_force(setting):
     student, teacher, source = setting
     x = source.whole.x
     targets = teacher.targets(x)
-    rows = targets.flatten(2).reshape(-1, 8).double()
-    scale = float((rows - rows.mean(0)).square().mean()) + 1e-4
-    slots = [
-        (r - r.mean(0)).square().mean() for r in rows.unflatten(1, student.empty.shape).unbind(1)
-    ]
+    slots = torch.zeros(len(student.empty), dtype=torch.float64)
+    for at_t in targets[:, 1:].double().unbind(1):  # variances across sequences at the same step
+        slots += (at_t - at_t.mean(0)).square().mean((0, 2)) / LENGTH
+    scale = float(slots.mean()) + MIN_VARIANCE
     expected, one_step = [0.0] * (LENGTH + 1), torch.zeros(len(slots))
     for b in range(COUNT):
         m = student.start()
@@ -184,33 +187,64 @@ def test_drift_and_one_step_by_brute_force(setting):
     assert found.mse == pytest.approx(expected, rel=1e-4)
     assert found.relative == pytest.approx([v / scale for v in expected], rel=1e-4)
     assert found.one_step == pytest.approx(float(one_step.mean()) / scale, rel=1e-4)
-    by_slot = [float(e / (v + 1e-4)) for e, v in zip(one_step, slots, strict=True)]
+    by_slot = [float(e / (v + MIN_VARIANCE)) for e, v in zip(one_step, slots, strict=True)]
     assert found.by_slot == pytest.approx(by_slot, rel=1e-4)
-    assert found.variance == pytest.approx(scale - 1e-4, rel=1e-4)
+    assert found.variance == pytest.approx(float(slots.mean()), rel=1e-4)
 
 
-class Follower(nn.Module):
-    """A teacher whose labels are the student's own rollout."""
+@torch.no_grad()
+def test_one_step_is_what_training_descends(setting):
+    student, teacher, source = setting
+    x = source.whole.x
+    targets = teacher.targets(x)
+    stepped = student.step(targets[:, :-1], x)
+    expected = float(variance_unexplained(stepped, targets[:, 1:]).mean())
+    for size in (3, COUNT):  # however the sequences are divided into batches
+        meter = DriftMeter(LENGTH, student.memory)
+        parts = (part.split(size) for part in (student.rollout(x), targets, stepped))
+        for own, wanted, after in zip(*parts, strict=True):
+            meter.add(own, wanted, after)
+        assert meter.read().one_step == pytest.approx(expected, rel=1e-5)
+        errors = variance_unexplained(student.rollout(x)[:, 1:], targets[:, 1:])
+        assert meter.read().relative[1:] == pytest.approx(errors.mean(0).tolist(), rel=1e-5)
+
+
+def test_what_t_alone_decides_has_no_variance():
+    """A clock shared by all sequences makes no error look small."""
+    clock = torch.randn(1, 6, 2, 3, generator=torch.Generator().manual_seed(0))
+    targets = clock.expand(10, -1, -1, -1)
+    meter = DriftMeter(5, MemoryShape(2, 3))
+    for part in targets.split(4):
+        meter.add(part + 0.1, part, part[:, 1:] + 0.1)
+    found = meter.read()
+    assert found.variance == pytest.approx(0.0, abs=1e-12)
+    assert found.one_step == pytest.approx(0.1**2 / MIN_VARIANCE, rel=1e-5)
+    assert found.relative == pytest.approx([0.1**2 / MIN_VARIANCE] * 6, rel=1e-5)
+    assert found.by_slot == pytest.approx([0.1**2 / MIN_VARIANCE] * 2, rel=1e-5)
+
+
+class OwnTargets(nn.Module):
+    """A teacher whose targets are the student's own rollout."""
 
     def __init__(self, student: Student) -> None:
         super().__init__()
         self.student = student
-        self.decoder = nn.Module()
-        self.decoder.readout = student.readout
 
     def targets(self, x):
-        student = self.student
-        return rollout(student.cell, student.start(len(x)), student.embed(x))
+        return self.student.rollout(x)
+
+    def readout(self, m):
+        return self.student.readout(m)
 
 
-def test_no_drift_from_ones_own_rollout(setting):
+def test_no_drift_from_the_students_own_rollout(setting):
     student, _, source = setting
-    found = evaluate(student, Follower(student), source)  # type: ignore[arg-type]
+    found = evaluate(student, OwnTargets(student), source)  # type: ignore[arg-type]
     assert found.drift is not None
     assert found.drift.mse == [0.0] * (LENGTH + 1)
     assert found.drift.one_step == pytest.approx(0.0, abs=1e-9)
     assert found.teacher == found.student
-    assert found.collapse["labels"] == found.collapse["student"]
+    assert found.collapse["targets"] == found.collapse["student"]
 
 
 def test_drift_of_mean_memories_is_one():
@@ -222,7 +256,7 @@ def test_drift_of_mean_memories_is_one():
     assert meter.read().one_step == pytest.approx(1.0, abs=0.02)
 
 
-def test_alone_means_no_teacher(setting):
+def test_without_a_teacher(setting):
     student, _, source = setting
     found = evaluate(student, None, source)
     assert found.teacher is None
@@ -238,7 +272,7 @@ def test_limit_takes_the_first_sequences(setting):
     assert found.sequences == 5
 
 
-def test_networks_are_left_as_they_came(setting):
+def test_modes_of_networks_are_restored(setting):
     student, teacher, source = setting
     student.train()
     student.readout.eval()
@@ -254,7 +288,7 @@ def test_networks_are_left_as_they_came(setting):
     assert student.empty.grad is not None
 
 
-def test_modes_come_back_after_an_error(setting):
+def test_modes_are_restored_after_an_error(setting):
     student, _, _ = setting
     student.train()
 

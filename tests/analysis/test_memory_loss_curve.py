@@ -1,6 +1,8 @@
+"""Points by budget and size, averaged over runs that differ in their seeds only."""
+
 import pytest
 
-from pastforward.analysis import memory_loss_curve as memory_loss_curve
+from pastforward.analysis.memory_loss_curve import memory_loss_curve
 from pastforward.errors import UsageError
 from pastforward.report.summary import RunSummary
 
@@ -26,7 +28,7 @@ def test_runs_by_budget_and_size():
     assert [(p.size, p.nats, p.spread) for p in found["600 s"]] == [(16, 0.5, 0.0)]
 
 
-def test_other_methods_are_lines_of_their_own():
+def test_other_methods_are_other_curves():
     found = memory_loss_curve(
         [run(8, 1.0, seconds=60.0), run(8, 3.0, "teacher", "smt", seconds=60.0)]
     )
@@ -38,3 +40,10 @@ def test_other_methods_are_lines_of_their_own():
 def test_no_run():
     with pytest.raises(UsageError, match="give at least one"):
         memory_loss_curve([run(4, None, seconds=1.0)])
+
+
+def test_baselines_have_no_memory():
+    baseline = run(4, 0.1, seconds=60.0)
+    baseline.facts["config"]["baseline"] = {"name": "s4d"}
+    found = memory_loss_curve([run(4, 1.0, seconds=60.0), baseline])
+    assert [(p.nats, p.runs) for p in found["60 s"]] == [(1.0, 1)]

@@ -1,9 +1,11 @@
+"""Samples by codec: images, text, symbols and series."""
+
 import numpy as np
 import pytest
 import torch
 
 from pastforward.analysis.samples import ImageSamples, draw_samples
-from pastforward.config import StudentConfig
+from pastforward.cells.configs import StudentConfig
 from pastforward.data.codec import PixelCodec, SeriesCodec, SymbolCodec, TextCodec
 from pastforward.outputs import most_likely
 from pastforward.student import build_student
@@ -26,9 +28,9 @@ def test_images():
     assert found.new.shape == found.completed.shape == found.original.shape == (4, 4, 3)
     assert np.array_equal(found.original, y.view(4, 4, 3).numpy() / 4)
     assert np.array_equal(found.completed[:, :2], found.original[:, :2])
-    resume_command = draw_samples(student, codec, batch)
-    assert isinstance(resume_command, ImageSamples)
-    assert np.array_equal(found.new, resume_command.new)
+    again = draw_samples(student, codec, batch)
+    assert isinstance(again, ImageSamples)
+    assert np.array_equal(found.new, again.new)
     other = draw_samples(student, codec, batch, seed=1)
     assert isinstance(other, ImageSamples)
     assert not np.array_equal(found.new, other.new)

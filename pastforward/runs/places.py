@@ -1,0 +1,61 @@
+"""L6. Where runs lie: from a name to a run folder. Imports no torch."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pastforward.errors import UsageError, nearest
+from pastforward.training.folder import IfExists, RunFolder
+
+RUNS = Path("runs")
+"""Folder of all runs, below the current one."""
+
+
+def all_runs() -> list[RunFolder]:
+    """Every run below `RUNS`, those of comparisons too."""
+    return [RunFolder(path.parent) for path in sorted(RUNS.rglob("config.json"))]
+
+
+def find_runs(name: str) -> list[RunFolder]:
+    """The run of that name or path, or all runs of a comparison; raises `UsageError` if none."""
+    for path in (RUNS / name, Path(name)):
+        if (path / "config.json").exists():
+            return [RunFolder(path)]
+        inside = list(_inside(path))
+        if inside:
+            # In the order in which they were trained.
+            inside.sort(key=lambda config: (config.stat().st_mtime, config))
+            return [RunFolder(config.parent) for config in inside]
+    names = [str(run.path.relative_to(RUNS)) for run in all_runs()]
+    advice = nearest(name, names) if names else "train one first: pastforward train digits"
+    raise UsageError(f"There is no run '{name}' here or below {RUNS}/; {advice}.")
+
+
+def find_run(name: str) -> RunFolder:
+    """The one run of that name or path; raises `UsageError` for a comparison of several."""
+    found = find_runs(name)
+    if len(found) > 1:
+        names = ", ".join(str(run.path).removeprefix(f"{RUNS}/") for run in found)
+        raise UsageError(f"'{name}' holds several runs; choose one of {names}.")
+    return found[0]
+
+
+def if_exists_of(resume: bool, overwrite: bool) -> str:
+    """The word for --resume or --overwrite; raises `UsageError` for both."""
+    if resume and overwrite:
+        raise UsageError("Both --resume and --overwrite were given; give one of them.")
+    return "resume" if resume else "overwrite" if overwrite else "refuse"
+
+
+def read_if_exists(word: str) -> IfExists:
+    """'refuse', 'resume' or 'overwrite'; raises `UsageError` for another word."""
+    known = [one.value for one in IfExists]
+    if word not in known:
+        raise UsageError(f"if_exists is '{word}'; {nearest(word, known)}.")
+    return IfExists(word)
+
+
+def _inside(comparison: Path) -> Iterator[Path]:
+    """Configs of a comparison's runs, without those that searched learning rates."""
+    for config in comparison.rglob("config.json"):
+        if "rates" not in config.relative_to(comparison).parts:
+            yield config

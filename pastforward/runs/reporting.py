@@ -1,0 +1,42 @@
+"""L6. Report: one page about several runs, or about a comparison."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pastforward.errors import UsageError
+from pastforward.report.run_page import write_report
+from pastforward.report.summary import RunSummary
+from pastforward.runs.comparison.comparing import open_comparison
+from pastforward.runs.opening import Run, open_run
+from pastforward.runs.places import RUNS, find_runs
+
+
+def report(names: Sequence[str], out: Path | None = None, allow: Collection[str] = ()) -> Path:
+    """Write a page about the runs of these names or paths, and of comparisons so named.
+
+    Without `out` it lies in the folder of the one run or comparison, or in runs/report.html.
+    `allow` is as for `open_run`. Raises `UsageError` where there is no such run.
+    """
+    if not names:
+        raise UsageError("No run was named; name one or more, as `pastforward list` shows them.")
+    comparison = open_comparison(names[0], allow) if len(names) == 1 else None
+    if comparison is not None:
+        return comparison.report(out)
+    folders = dict.fromkeys(run for name in names for run in find_runs(name))
+    runs = [open_run(folder.path, allow) for folder in folders]
+    return write_report(_summaries(runs), out or _default_place(names, runs))
+
+
+def _summaries(runs: Sequence[Run]) -> list[RunSummary]:
+    """By the names of folders, or by paths where two are alike."""
+    names = [run.name for run in runs]
+    if len(set(names)) < len(names):
+        names = [str(run.path) for run in runs]
+    return [replace(run.summary, name=name) for run, name in zip(runs, names, strict=True)]
+
+
+def _default_place(names: Sequence[str], runs: Sequence[Run]) -> Path:
+    if len(runs) == 1:
+        return runs[0].folder.report
+    return runs[0].path.parent / "report.html" if len(names) == 1 else RUNS / "report.html"

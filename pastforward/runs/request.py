@@ -1,0 +1,121 @@
+"""L6. What a run is asked to be: from names, data or a config to the config that is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pastforward.baselines.configs import BaselineConfig
+from pastforward.config import RunConfig
+from pastforward.data.configs import DataConfig
+from pastforward.data.kinds import MEMORY
+from pastforward.errors import UsageError
+from pastforward.recipes.names import stem
+from pastforward.recipes.resolve import resolve
+from pastforward.recipes.stored import for_labels
+from pastforward.recipes.strategies import DEFAULT_STRATEGY, STORED_STRATEGY
+from pastforward.runs.foreign import require_allowed
+from pastforward.runs.sections import with_changes
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pastforward.data.source import Source
+    from pastforward.teacher.store.reading import LabelStore
+    from pastforward.training.callbacks import Callback
+
+    What = str | Path | Source | LabelStore | RunConfig
+    """What a run is trained on."""
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What is rarely needed of `train`."""
+
+    network: str | None = None
+    """A name in `BASELINES`, or module:Name: trained in the student's place."""
+    encoder: str | None = None
+    """A name in `ENCODERS`, or an encoder of your own as module:Name."""
+    data: DataConfig | None = None
+    """Length and options of the data; its `source` is what is trained on."""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the config by dotted name: {'student.width': 64, 'cell.depth': 3}."""
+    allow: Collection[str] = ()
+    """Code that a label store names and that may be imported, as module:Name."""
+    callbacks: Sequence[Callback] = ()
+    """Called at every step, see `pastforward.training.callbacks`."""
+    console: Console | None = None
+    """Where progress is shown; stderr when None."""
+    resume_command: str = "train(..., if_exists='resume')"
+    """What messages say that a stopped run goes on with."""
+
+
+PLAIN = TrainOptions()
+
+
+def config_for(
+    what: What, method: str | None = None, cell: str | None = None, options: TrainOptions = PLAIN
+) -> RunConfig:
+    """The config of a run on a recipe's data, on data, a path, a label store, or of a config.
+
+    Raises `UsageError` for what is nothing of these, or has no such component.
+    """
+    config = _base(what, method or default_method(what, options), cell, options)
+    if options.network is not None:
+        config = replace(config, baseline=BaselineConfig(options.network))
+    if options.encoder not in (None, config.teacher.encoder):
+        teacher = replace(config.teacher, encoder=options.encoder, encoder_config=None)
+        config = replace(config, teacher=teacher)
+    return with_changes(config, options.changes)
+
+
+def default_method(what: What, options: TrainOptions = PLAIN) -> str:
+    """The strategy where none is asked for."""
+    if options.network is not None:
+        return "parallel"
+    return STORED_STRATEGY if _is_store(what) else DEFAULT_STRATEGY
+
+
+def default_name(what: What, method: str | None, config: RunConfig) -> str:
+    """A run's folder: recipe or data and strategy; of students from stored targets, the cell too."""
+    if isinstance(what, RunConfig):
+        method = "+".join(dict.fromkeys(stage.method for stage in what.stages))
+    source = config.data.source.removeprefix(MEMORY)
+    parts = [stem(str(what) if isinstance(what, str | Path) else source)]
+    if config.baseline is not None:
+        parts.append(config.baseline.name)
+    else:
+        parts.append(method or default_method(what))
+    if config.label_store is not None:
+        parts.append(config.student.cell)
+    return "-".join(part.replace(":", ".") for part in parts)
+
+
+def _base(what: What, method: str, cell: str | None, options: TrainOptions) -> RunConfig:
+    if isinstance(what, RunConfig):
+        return _as_given(what, cell, options)
+    if _is_store(what):
+        config = for_labels(str(what.folder), method, cell)
+        given = (cell, method, options.encoder, *options.allow)
+        require_allowed(config, [name for name in given if name], what.folder)
+        return config
+    named = str(what) if isinstance(what, Path) else what
+    return resolve(named, method, cell or "mlp", options.data)
+
+
+def _as_given(config: RunConfig, cell: str | None, options: TrainOptions) -> RunConfig:
+    if options.data is not None:
+        raise UsageError("A RunConfig was given with other data; change its field `data`.")
+    if cell in (None, config.student.cell):
+        return config
+    return replace(config, student=replace(config.student, cell=cell, cell_config=None))
+
+
+def _is_store(what: What) -> bool:
+    if isinstance(what, str | Path | RunConfig):  # without torch
+        return False
+    from pastforward.teacher.store.reading import LabelStore
+
+    return isinstance(what, LabelStore)

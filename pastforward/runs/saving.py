@@ -1,0 +1,81 @@
+"""L6. What a run keeps of itself in evaluation.json: its evaluation, and facts on how it was made."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pastforward.analysis.samples import Samples, draw_samples
+from pastforward.baselines.base import Network
+from pastforward.baselines.build import parameters, student_parameters
+from pastforward.config import RunConfig
+from pastforward.data.source import Source
+from pastforward.errors import UsageError
+from pastforward.files import to_json, write_json
+from pastforward.provenance import provenance
+from pastforward.report.summary import RunSummary
+from pastforward.training.distributed import world
+from pastforward.training.folder import RunFolder
+from pastforward.training.trainer import Trainer
+
+_SAMPLED = 10
+"""Held-out sequences that samples are drawn beside."""
+
+
+def facts_of(trainer: Trainer) -> dict[str, Any]:
+    """What training cost, on what it was done, and from which code."""
+    spent = trainer.spent
+    found = network_facts(trainer.network, trainer.source, trainer.config)
+    return found | {
+        "seconds": round(spent.seconds, 2),
+        "steps": spent.step,
+        "tokens": spent.tokens,
+        "serial_calls": trainer.serial_calls(),
+        "calls": spent.calls,
+        "length": trainer.source.signature.length,
+        "data": trainer.source.describe(),
+        "ranks": world(),
+    } | provenance()
+
+
+def network_facts(network: Network, source: Source, config: RunConfig) -> dict[str, Any]:
+    """Weights and config; of a baseline, the weights of the student whose size it takes, too."""
+    facts = {"parameters": parameters(network), "config": to_json(config)}
+    if config.baseline is not None:
+        facts["student_parameters"] = student_parameters(config.student, source.signature)
+    return facts
+
+
+def few_samples(network: Network, source: Source, seed: int = 0) -> Samples | None:
+    """Samples beside the first test sequences, the same for the same seed."""
+    few = next(iter(source.held_out("test", _SAMPLED, _SAMPLED)))
+    return draw_samples(network, source.codec, few, seed)
+
+
+def write_summary(folder: RunFolder, summary: RunSummary) -> None:
+    """Keep evaluation and facts; `read_saved` reads them."""
+    content = {"evaluation": summary.evaluation, "facts": summary.facts}
+    write_json(folder.evaluation, content)
+
+
+def read_saved(path: Path) -> dict[str, Any]:
+    """Evaluation and facts; raises `UsageError` where there are none or they can't be read."""
+    try:
+        content = json.loads(path.read_text())
+        return {"evaluation": content["evaluation"], "facts": content["facts"]}
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"{path.parent} was not evaluated; do it with: pastforward eval {path.parent}"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path} can't be read ({error}); make it anew with: pastforward eval {path.parent}"
+        ) from error
+
+
+def saved_facts(folder: RunFolder) -> dict[str, Any]:
+    """The facts that training saved, or what the metrics tell where there are none."""
+    try:
+        return read_saved(folder.evaluation)["facts"]
+    except UsageError:
+        rows = folder.metrics.read()
+        return {"seconds": rows[-1]["seconds"]} if rows else {}
