@@ -92,7 +92,7 @@ class DiagonalRecurrence(nn.Module):
         since = 1 + torch.arange(chunk, device=m.device)[:, None]
         return torch.baddbmm(m, self._powers(since), carried.reshape(self.modes, 2, -1))
 
-    def _powers(self, steps: Int[Tensor, "i j"]) -> Float[Tensor, "modes 2i 2j"]:
+    def _powers(self, steps: Int[Tensor, "i j"]) -> Float[Tensor, "modes 2*i 2*j"]:
         """lambda to the power of `steps` as real matrices; 0 where `steps` is negative."""
         power = steps.clamp(min=0)
         size = torch.exp(-power * self.log_decay.exp()[:, None, None]) * (steps >= 0)

@@ -151,9 +151,7 @@ def _sizes(network: Network) -> tuple[int, int, int, int] | None:
 
 def _description(network: Network) -> list[tuple[Any, ...]]:
     """Type and plain attributes of every module: sizes, heads, memory scale."""
-    return [
-        (name, type(module), _plain(vars(module))) for name, module in network.named_modules()
-    ]
+    return [(name, type(module), _plain(vars(module))) for name, module in network.named_modules()]
 
 
 def _plain(attributes: dict[str, Any]) -> dict[str, Any]:

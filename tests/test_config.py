@@ -226,9 +226,9 @@ def test_ranges_by_hand():
     assert option("", "weight_decay") == "--weight-decay"
     at_least(Dials, "x", 3, "some_size", "none")
     above_zero(Dials, "x", "some_size", "none")
-    with pytest.raises(UsageError, match="--x.some-size is 3; give a finite number, 4 or more"):
+    with pytest.raises(UsageError, match=r"--x.some-size is 3; give a finite number, 4 or more"):
         at_least(Dials, "x", 4, "none", "some_size")
-    with pytest.raises(UsageError, match="--x.none is 'None'; choose one of a, b"):
+    with pytest.raises(UsageError, match=r"--x.none is 'None'; choose one of a, b"):
         one_of(Dials, "x", "none", ("a", "b"))
 
 

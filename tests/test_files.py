@@ -130,7 +130,7 @@ def test_tensors_and_facts_come_back(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"\x80\x04K\x01.", b"x" * 500])
 def test_what_is_no_file_of_tensors_is_a_value_error(content, tmp_path):
     (tmp_path / "x").write_bytes(content)
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         read_tensors(tmp_path / "x")
     with pytest.raises(OSError, match="absent"):
         read_tensors(tmp_path / "absent")

@@ -107,7 +107,7 @@ def test_what_is_of_the_form_module_name(name, foreign):
 
 
 def test_what_can_not_be_imported_is_told():
-    with pytest.raises(UsageError, match="'no_module_here:A' can't be imported.*; give module:N"):
+    with pytest.raises(UsageError, match=r"_here:A' can't be imported.*; give module:N"):
         import_target("no_module_here:A")
     with pytest.raises(UsageError, match="The module 'collections' has no 'Queue'; check its"):
         import_target("collections:Queue")

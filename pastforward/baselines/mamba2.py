@@ -35,8 +35,9 @@ class Mamba2(Baseline):
             ) from error
         sizes = library.Mamba2Config(
             vocab_size=1, hidden_size=self.width, num_hidden_layers=config.depth,
-            expand=2, head_dim=_HEAD, num_heads=2 * self.width // _HEAD, state_size=_STATE, n_groups=1, chunk_size=_CHUNK,
-            use_cache=False, pad_token_id=None, bos_token_id=None, eos_token_id=None,
+            expand=2, head_dim=_HEAD, num_heads=2 * self.width // _HEAD, state_size=_STATE,
+            n_groups=1, chunk_size=_CHUNK, use_cache=False,
+            pad_token_id=None, bos_token_id=None, eos_token_id=None,
         )  # fmt: skip
         self.model = library.Mamba2Model(sizes)
         self.model.set_input_embeddings(nn.Identity())  # inputs come embedded

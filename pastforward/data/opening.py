@@ -1,6 +1,7 @@
 """L1. From a name or a path to a source."""
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -32,7 +33,7 @@ def open_data(config: DataConfig) -> Source:
 def _options(config: DataConfig, kind: str) -> Any:
     """The dials of the kind that was found; those of another kind would be ignored."""
     wanted = SOURCES.config_type(kind)
-    if config.options is None or isinstance(config.options, wanted):
+    if config.options is None or isinstance(config.options, wanted | Mapping):  # as JSON has them
         return SOURCES.config(kind, config.options)
     known = ", ".join(f.name for f in fields(wanted)) or "none"
     raise UsageError(

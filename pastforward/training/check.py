@@ -10,6 +10,7 @@ from pastforward.cells import CELLS
 from pastforward.config import RunConfig
 from pastforward.data.source import Source
 from pastforward.errors import UsageError
+from pastforward.files import to_json
 from pastforward.methods import METHODS
 from pastforward.methods import facts as method_facts
 from pastforward.ranges import option
@@ -85,7 +86,8 @@ def _store(config: RunConfig, source: Source, store: StoreFacts) -> Iterator[str
             f"The cell '{config.student.cell}' needs K = {needed} slots, but {where} has {shape}; "
             f"take another --cell, or targets of a teacher trained with --student.slots {needed}."
         )
-    if config.data != store.data:
+    # As JSON: dials that were read from a file are plain dicts.
+    if to_json(config.data) != to_json(store.data):
         yield f"Other data was asked for than {where} was written on; leave out its options."
     if source.signature != store.signature:
         yield (

@@ -63,7 +63,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
-    """The same singular vectors with singular values near 1, `[N, m, n]`, m <= n (Newton-Schulz)."""
+    """Same singular vectors, singular values near 1; `[N, m, n]`, m <= n (Newton-Schulz)."""
     a, b, c = _NEWTON_SCHULZ
     x = matrices / matrices.norm(dim=(1, 2), keepdim=True).clamp(min=1e-12)
     for _ in range(_ITERATIONS):

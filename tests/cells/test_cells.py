@@ -272,7 +272,7 @@ def test_dials_out_of_range_are_told(make, says):
 def test_dials_of_another_cell_are_told():
     with pytest.raises(UsageError, match="cell 'gru' was given MLPConfig; give it TanhConfig"):
         build_cell("gru", MemoryShape(2, 4), INPUTS, MLPConfig())
-    with pytest.raises(UsageError, match="cell 'gru' can't be configured by {'wheels': 4}"):
+    with pytest.raises(UsageError, match=r"cell 'gru' can't be configured by \{'wheels': 4\}"):
         build_cell("gru", MemoryShape(2, 4), INPUTS, {"wheels": 4})
 
 
@@ -293,7 +293,7 @@ def test_a_cell_of_the_users_own_gets_its_config():
     assert own("own_cells:Leaky", {"leak": 3.0}).leak == 3.0
     with pytest.raises(UsageError, match="was given TanhConfig; give it LeakyConfig"):
         own("own_cells:Leaky", TanhConfig())
-    with pytest.raises(UsageError, match="--cell.leak is -1"):
+    with pytest.raises(UsageError, match=r"--cell.leak is -1"):
         own("own_cells:Leaky", {"leak": -1.0})
 
 

@@ -1,34 +1,42 @@
-"""Every recipe takes its steps by every way; sizes for other data are chosen by looking at it."""
+"""Every recipe takes its steps by every strategy; other data gets sizes that suit it."""
 
 import json
-from dataclasses import asdict, replace
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pastforward.baselines import BASELINES
+from pastforward.baselines.configs import BaselineConfig
 from pastforward.cells import CELLS
-from pastforward.cli.list import ENCODERS
-from pastforward.config import Budget, DataConfig, RunConfig, Stage, StudentConfig
+from pastforward.cells.configs import StudentConfig, TanhConfig
+from pastforward.config import Budget, RunConfig, Stage
+from pastforward.data.configs import DataConfig, ImageConfig
 from pastforward.data.opening import open_data
-from pastforward.data.tasks.naming import TASKS
+from pastforward.data.tasks import TASKS
 from pastforward.errors import UsageError
-from pastforward.files import from_json
+from pastforward.files import from_json, to_json
 from pastforward.methods import METHODS
 from pastforward.recipes import RECIPES
-from pastforward.recipes.auto import for_path
-from pastforward.recipes.copy import RATES
+from pastforward.recipes.auto import for_data, for_source
+from pastforward.recipes.copy import RATES, copy
+from pastforward.recipes.resolve import resolve
 from pastforward.recipes.strategies import (
     DEFAULT_STRATEGY,
     STRATEGIES,
-    from_prefixes,
-    growing,
     stages,
+    with_growing_windows,
+    with_prefixes,
 )
+from pastforward.student_file import load_network
+from pastforward.teacher.encoders import ENCODERS
 from pastforward.training.check import check
 from pastforward.training.folder import IfExists, RunFolder
-from pastforward.training.progress import Silent
 from pastforward.training.trainer import Trainer
+
+ALL = [*STRATEGIES, "parallel"]
+"""Strategies, and a method that is one by itself, of another network."""
 
 LEAST = {
     "copy": 4, "reversed_copy": 4, "retrieval": 4, "key_values": 24, "stack": 2, "modular": 2,
@@ -37,34 +45,39 @@ LEAST = {
 """The shortest sequences of each task."""
 
 
-def two_steps(config: RunConfig, path) -> Trainer:
+def a_few_steps(config: RunConfig, path) -> Trainer:
+    """At least one a stage."""
     fit = replace(config.fit, batch=2, evaluations=0)
-    config = replace(config, fit=fit, budget=Budget(steps=2))
+    config = replace(config, fit=fit, budget=Budget(steps=len(config.stages) + 1))
     run = Trainer(config, RunFolder(path))
     run.folder.prepare(config, IfExists.REFUSE)
-    run.train(Silent(), lambda: False)
+    run.train((), lambda: False)
     return run
 
 
+def recipe_of(name: str, strategy: str = DEFAULT_STRATEGY, cell: str = "mlp") -> RunConfig:
+    return RECIPES.load(name)(strategy, cell)
+
+
 def by(recipe: str, strategy: str) -> RunConfig:
-    """The recipe's config, where the way needs it with another network."""
-    config = RECIPES[recipe](strategy)
+    """The recipe's config, where the strategy needs it with another network."""
+    config = recipe_of(recipe, strategy)
     if strategy == "parallel":
-        return replace(config, student=replace(config.student, cell="mingru"))
+        return replace(config, baseline=BaselineConfig("mingru"))
     if strategy == "rtrl":
         return replace(config, student=replace(config.student, slots=1, width=8, embed=8))
     return config
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", ALL)
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_every_recipe_by_every_way(recipe, strategy, tmp_path):
-    run = two_steps(by(recipe, strategy), tmp_path / "run")
-    assert run.spent.step >= 2
+def test_every_recipe_by_every_strategy(recipe, strategy, tmp_path):
+    run = a_few_steps(by(recipe, strategy), tmp_path / "run")
+    assert run.spent.step == run.config.budget.steps == len(run.config.stages) + 1
     assert run.folder.student.exists()
     assert list(run.serial_calls()) == [stage.name for stage in run.config.stages]
     asked = [stage.method for stage in run.config.stages if stage.method != "teacher-forced"]
-    assert asked == [method for method, _ in STRATEGIES[strategy]]
+    assert asked == [method for method, _ in STRATEGIES.get(strategy, [(strategy, 1.0)])]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +85,7 @@ def test_every_recipe_by_every_way(recipe, strategy, tmp_path):
 )
 def test_windows_grow_until_they_are_the_sequence(length, windows):
     usual = stages("smt+dmt+bptt", RATES)
-    grown = growing(usual, length)
+    grown = with_growing_windows(usual, length)
     follow = [stage for stage in grown if stage.method == "teacher-forced"]
     assert [stage.window for stage in follow] == windows
     assert [stage.share for stage in follow] == sorted(stage.share for stage in follow)
@@ -84,11 +97,11 @@ def test_windows_grow_until_they_are_the_sequence(length, windows):
 
 
 def test_a_stage_has_windows_of_its_own(tmp_path):
-    run = two_steps(RECIPES["copy32"](DEFAULT_STRATEGY), tmp_path / "run")
-    calls = {"teacher": 0, "smt": 1, "follow 4": 4, "follow 8": 8, "follow 16": 16, "dmt": 32}
-    assert run.serial_calls() == calls
+    run = a_few_steps(recipe_of("copy32"), tmp_path / "run")
+    forced = {f"teacher-forced {window}": window for window in (4, 8, 16)}
+    assert run.serial_calls() == {"teacher": 0, "smt": 1} | forced | {"dmt": 32}
     none = replace(run.config, stages=(Stage("bptt", 1.0, 1e-3, 8),))
-    with pytest.raises(UsageError, match="'bptt' has windows of 8 steps and cuts nothing into win"):
+    with pytest.raises(UsageError, match="'bptt' has windows of 8 steps and uses no windows"):
         check(none, open_data(none.data))
     wide = replace(run.config, stages=(Stage("teacher-forced", 1.0, 1e-3, 33),))
     with pytest.raises(
@@ -99,7 +112,7 @@ def test_a_stage_has_windows_of_its_own(tmp_path):
 
 def test_a_teacher_begins_with_short_sequences_at_high_rates():
     usual = stages("two-stage", RATES)
-    begun = from_prefixes(usual, [16, 128], 512)
+    begun = with_prefixes(usual, [16, 128], 512)
     assert [(stage.method, stage.prefix) for stage in begun] == [
         ("teacher", 16), ("teacher", 128), ("teacher", None), ("smt-frozen", 128), ("dmt", None),
     ]  # fmt: skip
@@ -108,17 +121,18 @@ def test_a_teacher_begins_with_short_sequences_at_high_rates():
     assert first.share + second.share + whole.share == pytest.approx(usual[0].share)
     rates = [stage.lr / usual[0].lr for stage in begun[:3]]
     assert rates == pytest.approx([1.0, 0.5, 0.25])
-    assert from_prefixes(usual, [], 512) == usual
-    assert from_prefixes(usual, [16], 64)[2].prefix is None  # labels of 64 steps are few enough
+    assert with_prefixes(usual, [], 512) == usual
+    assert with_prefixes(usual, [16], 64)[2].prefix is None  # targets of 64 steps are few enough
 
 
 def test_a_stage_reads_prefixes_of_more_sequences(tmp_path):
-    config = RECIPES["copy32"]("smt")
+    config = recipe_of("copy32", "smt")
     parts = (Stage("teacher", 0.5, 1e-3, prefix=8), Stage("smt", 0.5, 1e-3))
-    run = two_steps(replace(config, data=DataConfig("parity:32"), stages=parts), tmp_path / "run")
+    run = a_few_steps(replace(config, data=DataConfig("parity:32"), stages=parts), tmp_path / "run")
     assert list(run.serial_calls()) == ["teacher, prefixes of 8", "smt"]
-    assert run.spent.tokens == 4 * 8 + 2 * 32
-    with pytest.raises(UsageError, match="'teacher' reads prefixes of 33 steps; give it 1 to T"):
+    assert run.spent.step == 3
+    assert run.spent.tokens in (2 * 4 * 8 + 2 * 32, 4 * 8 + 2 * 2 * 32)
+    with pytest.raises(UsageError, match="'teacher' has prefixes of 33 steps; give it 1 to T"):
         check(replace(run.config, stages=(Stage("teacher", 1.0, 1e-3, prefix=33),)), run.source)
     late = replace(run.config, data=DataConfig("copy:32"), stages=parts)
     with pytest.raises(UsageError, match="No output counts in the first 8 steps"):
@@ -129,55 +143,65 @@ def test_a_stage_reads_prefixes_of_more_sequences(tmp_path):
     "name", ["parity:512,every=64", "parity:64,every=60", "s5:128,every=20", "modular:64,every=60"]
 )
 def test_prefixes_hold_questions(name):
-    config = for_path(name)
+    config = for_data(name)
     check(config, open_data(config.data))
 
 
 @pytest.mark.parametrize(("symbols", "keys"), [(4, 16), (16, 16), (17, 32), (64, 64), (999, 128)])
 def test_key_values_have_a_row_for_every_key(symbols, keys):
-    config = for_path(f"key_values:64,pairs=4,symbols={symbols}")
-    assert config.teacher.key_dim == keys
+    config = for_data(f"key_values:64,pairs=4,symbols={symbols}")
+    assert config.teacher.encoder_config.key_dim == keys
     assert config.student.width == 4 * keys
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_cell_in_a_recipe(cell, tmp_path):
-    slots = 2 if cell == "lstm" else 4
-    config = replace(RECIPES["copy32"](DEFAULT_STRATEGY), student=StudentConfig(cell, slots, 16))
-    two_steps(config, tmp_path / "run")
+    run = a_few_steps(recipe_of("copy32", cell=cell), tmp_path / "run")
+    student = run.config.student
+    assert (student.cell, student.slots * student.width) == (cell, 8 * 16)
+    assert student.slots == (2 if cell == "lstm" else 8)
+    bounded = CELLS[cell].config is TanhConfig
+    assert student.cell_config == (TanhConfig(0.1) if bounded else None)
+
+
+def test_a_cell_of_the_users_own_in_a_recipe(tmp_path):
+    for cell in ("torch.nn:GRUCell", "own_cells:Leaky"):
+        run = a_few_steps(recipe_of("copy32", cell=cell), tmp_path / cell)
+        assert run.config.student == StudentConfig(cell, 8, 16)
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_every_encoder_in_a_recipe(encoder, tmp_path):
-    config = RECIPES["copy32"]("smt")
-    two_steps(replace(config, teacher=replace(config.teacher, encoder=encoder)), tmp_path / "run")
+    config = recipe_of("copy32", "smt")
+    teacher = replace(config.teacher, encoder=encoder, encoder_config=None)
+    a_few_steps(replace(config, teacher=teacher), tmp_path / "run")
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_ways_of_a_recipe_differ_in_their_stages_alone(recipe):
-    configs = [RECIPES[recipe](strategy) for strategy in STRATEGIES]
+def test_strategies_of_a_recipe_differ_in_their_stages_alone(recipe):
+    configs = [recipe_of(recipe, strategy) for strategy in ALL]
     assert len({repr(replace(config, stages=())) for config in configs}) == 1
-    for strategy, config in zip(STRATEGIES, configs, strict=True):
+    for strategy, config in zip(ALL, configs, strict=True):
         if strategy == "parallel":
-            with pytest.raises(UsageError, match=r"'parallel' trains a peer, .* give --cell s4d"):
+            with pytest.raises(UsageError, match=r"trains a baseline, .* give --network"):
                 check(config)
         check(by(recipe, strategy))
 
 
-@pytest.mark.parametrize(
-    "strategy", [strategy for strategy in STRATEGIES if strategy != "parallel"]
-)
-def test_a_peer_by_another_way_is_refused(strategy):
-    config = RECIPES["copy32"](strategy)
-    config = replace(config, student=replace(config.student, cell="s4d"))
-    with pytest.raises(UsageError, match=r"'s4d' is a peer, .* add --method parallel"):
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_baseline_by_another_strategy_is_refused(strategy):
+    config = replace(recipe_of("copy32", strategy), baseline=BaselineConfig("s4d"))
+    with pytest.raises(UsageError, match=r"'s4d' is a baseline, .* leave out --method, or train a"):
         check(config)
 
 
-@pytest.mark.parametrize("cell", [name for name in BASELINES if name != "mamba2"])
-def test_every_peer_in_a_recipe(cell, tmp_path):
-    config = RECIPES["copy32"]("parallel")
-    run = two_steps(replace(config, student=replace(config.student, cell=cell)), tmp_path / "run")
+@pytest.mark.parametrize("name", [name for name in BASELINES if name != "mamba2"])
+def test_every_baseline_in_a_recipe(name, tmp_path):
+    config = replace(recipe_of("copy32", "parallel"), baseline=BaselineConfig(name))
+    run = a_few_steps(config, tmp_path / "run")
+    network, codec = load_network(run.folder.student)
+    assert codec == run.source.codec
+    assert network.width == run.network.width
     assert run.teacher is None
     assert not run.folder.teacher.exists()
 
@@ -187,46 +211,49 @@ def test_every_peer_in_a_recipe(cell, tmp_path):
     [
         (("distill",), "put a stage 'transformer' before it"),
         (("distill", "transformer"), "put a stage 'transformer' before it"),
-        (("transformer", "smt"), "another guide than the teacher of stage 'smt'"),
-        (("transformer", "dmt", "distill"), "another guide than the teacher of stage 'dmt'"),
+        (
+            ("transformer", "smt"),
+            "'transformer' has another teacher than stage 'smt', and a run has",
+        ),
+        (
+            ("transformer", "dmt", "distill"),
+            "'transformer' has another teacher than stage 'dmt'",
+        ),
     ],
 )
-def test_stages_that_ask_guides_they_do_not_have_are_refused(stages, says):
+def test_stages_without_the_teacher_that_they_need_are_refused(stages, says):
     share = 1.0 / len(stages)
     config = replace(
-        RECIPES["copy32"]("bptt"), stages=tuple(Stage(name, share, 1e-3) for name in stages)
+        recipe_of("copy32", "bptt"), stages=tuple(Stage(name, share, 1e-3) for name in stages)
     )
     with pytest.raises(UsageError, match=says):
         check(config)
 
 
-def test_the_size_of_a_peer_is_that_of_a_cell():
-    config = RECIPES["copy32"]("parallel")
-    config = replace(config, student=replace(config.student, cell="s4d", like="mingru"))
-    with pytest.raises(UsageError, match=r"--student.like is 'mingru', which is no cell"):
-        check(config)
-
-
 def through_json(config: RunConfig) -> RunConfig:
-    return from_json(RunConfig, json.loads(json.dumps(asdict(config))))
+    return from_json(RunConfig, json.loads(json.dumps(to_json(config))))
+
+
+def plain(config: RunConfig) -> dict:
+    return json.loads(json.dumps(to_json(config)))
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_configs_survive_json(recipe, strategy):
-    config = RECIPES[recipe](strategy)
+    config = recipe_of(recipe, strategy)
     for budget in (config.budget, Budget(steps=5), Budget(tokens=10**12)):
         expected = replace(config, budget=budget)
-        assert through_json(expected) == expected
+        assert plain(through_json(expected)) == plain(expected)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_ways_share_out_the_whole_budget(strategy):
+def test_strategies_divide_the_whole_budget(strategy):
     assert sum(share for _, share in STRATEGIES[strategy]) == pytest.approx(1.0)
     assert all(method in METHODS for method, _ in STRATEGIES[strategy])
 
 
-def test_rates_are_those_of_the_method_or_its_kin():
+def test_rates_are_those_of_the_method_or_of_the_one_in_its_row():
     rates = {"teacher": 1.0, "smt": 2.0, "dmt": 3.0, "bptt": 4.0}
     assert [stage.lr for stage in stages("two-stage", rates)] == [1.0, 2.0, 3.0]
     assert [stage.lr for stage in stages("tbptt", rates)] == [4.0]
@@ -235,7 +262,10 @@ def test_rates_are_those_of_the_method_or_its_kin():
     finetuned = [stage.lr for stage in stages("smt+dmt+bptt", rates)]
     assert finetuned == pytest.approx([1.0, 2.0, 3.0, 0.3 * 4.0])
     assert [stage.lr for stage in stages("smt+dmt+bptt", rates | {"finetune": 6.0})][-1] == 6.0
-    with pytest.raises(UsageError, match="did you mean 'two-stage'"):
+    assert [stage.lr for stage in stages("parallel", rates)] == [1.0]
+    assert [stage.lr for stage in stages("dmt-unroll", rates)] == [3.0]
+    assert stages("mine:Method", rates) == (Stage("mine:Method", 1.0, 2.0),)
+    with pytest.raises(UsageError, match="There is no method 'two-stages'; did you mean 'two-stag"):
         stages("two-stages", rates)
 
 
@@ -265,47 +295,52 @@ def data(tmp_path):
     ],
 )
 def test_sizes_are_chosen_from_the_data(name, length, width, data):
-    config = for_path(str(data / name))
+    config = for_data(str(data / name))
     check(config, open_data(config.data))
-    assert through_json(config) == config
-    run = two_steps(config, data / "run")
+    assert plain(through_json(config)) == plain(config)
+    assert open_data(through_json(config).data).signature == open_data(config.data).signature
+    run = a_few_steps(config, data / "run")
     assert length in (None, run.source.signature.length)
     assert config.student.width == width
 
 
 def test_what_the_user_said_of_the_data_stays(data):
-    assert for_path(DataConfig(str(data / "big.npy"), pool=4)).data.pool == 4
-    assert for_path(DataConfig(str(data / "long.txt"), length=16)).data.length == 16
-    assert for_path(str(data / "prime.npy")).data.pool == 1  # nothing divides it
-    assert for_path("copy:16", "bptt").stages[0].method == "bptt"
+    asked = DataConfig(str(data / "big.npy"), options=ImageConfig(pool=4))
+    assert for_data(asked).data.options.pool == 4
+    assert for_data(str(data / "big.npy")).data.options.pool == 2
+    asked = DataConfig(str(data / "big.npy"), options=ImageConfig(levels=4))
+    assert for_data(asked).data.options == ImageConfig(4, 2)
+    assert for_data(DataConfig(str(data / "long.txt"), length=16)).data.length == 16
+    assert for_data(str(data / "prime.npy")).data.options is None  # nothing divides it
+    assert for_data("copy:16", "bptt").stages[0].method == "bptt"
 
 
 @pytest.mark.parametrize(
     "name", [*TASKS, *(f"{family}:{least}" for family, least in LEAST.items())]
 )
 def test_every_task_has_a_recipe(name, tmp_path):
-    config = for_path(name)
-    assert config.dmt.distill == 0.0  # for data that is no task it is 1
+    config = for_data(name)
+    assert config.dmt.distill == 0.0  # for images it is 1
     check(config, open_data(config.data))
-    assert through_json(config) == config
-    two_steps(config, tmp_path / "run")
+    assert plain(through_json(config)) == plain(config)
+    a_few_steps(config, tmp_path / "run")
 
 
 def test_a_future_reaches_from_a_pixel_to_the_one_below_the_next(data):
-    config = for_path(str(data / "big.npy"))
+    config = for_data(str(data / "big.npy"))
     codec = open_data(config.data).codec
     assert config.smt.future == 2 * codec.width > 16
 
 
 def test_tuned_recipes_are_those_of_their_tasks():
     for name, data in (("copy32", "copy:32"), ("copy64", "copy:64"), ("retrieval128", "retrieval")):
-        tuned = RECIPES[name](DEFAULT_STRATEGY)
-        assert replace(for_path(data), data=tuned.data) == tuned
+        tuned = recipe_of(name)
+        assert replace(for_data(data), data=tuned.data) == tuned
 
 
 def test_memory_grows_with_what_is_held():
     def size(name):
-        student = for_path(name).student
+        student = for_data(name).student
         return student.slots * student.width
 
     for small, large in (
@@ -316,5 +351,71 @@ def test_memory_grows_with_what_is_held():
         ("recency:64,half=4", "recency:64,half=16"),
     ):
         assert size(small) < size(large)
-    assert for_path("parity:64,every=16").smt.future == 64
-    assert for_path("parity:64").smt.future < 16
+    assert for_data("parity:64,every=16").smt.future == 64
+    assert for_data("parity:64").smt.future < 16
+
+
+def test_a_source_in_memory_has_the_recipe_of_its_kind(data):
+    source = open_data(DataConfig("copy:16"))
+    described = DataConfig("memory:mine")
+    assert for_source(source, described) == replace(for_data("copy:16"), data=described)
+    text = open_data(DataConfig(str(data / "long.txt")))
+    config = for_source(text, described, "bptt", "gru")
+    assert config == replace(for_data(str(data / "long.txt"), "bptt", "gru"), data=described)
+
+
+OWN = """
+from pastforward.recipes.copy import copy
+from pastforward.data.opening import open_source
+from pastforward.data.source import Source
+
+def recipe(strategy, cell):
+    return copy(strategy, cell, length=8)
+
+def source() -> Source:
+    return open_source("parity:8")
+
+def nothing(strategy, cell):
+    return 3
+
+number = 3
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "own_recipes.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("own_recipes", None)
+
+
+def test_what_a_user_names_is_a_config(own, data):
+    assert resolve("copy32", "bptt", "gru") == recipe_of("copy32", "bptt", "gru")
+    assert resolve("copy:16") == for_data("copy:16")
+    path = str(data / "long.txt")
+    assert resolve(path, data=DataConfig("other", 16)) == for_data(DataConfig(path, 16))
+    assert resolve("own_recipes:recipe", "bptt") == copy("bptt", length=8)
+    by_source = resolve("own_recipes:source")
+    assert by_source == replace(for_data("parity:8"), data=DataConfig("own_recipes:source"))
+    source = open_data(DataConfig("copy:16"))
+    assert resolve(source) == replace(for_data("copy:16"), data=DataConfig("memory:" + source.name))
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("copy23", "There is no recipe or file 'copy23'; did you mean 'copy"),
+        ("digit", "did you mean 'digits'"),
+        ("absent.txt", "no data 'absent.txt', by path or by name; check the path"),
+        ("own_recipes:nothing", "'own_recipes:nothing' gave int where a RunConfig was expected"),
+        ("own_recipes:number", "'own_recipes:number' gave int where a RunConfig was expected"),
+        ("own_recipes:absent", "module 'own_recipes' has no 'absent'"),
+        ("no_such:module", "'no_such:module' can't be imported"),
+    ],
+)
+def test_what_is_neither_recipe_nor_data_is_told(name, says, own):
+    with pytest.raises(UsageError, match=says) as told:
+        resolve(name)
+    assert "\n" not in str(told.value)

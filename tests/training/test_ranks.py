@@ -31,7 +31,7 @@ def test_two_ranks_are_one_run(tmp_path):
 
 
 def test_the_command_line_under_torchrun_speaks_once(tmp_path):
-    options = ["train", "copy:8", "--steps", "3", "--fit.batch", "4", "--fit.evaluations", "1"]
+    options = ["train", "copy:8", "--steps", "4", "--fit.batch", "4", "--fit.evaluations", "1"]
     done = run("-m", "pastforward", *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("Report: ") == 1

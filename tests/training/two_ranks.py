@@ -1,4 +1,4 @@
-"""Trainer by torchrun: exit code 0 where two ranks train as one process with the joint batch does."""
+"""By torchrun: exit code 0 where two ranks train as one process with the joint batch does."""
 
 import sys
 from pathlib import Path
