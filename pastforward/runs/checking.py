@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pastforward.analysis.checks import examine
+from pastforward.analysis.checks.table import examine
 from pastforward.analysis.checks.context import CheckContext, History
 from pastforward.analysis.checks.result import CheckResult
 from pastforward.errors import UsageError
