@@ -91,9 +91,7 @@ def read_compare(argv: list[str]) -> tuple[Options, CompareRequest]:
     changes: dict[str, Any] = {}
     for task in tasks_at_lengths(shown, chosen.lengths) or ("digits",):
         base = _base(task, request)
-        parsed: Any = parse(
-            with_dials(Options, base, _apart(chosen)), argv, "compare", DESCRIPTION
-        )
+        parsed: Any = parse(with_dials(Options, base, _apart(chosen)), argv, "compare", DESCRIPTION)
         changes |= difference(base, config_of(parsed, base))
     _require_used(parsed, argv)
     return parsed, replace(

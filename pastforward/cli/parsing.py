@@ -32,9 +32,7 @@ def peek(kind: type[Kind], argv: Sequence[str], command: str) -> Kind:
     """The options of `kind` among others, which are left alone."""
     found, _ = _in_one_line(
         f"pastforward {command}",
-        lambda: tyro.cli(
-            kind, args=argv, config=_FLAGS, return_unknown_args=True, add_help=False
-        ),
+        lambda: tyro.cli(kind, args=argv, config=_FLAGS, return_unknown_args=True, add_help=False),
     )
     return found
 

@@ -12,7 +12,7 @@ from pastforward.data.codec import PixelCodec, SeriesCodec, SymbolCodec, TextCod
 from pastforward.data.opening import open_data
 from pastforward.errors import UsageError
 from pastforward.files import write_atomically
-from pastforward.inference.sampling import Sampling
+from pastforward.inference.sampling import PLAIN, Sampling
 from pastforward.inference.stream import Stream
 from pastforward.inference.writing import continue_text
 from pastforward.report.charts import save_images
@@ -34,7 +34,7 @@ class Drawing:
     """Text to go on from, a new line when None; of images none."""
     tokens: int = 400
     """Symbols to draw."""
-    sampling: Sampling = Sampling()
+    sampling: Sampling = PLAIN
     seed: int = 0
 
 

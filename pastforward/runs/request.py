@@ -79,7 +79,7 @@ def default_method(what: What, options: TrainOptions = PLAIN) -> str:
 
 
 def default_name(what: What, method: str | None, config: RunConfig) -> str:
-    """A run's folder: recipe or data and strategy; of students from stored targets, the cell too."""
+    """A run's folder: recipe or data, and strategy; with stored targets, the cell too."""
     if isinstance(what, RunConfig):
         method = "+".join(dict.fromkeys(stage.method for stage in what.stages))
     source = config.data.source.removeprefix(MEMORY)
