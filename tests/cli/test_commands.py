@@ -148,7 +148,15 @@ def test_report(shop, capsys):
 def test_list(shop, capsys):
     said = call(capsys, "list")
     assert said.code == 0
-    tables = ("copy64", "two-stage", "transformer", "registers", "teacher-forced", "mamba2", "hf:NAME")
+    tables = (
+        "copy64",
+        "two-stage",
+        "transformer",
+        "registers",
+        "teacher-forced",
+        "mamba2",
+        "hf:NAME",
+    )
     for shown in (*tables, "both/smt+dmt", "tale-smt"):
         assert shown in said.out
     assert "key_values      key-value pairs" in said.out

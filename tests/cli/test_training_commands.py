@@ -10,7 +10,7 @@ import pytest
 import torch
 from command_line import QUICK, TINY, call, refused
 
-import pastforward.training.trainer as run_module
+import pastforward.training.trainer as trainer_module
 from pastforward.errors import UsageError
 
 PARTS = {"config.json", "metrics.jsonl", "student.safetensors", "checkpoints", "evaluation.json"}
@@ -144,7 +144,7 @@ def test_a_full_disk_at_the_start_leaves_nothing_and_takes_nothing(here, capsys,
 
 def test_a_full_disk_later_says_how_to_go_on(here, capsys, monkeypatch):
     words = ["train", "copy:8", *QUICK, *TINY]
-    monkeypatch.setattr(run_module, "save_tensors", no_room)
+    monkeypatch.setattr(trainer_module, "save_tensors", no_room)
     said = call(capsys, *words)
     assert said.code == 2
     line = said.err.splitlines()[-1]

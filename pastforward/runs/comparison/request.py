@@ -13,7 +13,7 @@ from pastforward.errors import UsageError, nearest
 from pastforward.recipes.names import at_length
 from pastforward.recipes.strategies import DEFAULT_STRATEGY
 from pastforward.runs.comparison.grid import Grid, Setting, Trial, problem
-from pastforward.runs.request import TrainOptions, config_for
+from pastforward.runs.request import TrainOptions, config_for, require_cell
 from pastforward.runs.sections import dial_names, with_changes
 
 
@@ -87,7 +87,7 @@ def configs_for(tasks: Sequence[str], request: CompareRequest) -> Configs:
     if wrong is not None:
         raise UsageError(wrong)
     for cell in grid.cells:
-        CELLS.require(cell)
+        require_cell(cell, "--networks")
     for network in grid.networks:
         BASELINES.require(network)
     networks = {
