@@ -13,7 +13,7 @@ from pastforward.errors import UsageError
 Kind = TypeVar("Kind")
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_FIELD = re.compile(r"^Error parsing [\w.-]+: ")
+_FIELD = re.compile(r"^Error parsing (?!--)[\w.-]+: ")
 """Before the message of a config's own check, which names its option."""
 _NOT_SHOWN = ("For full helptext", "Argument helptext")
 """How sections of a box begin that would only repeat the help."""

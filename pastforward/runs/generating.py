@@ -1,6 +1,5 @@
 """L6. Generate: draw text or images from a trained student."""
 
-import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,9 +55,6 @@ def generate(
     Raises `UsageError` where there is no student, for one of a series, and for a file that names
     code which is not in `allow`.
     """
-    temperature = drawing.sampling.temperature
-    if not 0 <= temperature < math.inf:
-        raise UsageError(f"--temperature is {temperature}; give a number, 0 or above.")
     path = _student_file(name)
     student, codec = load_student(path, next(iter(allow), None))
     if isinstance(codec, SeriesCodec):

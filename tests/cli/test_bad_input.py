@@ -177,7 +177,7 @@ def test_a_folder_without_config_is_no_run(here, capsys):
 @pytest.mark.parametrize("temperature", ["nan", "inf", "-1"])
 def test_temperatures(temperature, here, capsys):
     line = refused(capsys, "generate", "any", "--temperature", temperature)
-    assert_says(line, f"--temperature is {temperature}")
+    assert_says(line, f"Temperature {float(temperature)}")
 
 
 def test_methods_of_compare(here, capsys):

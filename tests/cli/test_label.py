@@ -266,7 +266,7 @@ def test_what_can_not_be(words, says, shop, capsys):
         ("--cell lstm --student.slots 3", "--student.slots is 3|K = 2 slots"),
         (
             "--stages.0.method teacher",
-            "Stage 'teacher' trains a teacher, .*smt-frozen, teacher-forced",
+            "Stage 'teacher' trains a teacher, .*smt-frozen, teacher",
         ),
         ("--stages.0.method smt", "Stage 'smt' trains a teacher"),
         ("--method smt+dmt", "Stage 'teacher' trains a teacher"),

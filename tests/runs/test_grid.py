@@ -138,7 +138,7 @@ def test_changes_reach_the_runs_that_have_such_a_dial():
     of = configs(cells=("mlp", "gru"), networks=("s4d",), changes={"cell.scale": 0.5})
     assert of.config(trial("gru", "bptt")).student.cell_config.scale == 0.5
     assert of.config(trial("mlp", "bptt")) == configs(cells=("mlp",)).config(trial("mlp", "bptt"))
-    with pytest.raises(UsageError, match="No run has a field 'cell.scal'; did you mean"):
+    with pytest.raises(UsageError, match=r"No run has a field 'cell\.scal'; did you mean"):
         configs(cells=("gru",), changes={"cell.scal": 0.5})
 
 
