@@ -40,12 +40,11 @@ def main(argv: list[str]) -> None:
     """Analyse a run; page, pictures and analysis.json go to its folder."""
     options = parse(Options, argv, "analyse", DESCRIPTION)
 
-    from pastforward.runs.analysing import analyse_run
     from pastforward.runs.opening import open_run
 
     run = open_run(options.run, options.allow)
     with _bar(len(options.names) or len(ANALYSES)) as told:
-        found = analyse_run(run, options.names, options.sequences, told)
+        found = run.analyse(*options.names, sequences=options.sequences, told=told)
     last = f"Page: {page_of(run.path)}, with pictures and analysis.json beside it"
     if options.json:
         facts = {name: answer.facts for name, answer in found.items()}

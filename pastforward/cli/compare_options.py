@@ -15,6 +15,7 @@ from pastforward.config import RunConfig
 from pastforward.errors import UsageError
 from pastforward.recipes import RECIPES
 from pastforward.runs.comparison.request import CompareRequest, base_config, tasks_at_lengths
+from pastforward.runs.request import require_cell
 from pastforward.runs.sections import difference
 
 DESCRIPTION = """\
@@ -83,17 +84,16 @@ def read_compare(argv: list[str]) -> tuple[Options, CompareRequest]:
     """Options and request; raises `UsageError` for bad ones, SystemExit after help."""
     tasks = leading_words(argv)
     shown = tasks if set(tasks) <= RECIPES.keys() or not asks_help(argv) else []
-    first = next(iter(tasks), None)
-    chosen = peek(with_data(Selection, first), argv[len(tasks) :], "compare")
+    chosen = peek(with_data(Selection, next(iter(tasks), None)), argv[len(tasks) :], "compare")
+    for cell in chosen.cells:
+        require_cell(cell, "--networks")
     request = CompareRequest(
         chosen.cells, chosen.networks, encoder=chosen.encoder, data=data_of(chosen)
     )
     changes: dict[str, Any] = {}
     for task in tasks_at_lengths(shown, chosen.lengths) or ("digits",):
         base = _base(task, request)
-        parsed: Any = parse(
-            with_dials(Options, base, _apart(chosen)), argv, "compare", DESCRIPTION
-        )
+        parsed: Any = parse(with_dials(Options, base, _apart(chosen)), argv, "compare", DESCRIPTION)
         changes |= difference(base, config_of(parsed, base))
     _require_used(parsed, argv)
     return parsed, replace(

@@ -12,7 +12,9 @@ from pastforward.data.configs import DataConfig
 from pastforward.data.kinds import kind_of
 from pastforward.errors import UsageError
 from pastforward.recipes import RECIPES
+from pastforward.recipes.strategies import STORED_STRATEGY
 from pastforward.registry import NoConfig
+from pastforward.runs.request import TrainOptions, config_for
 from pastforward.runs.sections import NAMES, prefix_of, sections, with_sections
 
 Kind = TypeVar("Kind")
@@ -63,6 +65,23 @@ def data_of(options: Any) -> DataConfig:
         given = kind(**{f.name: getattr(given, f.name) for f in fields(kind)})
         given = None if given == kind() else given
     return DataConfig(length=options.data.length, options=given)
+
+
+def help_config(
+    named: str | None, method: str | None, cell: str | None, options: TrainOptions
+) -> RunConfig:
+    """A config to show in help: the recipe named, or that of digits, so that no data is opened."""
+    recipe = named if named in RECIPES else "digits"
+    if method == STORED_STRATEGY:
+        method = None
+    config = config_for(recipe, method, cell, replace(options, data=None))
+    if named in (None, recipe):
+        return config
+    try:
+        kind_of(named)
+    except UsageError:
+        return config
+    return replace(config, data=DataConfig(named))
 
 
 def _data_options(source: str | None) -> Any:

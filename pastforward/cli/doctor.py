@@ -43,12 +43,12 @@ def main(argv: list[str]) -> None:
     from pastforward.analysis.checks.result import Level
     from pastforward.analysis.evaluate import finite
     from pastforward.report.checks_page import print_results, verdict
-    from pastforward.runs.checking import PAGE, check_run
+    from pastforward.runs.checking import PAGE
     from pastforward.runs.opening import open_run
 
     run = open_run(options.run, options.allow)
     with Console(stderr=True).status("reading the run") as status:
-        results = check_run(run, options.sequences, lambda name: status.update(f"check: {name}"))
+        results = run.doctor(options.sequences, lambda name: status.update(f"check: {name}"))
     last = f"Page: {run.path / PAGE}"
     if options.json:
         found = {"run": run.name, "verdict": verdict(results), "checks": list(map(asdict, results))}

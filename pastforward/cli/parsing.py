@@ -13,7 +13,7 @@ from pastforward.errors import UsageError
 Kind = TypeVar("Kind")
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_FIELD = re.compile(r"^Error parsing [\w.-]+: ")
+_FIELD = re.compile(r"^Error parsing (?!--)[\w.-]+: ")
 """Before the message of a config's own check, which names its option."""
 _NOT_SHOWN = ("For full helptext", "Argument helptext")
 """How sections of a box begin that would only repeat the help."""
@@ -32,9 +32,7 @@ def peek(kind: type[Kind], argv: Sequence[str], command: str) -> Kind:
     """The options of `kind` among others, which are left alone."""
     found, _ = _in_one_line(
         f"pastforward {command}",
-        lambda: tyro.cli(
-            kind, args=argv, config=_FLAGS, return_unknown_args=True, add_help=False
-        ),
+        lambda: tyro.cli(kind, args=argv, config=_FLAGS, return_unknown_args=True, add_help=False),
     )
     return found
 

@@ -5,12 +5,17 @@ from typing import Annotated, Any, NamedTuple
 
 import tyro
 
-from pastforward.cli.config_options import config_of, data_of, with_data, with_dials
+from pastforward.cli.config_options import (
+    config_of,
+    data_of,
+    help_config,
+    with_data,
+    with_dials,
+)
 from pastforward.cli.options import TrainingOptions, is_first_rank, resume_command
 from pastforward.cli.parsing import asks_help, leading_words, parse, peek
 from pastforward.config import RunConfig, Stage
 from pastforward.errors import UsageError
-from pastforward.recipes import RECIPES
 from pastforward.runs.places import if_exists_of
 from pastforward.runs.request import TrainOptions, config_for, default_name
 
@@ -91,21 +96,20 @@ def read_train(argv: list[str]) -> Asked:
     """Options and config; raises `UsageError` for bad ones, SystemExit after help."""
     named = next(iter(leading_words(argv)), None)
     chosen = peek(with_data(Selection, named), argv[named is not None :], "train")
-    what = _what(named, chosen, asks_help(argv))
     options = TrainOptions(chosen.network, chosen.encoder, data_of(chosen), allow=chosen.allow)
-    method = None if asks_help(argv) and chosen.labels else chosen.method
-    base = config_for(what, method, chosen.cell, options)
+    if asks_help(argv):
+        what, base = named, help_config(named, chosen.method, chosen.cell, options)
+    else:
+        what = _what(named, chosen.labels)
+        base = config_for(what, chosen.method, chosen.cell, options)
     parsed: Any = parse(with_dials(Options, base), argv, "train", DESCRIPTION)
     config = replace(config_of(parsed, base), seed=parsed.seed, stages=parsed.stages)
     config = replace(config, budget=parsed.budget or base.budget)
     return Asked(parsed, parsed.name or default_name(what, chosen.method, config), config)
 
 
-def _what(named: str | None, chosen: Selection, help_only: bool) -> Any:
-    """What is trained on; for help alone, a recipe that opens no data."""
-    if help_only and (named is None or named not in RECIPES):
-        return "digits"
-    if chosen.labels is None:
+def _what(named: str | None, labels: str | None) -> Any:
+    if labels is None:
         if named is None:
             raise UsageError("Name a RECIPE or PATH first, as in: pastforward train digits.")
         return named
@@ -116,4 +120,4 @@ def _what(named: str | None, chosen: Selection, help_only: bool) -> Any:
         )
     from pastforward.teacher.store.reading import open_labels
 
-    return open_labels(chosen.labels)
+    return open_labels(labels)

@@ -1,9 +1,10 @@
 """L6. The analyses of `analyse`: each a function `(Subject, sequences) -> Analysis`."""
 
-from dataclasses import asdict, replace
-from typing import NamedTuple
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 
 from pastforward.analysis.credit import Credit, bptt_credit, last_output, scaled, smt_credit
 from pastforward.analysis.evaluate import finite
@@ -11,8 +12,6 @@ from pastforward.analysis.gap import loss_gap
 from pastforward.analysis.lengths import AtLength, at_length, loss_by_length
 from pastforward.analysis.memories import Memories, remember
 from pastforward.analysis.probe import Probe, linear_probe
-from pastforward.config import RunConfig
-from pastforward.data.source import Source
 from pastforward.errors import UsageError
 from pastforward.report.analysis_charts import (
     credit_figure,
@@ -22,12 +21,9 @@ from pastforward.report.analysis_charts import (
     probes_figure,
 )
 from pastforward.report.memory_maps import memory_map
-from pastforward.runs.analysing import Analysis
-from pastforward.runs.networks import require_student
-from pastforward.runs.opening import Run
+from pastforward.runs.subject import Subject
 from pastforward.student import Student, build_student
 from pastforward.teacher.teacher import Teacher, build_teacher
-from pastforward.training.folder import RunFolder
 from pastforward.types import Batch, Tokens
 
 SCALES = (0.5, 1.0, 2.0)
@@ -40,21 +36,13 @@ _SPLITS = ("valid", "test")
 _DECODED, _WHOLE = "SMT, losses of outputs", "SMT, all losses"
 
 
-class Subject(NamedTuple):
-    """A run's student, its teacher if it has one, and their data."""
+@dataclass(frozen=True)
+class Analysis:
+    """An answer: figures by the name of their file, numbers as JSON, and sentences about them."""
 
-    student: Student
-    teacher: Teacher | None
-    source: Source
-    config: RunConfig
-    folder: RunFolder
-
-
-def subject_of(run: Run) -> Subject:
-    """Raises `UsageError` for a baseline. The output teacher of `distill` is no teacher here."""
-    student = require_student(run.student, run.folder, "analyse")
-    teacher = run.teacher if isinstance(run.teacher, Teacher) else None
-    return Subject(student, teacher, run.source, run.config, run.folder)
+    figures: dict[str, Figure]
+    facts: Any
+    lines: list[str]
 
 
 def ask_gap(run: Subject, sequences: int) -> Analysis:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +10,8 @@ from pastforward.files import write_json
 from pastforward.registry import Entry, Registry
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from pastforward.runs.opening import Run
+    from pastforward.runs.analyses import Analysis
+    from pastforward.runs.subject import Subject
 
 
 def _row(name: str, summary: str) -> Entry:
@@ -36,34 +34,15 @@ ANALYSES: Registry[Entry] = Registry("analysis", {
 """Functions `(Subject, sequences) -> Analysis`."""
 
 
-@dataclass(frozen=True)
-class Analysis:
-    """An answer: figures by the name of their file, numbers as JSON, and sentences about them."""
-
-    figures: "dict[str, Figure]"
-    facts: Any
-    lines: list[str]
-
-
 def analyse_run(
-    run: "Run",
-    names: Sequence[str] = (),
-    sequences: int = 256,
-    told: Callable[[str], None] = lambda text: None,
-) -> dict[str, Analysis]:
+    subject: "Subject", names: Sequence[str], sequences: int, told: Callable[[str], None]
+) -> "dict[str, Analysis]":
     """Answers by name; the page, figures and analysis.json go to RUN/analysis.
 
     All analyses that suit the run when none is named; `told(text)` is called before each, and with
     the reason where one is left out. Raises `UsageError` for a named one that doesn't suit.
     """
-    for name in names:
-        if name not in ANALYSES:
-            raise UsageError(f"There is no analysis '{name}'; {nearest(name, ANALYSES)}.")
-    if sequences < 2:
-        raise UsageError(f"--sequences is {sequences}; give 2 or more.")
-    from pastforward.runs.analyses import subject_of
-
-    subject, folder, found = subject_of(run), _folder(run.path), {}
+    folder, found = _folder(subject.folder.path), {}
     for name in names or ANALYSES:
         told(name)
         try:
@@ -72,8 +51,17 @@ def analyse_run(
             if names:
                 raise
             told(f"{name} left out: {error}")
-    _write(folder, run.name, found)
+    _write(folder, subject.folder.path.name, found)
     return found
+
+
+def require_analyses(names: Sequence[str], sequences: int) -> None:
+    """Raise `UsageError` for an unknown analysis, or fewer than two sequences."""
+    for name in names:
+        if name not in ANALYSES:
+            raise UsageError(f"There is no analysis '{name}'; {nearest(name, ANALYSES)}.")
+    if sequences < 2:
+        raise UsageError(f"--sequences is {sequences}; give 2 or more.")
 
 
 def page_of(run: Path) -> Path:
@@ -92,7 +80,7 @@ def _folder(run: Path) -> Path:
     return folder
 
 
-def _write(folder: Path, run: str, found: Mapping[str, Analysis]) -> None:
+def _write(folder: Path, run: str, found: "Mapping[str, Analysis]") -> None:
     from pastforward.report.analysis_page import Section, write_page
     from pastforward.report.charts import save_figure
 

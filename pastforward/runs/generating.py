@@ -1,6 +1,5 @@
 """L6. Generate: draw text or images from a trained student."""
 
-import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from pastforward.data.codec import PixelCodec, SeriesCodec, SymbolCodec, TextCod
 from pastforward.data.opening import open_data
 from pastforward.errors import UsageError
 from pastforward.files import write_atomically
-from pastforward.inference.sampling import Sampling
+from pastforward.inference.sampling import PLAIN, Sampling
 from pastforward.inference.stream import Stream
 from pastforward.inference.writing import continue_text
 from pastforward.report.charts import save_images
@@ -34,7 +33,7 @@ class Drawing:
     """Text to go on from, a new line when None; of images none."""
     tokens: int = 400
     """Symbols to draw."""
-    sampling: Sampling = Sampling()
+    sampling: Sampling = PLAIN
     seed: int = 0
 
 
@@ -56,9 +55,6 @@ def generate(
     Raises `UsageError` where there is no student, for one of a series, and for a file that names
     code which is not in `allow`.
     """
-    temperature = drawing.sampling.temperature
-    if not 0 <= temperature < math.inf:
-        raise UsageError(f"--temperature is {temperature}; give a number, 0 or above.")
     path = _student_file(name)
     student, codec = load_student(path, next(iter(allow), None))
     if isinstance(codec, SeriesCodec):

@@ -13,7 +13,6 @@ from pastforward.data.source import Source
 from pastforward.errors import UsageError
 from pastforward.files import checksum
 from pastforward.runs.foreign import require_allowed
-from pastforward.student import Student
 from pastforward.teacher.store.facts import read_store
 from pastforward.training.checkpoint import load_tensors, part
 from pastforward.training.folder import RunFolder
@@ -34,16 +33,6 @@ def require_finished(folder: RunFolder) -> None:
             f"{folder.path} has no trained student yet; finish it with --resume, in the command "
             "that began it."
         )
-
-
-def require_student(network: Network, folder: RunFolder, command: str) -> Student:
-    """The network of a run as a student; raises `UsageError` for a baseline."""
-    if not isinstance(network, Student):
-        raise UsageError(
-            f"{folder.path} holds a baseline, and `{command}` looks at a student's memories; name "
-            "a run with a cell."
-        )
-    return network
 
 
 def load_teacher(folder: RunFolder, config: RunConfig, network: Network) -> AnyTeacher | None:
@@ -86,7 +75,9 @@ def teacher_of_store(store: str, network: Network, allow: Collection[str]) -> An
     return None
 
 
-def _load(network: Network | AnyTeacher, tensors: dict[str, Tensor], folder: RunFolder, path: Path) -> None:
+def _load(
+    network: Network | AnyTeacher, tensors: dict[str, Tensor], folder: RunFolder, path: Path
+) -> None:
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:

@@ -1,6 +1,6 @@
 """L6. A run by name: what it is, its networks and data, and all that can be asked of it."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,17 @@ from pastforward.data.source import Source
 from pastforward.errors import UsageError
 from pastforward.report.run_page import write_report
 from pastforward.report.summary import RunSummary
-from pastforward.runs.analysing import Analysis, analyse_run
+from pastforward.runs.analyses import Analysis
+from pastforward.runs.analysing import analyse_run, require_analyses
 from pastforward.runs.checking import check_run
 from pastforward.runs.foreign import require_allowed
-from pastforward.runs.networks import load_teacher, require_finished
+from pastforward.runs.networks import (
+    Networks,
+    load_checkpoint,
+    load_teacher,
+    require_finished,
+    teacher_of_store,
+)
 from pastforward.runs.places import find_run
 from pastforward.runs.saving import (
     few_samples,
@@ -28,9 +35,14 @@ from pastforward.runs.saving import (
     saved_facts,
     write_summary,
 )
+from pastforward.runs.subject import subject_of
 from pastforward.student_file import load_network
 from pastforward.teacher.teacher import Teacher
 from pastforward.training.folder import RunFolder
+
+
+def _silent(text: str) -> None:
+    pass
 
 
 def open_run(name: str | Path, allow: Collection[str] = (), source: Source | None = None) -> "Run":
@@ -129,16 +141,32 @@ class Run:
         facts: dict[str, Any] = network_facts(self.student, self.source, self.config)
         return RunSummary(self.name, found.to_json(), facts=facts | saved_facts(self.folder))
 
-    def doctor(self, sequences: int = 256) -> list[CheckResult]:
-        """Check for the usual faults, of a stopped run as well; writes doctor.html."""
-        return check_run(self, sequences)
+    def doctor(
+        self, sequences: int = 256, told: Callable[[str], None] = _silent
+    ) -> list[CheckResult]:
+        """Check for the usual faults; writes doctor.html. `told(name)` is called before each check.
 
-    def analyse(self, *names: str, sequences: int = 256) -> dict[str, Analysis]:
+        A stopped run is checked as its last checkpoint has it; a student of stored targets beside
+        the teacher that wrote them, where it still is there. Raises `UsageError` for a baseline,
+        and where nothing was saved yet.
+        """
+        networks = self._networks_to_check()
+        subject = subject_of(self.folder, self.config, self.source, networks, "doctor")
+        return check_run(subject, sequences, told)
+
+    def analyse(
+        self, *names: str, sequences: int = 256, told: Callable[[str], None] = _silent
+    ) -> dict[str, Analysis]:
         """Answers by the names of `ANALYSES`, all that suit when none is named.
 
-        Writes RUN/analysis. Raises `UsageError` for a named analysis that doesn't suit the run.
+        Writes RUN/analysis. `told(text)` is called with the name of each before it is made, and
+        with the reason where one is left out. Raises `UsageError` for a named one that doesn't suit
+        the run.
         """
-        return analyse_run(self, names, sequences)
+        require_analyses(names, sequences)
+        networks = Networks(self.student, self.teacher)
+        subject = subject_of(self.folder, self.config, self.source, networks, "analyse")
+        return analyse_run(subject, names, sequences, told)
 
     def report(self, out: Path | None = None) -> Path:
         """Write one page about the run, to its folder when `out` is None."""
@@ -152,6 +180,14 @@ class Run:
     def _loaded(self) -> tuple[Network, Codec]:
         require_finished(self.folder)
         return load_network(self.folder.student, self._allowed_cell())
+
+    def _networks_to_check(self) -> Networks:
+        if not self.finished:
+            return load_checkpoint(self.folder, self.config, self.source)
+        teacher, store = self.teacher, self.config.label_store
+        if teacher is None and store is not None:
+            teacher = teacher_of_store(store, self.student, self.allow)
+        return Networks(self.student, teacher)
 
     def _allowed_cell(self) -> str | None:
         cell = self.config.student.cell

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pastforward.baselines import BASELINES
 from pastforward.baselines.configs import BaselineConfig
+from pastforward.cells import CELLS
 from pastforward.config import RunConfig
 from pastforward.data.configs import DataConfig
 from pastforward.data.kinds import MEMORY
@@ -62,13 +64,23 @@ def config_for(
 
     Raises `UsageError` for what is nothing of these, or has no such component.
     """
+    require_cell(cell, "--network")
     config = _base(what, method or default_method(what, options), cell, options)
     if options.network is not None:
+        BASELINES.require(options.network)
         config = replace(config, baseline=BaselineConfig(options.network))
     if options.encoder not in (None, config.teacher.encoder):
         teacher = replace(config.teacher, encoder=options.encoder, encoder_config=None)
         config = replace(config, teacher=teacher)
     return with_changes(config, options.changes)
+
+
+def require_cell(cell: str | None, option: str) -> None:
+    """Raise `UsageError` for an unknown cell; `option` is where a baseline is given instead."""
+    if cell in BASELINES:
+        raise UsageError(f"'{cell}' is a baseline; give it as {option} {cell}.")
+    if cell is not None:
+        CELLS.require(cell)
 
 
 def default_method(what: What, options: TrainOptions = PLAIN) -> str:
@@ -79,7 +91,7 @@ def default_method(what: What, options: TrainOptions = PLAIN) -> str:
 
 
 def default_name(what: What, method: str | None, config: RunConfig) -> str:
-    """A run's folder: recipe or data and strategy; of students from stored targets, the cell too."""
+    """A run's folder: recipe or data, and strategy; with stored targets, the cell too."""
     if isinstance(what, RunConfig):
         method = "+".join(dict.fromkeys(stage.method for stage in what.stages))
     source = config.data.source.removeprefix(MEMORY)

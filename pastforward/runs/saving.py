@@ -1,4 +1,4 @@
-"""L6. What a run keeps of itself in evaluation.json: its evaluation, and facts on how it was made."""
+"""L6. evaluation.json: what a run keeps of its evaluation, and facts on how it was made."""
 
 import json
 from pathlib import Path
@@ -24,8 +24,7 @@ _SAMPLED = 10
 def facts_of(trainer: Trainer) -> dict[str, Any]:
     """What training cost, on what it was done, and from which code."""
     spent = trainer.spent
-    found = network_facts(trainer.network, trainer.source, trainer.config)
-    return found | {
+    cost = {
         "seconds": round(spent.seconds, 2),
         "steps": spent.step,
         "tokens": spent.tokens,
@@ -34,7 +33,8 @@ def facts_of(trainer: Trainer) -> dict[str, Any]:
         "length": trainer.source.signature.length,
         "data": trainer.source.describe(),
         "ranks": world(),
-    } | provenance()
+    }
+    return network_facts(trainer.network, trainer.source, trainer.config) | cost | provenance()
 
 
 def network_facts(network: Network, source: Source, config: RunConfig) -> dict[str, Any]:

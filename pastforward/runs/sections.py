@@ -1,4 +1,4 @@
-"""L6. A config's fields by dotted name, as the command line has them: `student.width`, `cell.depth`.
+"""L6. A config's fields by dotted name, as on the command line: `student.width`, `cell.depth`.
 
 The dials of the cell, encoder, kind of data and baseline that a config names stand under `cell`,
 `encoder`, `data` and `network`, wherever they lie in the config. Imports no torch.

@@ -20,7 +20,7 @@ def test_everything_that_suits(shop, capsys):
         "Page: runs/both/smt+dmt/analysis/analysis.html, with pictures and analysis.json beside it"
     )
     page = (folder / "analysis.html").read_text()
-    assert page.count("<img") == len(names)
+    assert page.count("<svg") == page.count("</svg>") == len(names)
     assert "compounding" in page
     kept = json.loads((folder / "analysis.json").read_text())
     assert kept.keys() == {"gap", "credit", "lengths", "geometry", "future"}

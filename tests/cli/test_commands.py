@@ -15,7 +15,7 @@ PARTS = {"config.json", "metrics.jsonl", "student.safetensors", "checkpoints", "
 def test_eval_for_people(shop, capsys):
     said = call(capsys, "eval", "tale-smt+dmt")
     assert said.code == 0
-    for shown in ("nats", "unigram floor", "Drift", "t=16", "Labels", "similarity"):
+    for shown in ("nats", "unigram", "reference", "Drift", "t=16", "Targets", "similarity"):
         assert shown in said.out
     assert said.last == "Figures: runs/tale-smt+dmt/evaluation.json"
 
@@ -26,9 +26,11 @@ def test_eval_for_programs(shop, capsys):
     for part in (found["student"], found["teacher"], found["references"]["unigram"]):
         assert part["bits"] == pytest.approx(part["nats"] / math.log(2))
     assert len(found["drift"]["mse"]) == 9
-    assert found["collapse"].keys() == {"student", "labels"}
-    assert found["facts"]["serial_calls"] == {"teacher": 0, "smt": 1, "follow 4": 4, "dmt": 8}
-    assert found["facts"]["steps"] == 4  # each stage rounds its share of 3
+    assert found["collapse"].keys() == {"student", "targets"}
+    assert found["facts"]["serial_calls"] == {
+        "teacher": 0, "smt": 1, "teacher-forced 4": 4, "dmt": 8,
+    }  # fmt: skip
+    assert found["facts"]["steps"] == 3
     assert found["references"]["best"] == {"nats": 0.0, "bits": 0.0}
     alone = json.loads(call(capsys, "eval", "both/bptt", "--json").out)
     assert (alone["teacher"], alone["drift"]) == (None, None)
@@ -146,9 +148,10 @@ def test_report(shop, capsys):
 def test_list(shop, capsys):
     said = call(capsys, "list")
     assert said.code == 0
-    for shown in ("copy64", "two-stage", "transformer", "registers", "both/smt+dmt", "tale-smt"):
+    tables = ("copy64", "two-stage", "transformer", "registers", "teacher-forced", "mamba2")
+    for shown in (*tables, "both/smt+dmt", "tale-smt"):
         assert shown in said.out
-    assert "key_values    key-value pairs are shown" in said.out
+    assert "key_values      pairs are shown" in said.out
     assert "T = 64, pairs=8 (pairs shown), symbols=16 (different symbols)" in said.out
     assert said.last == "Runs lie in: runs/"
     shutil.rmtree(shop / "runs")

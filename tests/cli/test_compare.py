@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from command_line import TINY, call, refused
 
-import pastforward.training.trainer as run_module
+import pastforward.training.trainer as trainer_module
 from pastforward.runs.comparison.grid import SEARCH_SEED
 from pastforward.training.folder import RunFolder
 from pastforward.training.loop import NonFiniteLoss
@@ -102,7 +102,7 @@ def test_plan_says_how_much_and_writes_nothing(here, capsys):
 
 
 def test_a_stopped_grid_is_reported_and_goes_on(here, capsys, monkeypatch):
-    left, real = 6, run_module.Trainer._step
+    left, real = 6, trainer_module.Trainer._step
 
     def step(run):
         nonlocal left
@@ -113,7 +113,7 @@ def test_a_stopped_grid_is_reported_and_goes_on(here, capsys, monkeypatch):
 
     assert call(capsys, *WORDS[:-4], *TINY, "--name", "whole").code == 0
     with monkeypatch.context() as patch:
-        patch.setattr(run_module.Trainer, "_step", step)
+        patch.setattr(trainer_module.Trainer, "_step", step)
         said = call(capsys, *WORDS)
     assert said.code == 130
     command = shlex.split(said.err.splitlines()[-1].partition("go on with: ")[2])
@@ -190,12 +190,13 @@ def alive(pid: int) -> bool:
 
 
 def children(pid: int) -> list[int]:
-    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(word) for word in listed.split()]
+    """Its worker processes; the pool has a process of its own beside them."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(p) for p in listed if b"spawn_main" in Path(f"/proc/{p}/cmdline").read_bytes()]
 
 
-def test_a_loss_without_limit_is_recorded_and_the_grid_goes_on(here, capsys, monkeypatch):
-    real = run_module.Trainer._step
+def test_a_loss_that_is_not_finite_is_recorded_and_the_grid_goes_on(here, capsys, monkeypatch):
+    real = trainer_module.Trainer._step
 
     def step(run):
         if run.stage.method == "bptt":
@@ -204,7 +205,7 @@ def test_a_loss_without_limit_is_recorded_and_the_grid_goes_on(here, capsys, mon
 
     words = ["compare", "copy:8", "--methods", "bptt", "smt", "--name", "grid", *SHORT]
     with monkeypatch.context() as patch:
-        patch.setattr(run_module.Trainer, "_step", step)
+        patch.setattr(trainer_module.Trainer, "_step", step)
         said = call(capsys, *words)
         assert said.code == 0
         assert "failed, 'readout' is nan at step 0" in said.err
@@ -252,7 +253,7 @@ def test_overwriting_forgets_all_earlier_runs_at_once(here, capsys, monkeypatch)
     def stop(run):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_module.Trainer, "_step", stop)
+    monkeypatch.setattr(trainer_module.Trainer, "_step", stop)
     assert call(capsys, *words, "--overwrite").code == 130
     assert students() == {}
 
@@ -267,9 +268,12 @@ def test_overwriting_forgets_all_earlier_runs_at_once(here, capsys, monkeypatch)
         ("copy:8 --lengths 12", "'copy:8', which has a length; write 'copy'"),
         ("copy:8 digts", "no recipe or file 'digts'; did you mean 'digits'"),
         ("copy:8 --cells gruu", "no cell 'gruu'; did you mean 'gru'"),
-        ("copy:8 --cells gru --student.cell mlp", "Both --cells and --student.cell"),
+        ("copy:8 --cells gru --cell mlp", "Unrecognized options: --cell"),
+        ("copy:8 --cells s4d", "'s4d' is a baseline; give it as --networks s4d"),
+        ("copy:8 --networks gru", "no baseline 'gru'"),
+        ("copy:8 --cells gru mlp --cell.scale 2", "Unrecognized options: --cell.scale"),
         ("copy:8 --seeds 1 2 1", "A seed was named twice"),
-        ("copy:8 --seeds 1000", "Seed 1000 is kept for the search"),
+        ("copy:8 --seeds 1000", "Seed 1000 is reserved for the search"),
         ("copy:8 --jobs 0", "--jobs is 0"),
         ("copy:8 --search --share 2", "--share is 2.0"),
         ("copy:8 --search --factors 1 -1", "give numbers above 0"),
@@ -281,7 +285,7 @@ def test_overwriting_forgets_all_earlier_runs_at_once(here, capsys, monkeypatch)
     ],
 )
 def test_bad_input_is_refused_before_anything_is_trained(options, says, here, capsys, monkeypatch):
-    monkeypatch.setattr(run_module.Trainer, "train", lambda *_: pytest.fail("it trained"))
+    monkeypatch.setattr(trainer_module.Trainer, "train", lambda *_: pytest.fail("it trained"))
     line = refused(capsys, "compare", *options.split())
     assert re.search(says, line), line
     assert not list(here.iterdir())

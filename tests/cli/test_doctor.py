@@ -11,19 +11,19 @@ from command_line import QUICK, TINY, call, refused
 from markupsafe import escape
 from safetensors.torch import load_file, save_file
 
-import pastforward.training.trainer as run_module
+import pastforward.training.trainer as trainer_module
 from pastforward.analysis import checks as doctor
 from pastforward.analysis.checks.table import CHECKS
 from pastforward.cli.main import main
 
 WELL = [
     "train", "copy:6", "--method", "bptt", "--steps", "120", "--stages.0.lr", "1e-2", "--fit.batch",
-    "32", "--student.cell", "gru", "--student.slots", "1", "--student.width", "32",
+    "32", "--cell", "gru", "--student.slots", "1", "--student.width", "32",
 ]  # fmt: skip
 
 
 def found(said) -> dict[str, str]:
-    return {f["check"]: f["level"] for f in json.loads(said.out)["findings"]}
+    return {f["check"]: f["level"] for f in json.loads(said.out)["checks"]}
 
 
 def test_a_run_of_three_steps_has_faults(shop, capsys):
@@ -45,7 +45,7 @@ def test_every_kind_of_data(run, shop, capsys):
     levels = found(said)
     assert list(levels) == list(CHECKS)
     assert levels["student: no future"] == "ok"
-    assert levels["labels: no future"] == ("skipped" if "bptt" in run else "ok")
+    assert levels["targets: no future"] == ("skipped" if "bptt" in run else "ok")
     verdict = "failed" if "failed" in levels.values() else "warning"
     assert json.loads(said.out)["verdict"] == verdict
     assert said.code == (verdict == "failed")
@@ -68,7 +68,7 @@ def test_the_page_loads_nothing_and_says_all(shop, capsys):
     assert not re.search(r"<(script|link|iframe|img)\b|@import", page)
     assert "url(" not in re.sub(r"url\(#\w+\)", "", page)
     assert page.count("<svg") == page.count("</svg>") == 3
-    for result in json.loads(said.out)["findings"]:
+    for result in json.loads(said.out)["checks"]:
         assert result["check"] in page
         assert escape(result["measured"]) in page
     assert call(capsys, "doctor", "both/bptt", "--json").code in (0, 1)
@@ -84,7 +84,7 @@ def test_weights_that_are_not_finite(shop, capsys):
     said = call(capsys, "doctor", "both/bptt", "--json")
     assert said.code == 1
     assert found(said)["finite weights"] == "failed"
-    assert found(said)["student beats floor"] == "skipped"
+    assert found(said)["student beats reference"] == "skipped"
     assert call(capsys, "doctor", "both/bptt").code == 1
 
 
@@ -113,7 +113,7 @@ def test_nothing_was_saved_yet(here, capsys, monkeypatch):
     def full(*_):
         raise OSError("no room")
 
-    monkeypatch.setattr(run_module, "save_student", full)
+    monkeypatch.setattr(trainer_module, "save_student", full)
     with pytest.raises(OSError, match="no room"):
         main(["train", "copy:8", "--method", "bptt", *QUICK, *TINY])
     assert "finish it with --resume" in refused(capsys, "doctor", "copy8-bptt")
@@ -134,9 +134,9 @@ def test_a_student_of_stored_labels_is_compared_with_the_teacher_that_wrote_them
     assert main(["label", "both/smt+dmt", "--sequences", "16"]) == 0
     words = ["train", "--labels", "runs/both/smt+dmt/labels", *QUICK, "--name", "stored"]
     assert main(words) == 0
-    assert found(call(capsys, "doctor", "stored", "--json"))["labels: no future"] == "ok"
+    assert found(call(capsys, "doctor", "stored", "--json"))["targets: no future"] == "ok"
     os.rename("runs/both", "runs/elsewhere")
-    assert found(call(capsys, "doctor", "stored", "--json"))["labels: no future"] == "skipped"
+    assert found(call(capsys, "doctor", "stored", "--json"))["targets: no future"] == "skipped"
 
 
 def test_bad_input(shop, capsys):

@@ -12,7 +12,7 @@ import pytest
 from command_line import QUICK, TEXT, call, refused
 from safetensors.torch import load_file
 
-import pastforward.training.trainer as run_module
+import pastforward.training.trainer as trainer_module
 from pastforward.runs import labelling
 from pastforward.teacher.store.reading import open_labels
 from pastforward.teacher.teacher import Teacher
@@ -78,7 +78,7 @@ def test_label_tells_the_size_and_where_the_result_lies(shop, capsys):
         "Labels: 'my labels', for: pastforward train --labels 'my labels' --cell gru"
     )
     facts = json.loads((shop / "my labels" / "store.json").read_text())
-    assert (facts["format"], facts["dtype"], facts["sequences"]) == (1, "float16", 10)
+    assert (facts["format"], facts["dtype"], facts["sequences"]) == (2, "float16", 10)
     assert facts["config"]["data"]["source"] == "copy:8"
 
 
@@ -93,7 +93,7 @@ def test_students_train_from_labels_without_a_teacher(store, capsys):
         assert "teacher" not in said.out
     folder = Path("runs/copy8-labels-gru")
     config = json.loads((folder / "config.json").read_text())
-    assert (config["labels"], config["data"]["source"]) == (LABELS, "copy:8")
+    assert (config["label_store"], config["data"]["source"]) == (LABELS, "copy:8")
     assert (config["student"]["slots"], config["student"]["width"]) == (2, 8)
     assert not (folder / "teacher.safetensors").exists()
     assert not any("teacher" in name for name in load_file(folder / "checkpoints/last.safetensors"))
@@ -112,7 +112,7 @@ def test_other_stages(store, capsys):
 
 
 def test_a_stopped_student_goes_on_to_the_bit(store, capsys, monkeypatch):
-    left, real = 2, run_module.Trainer._step
+    left, real = 2, trainer_module.Trainer._step
 
     def step(run):
         nonlocal left
@@ -123,7 +123,7 @@ def test_a_stopped_student_goes_on_to_the_bit(store, capsys, monkeypatch):
 
     assert call(capsys, *STUDENT, "--name", "unbroken").code == 0
     with monkeypatch.context() as patch:
-        patch.setattr(run_module.Trainer, "_step", step)
+        patch.setattr(trainer_module.Trainer, "_step", step)
         said = call(capsys, *STUDENT, "--name", "broken")
     assert said.code == 143
     command = shlex.split(said.err.splitlines()[-1].partition("go on with: ")[2])
@@ -144,15 +144,15 @@ def test_a_stopped_student_does_not_go_on_with_other_labels(store, capsys):
 def test_a_stopped_label_goes_on_to_the_same_bytes(count, store, capsys, monkeypatch):
     left, real = count, Teacher.targets
 
-    def labels(teacher, x):
+    def targets(teacher, x, *more):
         nonlocal left
         left -= 1
         if left == 0:
             os.kill(os.getpid(), signal.SIGINT)
-        return real(teacher, x)
+        return real(teacher, x, *more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Teacher, "labels", labels)
+        patch.setattr(Teacher, "targets", targets)
         said = call(capsys, "label", RUN, "--sequences", SEQUENCES, "--out", "again")
     assert (said.code, said.out) == (130, "")
     head, _, command = said.err.splitlines()[-1].partition("go on with: ")
@@ -247,7 +247,7 @@ def test_other_data_of_the_same_kind(shop, capsys):
         ("train --labels", "Missing value for argument '--labels'"),
         ("train --labels nowhere", "nowhere holds no labels .*pastforward label RUN"),
         ("train copy:8 --labels nowhere", "Both 'copy:8' and --labels were given"),
-        ("train --cell gru", "Missing from pastforward train: RECIPE"),
+        ("train --cell gru", "Name a RECIPE or PATH first"),
         ("compare --labels nowhere", "labels"),
     ],
 )
@@ -260,17 +260,20 @@ def test_what_can_not_be(words, says, shop, capsys):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ("--student.slots 3", r"slots is 3, but the labels in .* have K = 2 slots of width D = 8"),
+        ("--student.slots 3", r"slots is 3, but the label store .* has K = 2 slots of width D = 8"),
         ("--student.width 16", "--student.width is 16"),
         ("--cell grue", "no cell 'grue'; did you mean 'gru'"),
-        ("--cell gru --student.cell elman", "Both --cell gru and --student.cell elman"),
-        ("--stages.0.method teacher", "Stage 'teacher' trains a teacher, .*smt-frozen, follow"),
+        ("--cell lstm --student.slots 3", "--student.slots is 3|K = 2 slots"),
+        (
+            "--stages.0.method teacher",
+            "Stage 'teacher' trains a teacher, .*smt-frozen, teacher",
+        ),
         ("--stages.0.method smt", "Stage 'smt' trains a teacher"),
         ("--method smt+dmt", "Stage 'teacher' trains a teacher"),
-        ("--method label", "no way 'label' to train; did you mean 'labels'"),
+        ("--method label", "no method 'label'; did you mean 'labels'"),
         ("--smt.consistency 0.5", "--smt.consistency is 0.5, which needs the teacher's decoder"),
         ("--data.length 16", "one length|Other data"),
-        ("--data.source copy:10", "Other data was asked for"),
+        ("--data.source copy:10", "Unrecognized options: --data.source"),
         ("--steps 0", "steps=0"),
     ],
 )
@@ -280,8 +283,8 @@ def test_options_that_do_not_fit_the_labels(options, says, store, capsys):
     assert contents(Path()) == before
 
 
-def test_ways_need_a_teacher_where_there_are_no_labels(here, capsys):
-    assert "no way 'labels'" in refused(capsys, "train", "copy:8", "--method", "labels", *QUICK)
+def test_methods_need_a_teacher_where_there_are_no_labels(here, capsys):
+    assert "no method 'labels'" in refused(capsys, "train", "copy:8", "--method", "labels", *QUICK)
 
 
 @pytest.mark.parametrize("name", ["chunk-00002.safetensors", "readout.safetensors", "store.json"])

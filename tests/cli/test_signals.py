@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from command_line import QUICK, TINY, call
 
-import pastforward.training.trainer as run_module
-from pastforward.runs import running
+import pastforward.training.trainer as trainer_module
+from pastforward.runs import training
 from pastforward.training.folder import RunFolder
 
 WORDS = ["train", "copy:8", "--method", "bptt", "--name", "long run", "--overwrite", *TINY]
@@ -59,10 +59,10 @@ def test_stopped_saved_and_resumed(sent, code, here, capsys):
 
 
 class SignalAfter:
-    """`Run._step`, with a signal to this process in the middle of one of them."""
+    """`Trainer._step`, with a signal to this process in the middle of one of them."""
 
     def __init__(self, count: int, number: int) -> None:
-        self.left, self.number, self.real = count, number, run_module.Trainer._step
+        self.left, self.number, self.real = count, number, trainer_module.Trainer._step
 
     def bind(self):
         def step(run):
@@ -83,7 +83,7 @@ def test_a_stopped_comparison_goes_on(count, number, code, here, capsys, monkeyp
     assert call(capsys, *words, "--name", "unbroken").code == 0
     handlers = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
     with monkeypatch.context() as patch:
-        patch.setattr(run_module.Trainer, "_step", SignalAfter(count, number).bind())
+        patch.setattr(trainer_module.Trainer, "_step", SignalAfter(count, number).bind())
         said = call(capsys, *words, "--name", "broken")
     assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert said.code == code
@@ -106,7 +106,7 @@ def test_a_second_signal_is_obeyed_at_once(here, capsys, monkeypatch):
             os.kill(os.getpid(), signal.SIGINT)
         raise AssertionError("went on")
 
-    monkeypatch.setattr(run_module.Trainer, "_step", impatient)
+    monkeypatch.setattr(trainer_module.Trainer, "_step", impatient)
     said = call(capsys, "train", "copy:8", *QUICK, *TINY)
     assert said.code == 130
     assert said.err.splitlines()[-1] == "pastforward: interrupted."
@@ -117,7 +117,7 @@ def test_interrupted_while_being_evaluated(here, capsys, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(running, "_summarise", impatient)
+        patch.setattr(training, "_summarise", impatient)
         said = call(capsys, "train", "copy:8", *QUICK, *TINY)
     assert said.code == 130
     command = said.err.splitlines()[-1].partition("go on with: ")[2]

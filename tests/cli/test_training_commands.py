@@ -10,7 +10,7 @@ import pytest
 import torch
 from command_line import QUICK, TINY, call, refused
 
-import pastforward.training.trainer as run_module
+import pastforward.training.trainer as trainer_module
 from pastforward.errors import UsageError
 
 PARTS = {"config.json", "metrics.jsonl", "student.safetensors", "checkpoints", "evaluation.json"}
@@ -29,17 +29,17 @@ def test_train_leaves_a_whole_run(shop):
 def test_train_shows_table_samples_and_place(here, capsys):
     said = call(capsys, "train", "copy:8", "--name", "mine", *QUICK, *TINY)
     assert said.code == 0
-    for shown in ("nats", "bits", "teacher of", "unigram floor", "uniform floor", "predicted"):
+    for shown in ("nats", "bits", "teacher of", "unigram", "best possible", "predicted"):
         assert shown in said.out
     assert said.last == "Report: runs/mine/report.html"
-    assert "stage 3 of 4: follow 4" in said.err
+    assert "stage 4 of 4: dmt" in said.err
 
 
 def test_train_on_a_task_with_axes(here, capsys):
     name = "recency:9,symbols=3,half=1"
     said = call(capsys, "train", name, *QUICK, *TINY)
     assert said.code == 0
-    for shown in ("best floor", "unigram floor", "predicted"):
+    for shown in ("best possible", "unigram", "reference", "predicted"):
         assert shown in said.out
     assert said.last == "Report: runs/recency9-symbols3-half1-smt+dmt/report.html"
     config = json.loads((here / "runs" / "recency9-symbols3-half1-smt+dmt/config.json").read_text())
@@ -72,7 +72,7 @@ def test_a_folder_of_my_own_stays(here, capsys):
     assert (here / "runs" / "mine" / "notes").exists()
 
 
-def test_compare_makes_a_run_of_each_way(shop, capsys):
+def test_compare_makes_a_run_of_each_method(shop, capsys):
     root = shop / "runs" / "both"
     pages = {"grid.json", "results.json", "report.html"}
     assert {p.name for p in root.iterdir()} == {"bptt", "smt+dmt"} | pages
@@ -94,7 +94,7 @@ def test_compare_makes_a_run_of_each_way(shop, capsys):
     )
 
 
-def test_ways_of_a_comparison_differ_in_their_stages_alone(shop):
+def test_methods_of_a_comparison_differ_in_their_stages_alone(shop):
     configs = [
         json.loads((shop / "runs" / "both" / strategy / "config.json").read_text())
         for strategy in ("bptt", "smt+dmt")
@@ -105,7 +105,7 @@ def test_ways_of_a_comparison_differ_in_their_stages_alone(shop):
     assert [s["method"] for s in stages[1]] == ["teacher", "smt", "teacher-forced", "dmt"]
 
 
-def test_a_loss_without_limit_is_exit_code_1(here, capsys):
+def test_a_loss_that_is_not_finite_is_exit_code_1(here, capsys):
     words = ["train", "copy:8", "--method", "bptt", "--stages.0.lr", "1e38", "--fit.warmup", "0"]
     said = call(capsys, *words, "--steps", "20", *TINY)
     assert said.code == 1
@@ -144,7 +144,7 @@ def test_a_full_disk_at_the_start_leaves_nothing_and_takes_nothing(here, capsys,
 
 def test_a_full_disk_later_says_how_to_go_on(here, capsys, monkeypatch):
     words = ["train", "copy:8", *QUICK, *TINY]
-    monkeypatch.setattr(run_module, "save_tensors", no_room)
+    monkeypatch.setattr(trainer_module, "save_tensors", no_room)
     said = call(capsys, *words)
     assert said.code == 2
     line = said.err.splitlines()[-1]

@@ -31,7 +31,7 @@ from pastforward.runs.comparison.record import (
     read_record,
     state,
 )
-from pastforward.runs.comparison.request import CompareRequest, configs_for
+from pastforward.runs.comparison.request import DEFAULT, CompareRequest, configs_for
 from pastforward.runs.comparison.results import Line, Row, aggregate, collect, write_results
 from pastforward.runs.comparison.table import grid_table
 from pastforward.runs.comparison.workers import run_workers
@@ -123,7 +123,7 @@ def plan(tasks: Sequence[str], request: CompareRequest, name: str | None = None)
 
 def compare(
     tasks: Sequence[str],
-    request: CompareRequest = CompareRequest(),
+    request: CompareRequest = DEFAULT,
     *,
     name: str | None = None,
     jobs: int = 1,

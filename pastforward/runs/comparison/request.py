@@ -1,6 +1,6 @@
 """L6. What a comparison is asked to be, and the configs of its runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from pastforward.errors import UsageError, nearest
 from pastforward.recipes.names import at_length
 from pastforward.recipes.strategies import DEFAULT_STRATEGY
 from pastforward.runs.comparison.grid import Grid, Setting, Trial, problem
-from pastforward.runs.request import TrainOptions, config_for
+from pastforward.runs.request import TrainOptions, config_for, require_cell
 from pastforward.runs.sections import dial_names, with_changes
 
 
@@ -42,6 +42,9 @@ class CompareRequest:
     """Length and options of the data."""
     changes: Mapping[str, Any] = field(default_factory=dict)
     """Fields of configs by dotted name, as for `train`; each of a run that has it."""
+
+
+DEFAULT = CompareRequest()
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def configs_for(tasks: Sequence[str], request: CompareRequest) -> Configs:
     if wrong is not None:
         raise UsageError(wrong)
     for cell in grid.cells:
-        CELLS.require(cell)
+        require_cell(cell, "--networks")
     for network in grid.networks:
         BASELINES.require(network)
     networks = {
@@ -126,7 +129,8 @@ def _network_config(task: str, name: str, request: CompareRequest) -> RunConfig:
     else:
         config = base_config(task, request, name)
     known = dial_names(config)
-    config = _in_its_slots(with_changes(config, {n: v for n, v in request.changes.items() if n in known}))
+    changes = {dial: value for dial, value in request.changes.items() if dial in known}
+    config = _in_its_slots(with_changes(config, changes))
     return config if request.budget is None else replace(config, budget=request.budget)
 
 
@@ -144,7 +148,7 @@ def _stages(setting: Setting, request: CompareRequest) -> tuple[Stage, ...]:
     return config_for(setting.task, setting.strategy, None, TrainOptions(data=request.data)).stages
 
 
-def _require_used(changes: Mapping[str, Any], configs) -> None:
+def _require_used(changes: Mapping[str, Any], configs: Iterable[RunConfig]) -> None:
     """Raise `UsageError` for a change of something that no run has."""
     known = dict.fromkeys(name for config in configs for name in dial_names(config))
     for name in changes:

@@ -100,7 +100,8 @@ def _work(job: Job) -> None:
 
 def _leave_with_parent() -> None:
     parent = multiprocessing.parent_process()
-    assert parent is not None and _asked is not None
+    assert parent is not None
+    assert _asked is not None
     parent.join()
     _asked.set()
     with _busy:

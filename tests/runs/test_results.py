@@ -40,7 +40,8 @@ def finish(folder, nats, strategy, length):
     stages = [{"lr": 0.5}, {"lr": 0.25}]
     facts = {
         "seconds": 8.0, "tokens": 64, "steps": 4, "calls": 32, "parameters": 1234,
-        "length": length, "hardware": "2 test cores", "threads": 1, "date": "2026-01-02",
+        "length": length, "commit": "abc", "clean": True, "torch": "2.13.0",
+        "hardware": "2 test cores", "threads": 1, "date": "2026-01-02",
         "config": {"stages": stages},
     }  # fmt: skip
     evaluation = {
@@ -109,9 +110,9 @@ def test_results_are_whole_json(root):
     assert found["command"] == RECORD.command
     assert len(found["rows"]) == 12
     wanted = {
-        "task", "T", "cell", "strategy", "seed", "lr", "nats", "accuracy", "teacher_nats", "references",
-        "seconds", "tokens", "steps", "calls", "parameters", "hardware", "threads", "date",
-        "command", "state",
+        "task", "T", "cell", "strategy", "seed", "lr", "nats", "accuracy", "teacher_nats",
+        "references", "seconds", "tokens", "steps", "calls", "parameters", "commit", "clean",
+        "torch", "hardware", "threads", "date", "command", "state",
     }  # fmt: skip
     assert wanted <= found["rows"][0].keys()
 

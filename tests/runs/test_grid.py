@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pastforward.config import Budget, StudentConfig
+from pastforward.config import Budget
 from pastforward.errors import UsageError
 from pastforward.recipes import RECIPES
 from pastforward.recipes.names import at_length, stem, without_length
@@ -14,10 +14,9 @@ from pastforward.runs.comparison.grid import (
     Grid,
     Setting,
     Trial,
-    configured,
     problem,
-    with_cell,
 )
+from pastforward.runs.comparison.request import CompareRequest, configs_for
 
 GRID = Grid(
     ("copy:8", "retrieval:12"), ("mlp", "gru"), ("bptt", "smt"), (3, 4), (0.3, 1.0, 3.0), 0.25
@@ -56,6 +55,11 @@ def test_no_two_runs_share_a_folder():
             assert one not in other.parents
 
 
+def test_places_of_components_of_ones_own():
+    setting = Setting("copy:16", "cells:Mine", "methods:Mine")
+    assert str(GRID.place(Trial(setting, 3))) == "copy16/cells.Mine/methods.Mine/seed3"
+
+
 def test_places():
     setting = Setting("key_values:16,pairs=2", "gru", "smt+dmt")
     assert str(GRID.place(Trial(setting, 3))) == "key_values16-pairs2/gru/smt+dmt/seed3"
@@ -69,10 +73,11 @@ def test_places():
     [
         ({"seeds": (1, 1)}, "seed was named twice"),
         ({"seeds": ()}, "No seed was named"),
-        ({"seeds": (SEARCH_SEED,)}, "kept for the search"),
+        ({"seeds": (SEARCH_SEED,)}, "reserved for the search"),
         ({"seeds": (10**15,)}, "at most 15 digits"),
-        ({"ways": ("bptt", "bptt")}, "way was named twice"),
-        ({"cells": ("gru", "gru")}, "cell was named twice"),
+        ({"strategies": ("bptt", "bptt")}, "method was named twice"),
+        ({"cells": ("gru", "gru")}, "cell or network was named twice"),
+        ({"cells": ("gru",), "networks": ("gru",)}, "cell or network was named twice"),
         ({"tasks": ("copy:8", "copy:8")}, "task was named twice"),
         ({"tasks": ("a/notes.txt", "b/notes.txt")}, "share a folder's name"),
         ({"factors": (1.0, 1.0)}, "factor was given twice"),
@@ -89,24 +94,62 @@ def test_axes_that_can_not_be(changes, says):
     assert says in found
 
 
+def configs(**changes):
+    request = CompareRequest(methods=("bptt", "smt+dmt"), seeds=(5,), **changes)
+    return configs_for(["copy32"], request)
+
+
+def trial(cell, strategy, seed=5, factor=1.0):
+    return Trial(Setting("copy32", cell, strategy), seed, factor)
+
+
 def test_a_config_differs_in_what_the_trial_says_alone():
-    base = replace(RECIPES["copy32"]("smt+dmt"), budget=Budget(tokens=1000))
-    found = configured(base, Trial(Setting("copy32", "gru", "smt+dmt"), 5, 3.0), 0.25)
+    budget = Budget(tokens=1000)
+    base = replace(RECIPES.load("copy32")("smt+dmt", "gru"), budget=budget)
+    found = configs(cells=("gru",), budget=budget).config(trial("gru", "smt+dmt", factor=3.0))
     assert found.seed == 5
-    assert found.budget == Budget(tokens=250)
-    assert found.student == replace(base.student, cell="gru")
-    assert [s.lr for s in found.stages] == [3.0 * s.lr for s in base.stages]
-    same = replace(
-        found, seed=base.seed, budget=base.budget, student=base.student, stages=base.stages
-    )
-    assert same == base
+    assert [s.lr for s in found.stages] == [pytest.approx(3.0 * s.lr) for s in base.stages]
+    assert replace(found, seed=base.seed, stages=base.stages) == base
+
+
+def test_a_run_of_the_search_gets_its_share_of_the_budget():
+    of = configs(cells=("gru",), budget=Budget(tokens=1000), factors=(1.0, 3.0), share=0.25)
+    assert of.config(trial("gru", "bptt", SEARCH_SEED)).budget == Budget(tokens=250)
+    assert of.config(trial("gru", "bptt")).budget == Budget(tokens=1000)
+
+
+def test_methods_share_all_but_their_stages():
+    of = configs(cells=("gru",))
+    one, other = of.config(trial("gru", "bptt")), of.config(trial("gru", "smt+dmt"))
+    assert [s.method for s in one.stages] == ["bptt"]
+    assert one.stages != other.stages
+    assert replace(one, stages=other.stages) == other
 
 
 def test_an_lstm_keeps_as_many_numbers():
-    eight = StudentConfig("mlp", slots=8, width=16)
-    assert with_cell(eight, "lstm") == StudentConfig("lstm", slots=2, width=64)
-    assert with_cell(StudentConfig("mlp", slots=2, width=7), "lstm").width == 7
-    assert with_cell(eight, "gru") == replace(eight, cell="gru")
+    of = configs(cells=("mlp", "lstm"), changes={"student.slots": 4, "student.width": 16})
+    sizes = [of.config(trial(cell, "bptt")).student for cell in ("mlp", "lstm")]
+    assert [(s.slots, s.width) for s in sizes] == [(4, 16), (2, 32)]
+    odd = configs(cells=("lstm",), changes={"student.slots": 1, "student.width": 7})
+    assert odd.config(trial("lstm", "bptt")).student.width == 7
+
+
+def test_changes_reach_the_runs_that_have_such_a_dial():
+    of = configs(cells=("mlp", "gru"), networks=("s4d",), changes={"cell.scale": 0.5})
+    assert of.config(trial("gru", "bptt")).student.cell_config.scale == 0.5
+    assert of.config(trial("mlp", "bptt")) == configs(cells=("mlp",)).config(trial("mlp", "bptt"))
+    with pytest.raises(UsageError, match=r"No run has a field 'cell\.scal'; did you mean"):
+        configs(cells=("gru",), changes={"cell.scal": 0.5})
+
+
+def test_a_baseline_has_one_method():
+    of = configs(cells=("gru",), networks=("s4d",), changes={"network.depth": 2})
+    found = [(s.cell, s.strategy) for s in of.grid.settings()]
+    assert found == [("gru", "bptt"), ("gru", "smt+dmt"), ("s4d", "parallel")]
+    config = of.config(trial("s4d", "parallel"))
+    assert (config.baseline.name, config.baseline.depth) == ("s4d", 2)
+    assert [s.method for s in config.stages] == ["parallel"]
+    assert of.config(trial("gru", "bptt")).baseline is None
 
 
 def test_lengths_are_put_into_names():
