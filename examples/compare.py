@@ -1,6 +1,6 @@
 """Compare in Python: the same network by several methods and seeds, one table, one page.
 
-    python examples/compare.py
+python examples/compare.py
 """
 
 import pastforward as pf

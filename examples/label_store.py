@@ -1,12 +1,14 @@
 """Two stages: a teacher runs once and writes its target memories; several students learn from them.
 
-    python examples/label_store.py
+python examples/label_store.py
 """
 
 import pastforward as pf
 
 
-def main(budget: pf.Budget = pf.Budget(seconds=30), name: str = "store", sequences: int = 2048) -> None:
+def main(
+    budget: pf.Budget = pf.Budget(seconds=30), name: str = "store", sequences: int = 2048
+) -> None:
     teacher = pf.train("copy:16", "teacher", name=f"{name}-teacher", budget=budget,
                        if_exists="overwrite")  # fmt: skip
     store = pf.label(teacher, pf.LabelOptions(sequences=sequences, if_exists="overwrite"))

@@ -43,7 +43,11 @@ class Recordings(pf.Source):
 
     def describe(self) -> dict[str, Any]:
         """What a run's page says of the data."""
-        return {"name": self.name, "kind": "arrays", "sequences": {k: len(v) for k, v in self.parts.items()}}
+        return {
+            "name": self.name,
+            "kind": "arrays",
+            "sequences": {k: len(v) for k, v in self.parts.items()},
+        }
 
     def _take(self, rows: np.ndarray) -> pf.Batch:
         y = self.y[rows]
@@ -54,7 +58,9 @@ def waves(count: int = 512, length: int = 64) -> Recordings:
     """Noisy sines of two frequencies with two channels; the class is the same at every step."""
     random = np.random.default_rng(0)
     label = random.integers(0, 2, count)
-    phase = random.uniform(0, 2 * np.pi, (count, 1)) + np.arange(length) * (0.3 + 0.2 * label[:, None])
+    phase = random.uniform(0, 2 * np.pi, (count, 1)) + np.arange(length) * (
+        0.3 + 0.2 * label[:, None]
+    )
     x = np.stack([np.sin(phase), np.cos(phase)], 2) + random.normal(0, 0.3, (count, length, 2))
     return Recordings(x, np.repeat(label[:, None], length, 1), classes=2)
 

@@ -1,6 +1,6 @@
 """Text to a stream: train on a text, drop the teacher, write with constant memory per step.
 
-    python examples/text_to_stream.py [my-notes.txt]
+python examples/text_to_stream.py [my-notes.txt]
 """
 
 import sys

@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pastforward.baselines.configs import BaselineConfig
-from pastforward.cells.configs import StudentConfig
-from pastforward.data.configs import DataConfig
+from pastforward.baselines import BaselineConfig
+from pastforward.cells import StudentConfig
+from pastforward.data import DataConfig
 from pastforward.errors import UsageError
-from pastforward.methods.configs import DistillConfig, DMTConfig, SMTConfig, TBPTTConfig
+from pastforward.methods.entry import DistillConfig, DMTConfig, SMTConfig, TBPTTConfig
 from pastforward.teacher.configs import TeacherConfig
 from pastforward.training.configs import FitConfig
 

@@ -1,7 +1,9 @@
-"""L0. Errors that people can cause, and the nearest known name. Imports no torch."""
+"""L0. Errors that people can cause, and checks of ranges that raise them. Imports no torch."""
 
 import difflib
-from collections.abc import Iterable
+import math
+from collections.abc import Collection, Iterable
+from typing import Any
 
 
 class UsageError(ValueError):
@@ -21,3 +23,33 @@ class Stopped(Exception):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
+
+
+def option(section: str, name: str) -> str:
+    """The command-line option of a field: ('teacher', 'key_dim') is '--teacher.key-dim'."""
+    return f"--{section}.{name.replace('_', '-')}" if section else f"--{name.replace('_', '-')}"
+
+
+def at_least(config: Any, section: str, least: float, *names: str) -> None:
+    """Raise `UsageError` for the first field that is given and not a finite number >= `least`."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not least <= value < math.inf:
+            raise UsageError(
+                f"{option(section, name)} is {value}; give a finite number, {least:g} or more."
+            )
+
+
+def above_zero(config: Any, section: str, *names: str) -> None:
+    """Raise `UsageError` for the first field that is given and not a finite number above 0."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not 0 < value < math.inf:
+            raise UsageError(f"{option(section, name)} is {value}; give a finite number above 0.")
+
+
+def one_of(config: Any, section: str, name: str, known: Collection[str]) -> None:
+    """Raise `UsageError` for a field whose value is not among `known`."""
+    value = getattr(config, name)
+    if value not in known:
+        raise UsageError(f"{option(section, name)} is '{value}'; {nearest(str(value), known)}.")

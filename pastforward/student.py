@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pastforward.cells import StudentConfig
 from pastforward.cells.base import Cell
 from pastforward.cells.build import build_cell
-from pastforward.cells.configs import StudentConfig
 from pastforward.inputs import embedding
 from pastforward.memory import rms_norm
 from pastforward.outputs import Readout

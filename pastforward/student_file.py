@@ -10,12 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pastforward.baselines import BaselineConfig
 from pastforward.baselines.base import Network
 from pastforward.baselines.build import build_baseline
-from pastforward.baselines.configs import BaselineConfig
-from pastforward.cells import CELLS
-from pastforward.cells.configs import StudentConfig
-from pastforward.cells.wrap import CellBuilder
+from pastforward.cells import CELLS, StudentConfig
+from pastforward.cells.build import CellBuilder
 from pastforward.data.codec import Codec, codec_from_json, codec_to_json
 from pastforward.errors import UsageError
 from pastforward.files import from_json, pack_tensors, read_tensors, to_json, write_atomically

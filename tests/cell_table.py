@@ -7,8 +7,7 @@ from torch import nn
 
 from pastforward.cells import CELLS
 from pastforward.cells.base import Cell
-from pastforward.cells.build import build_cell
-from pastforward.cells.wrap import wrap
+from pastforward.cells.build import build_cell, wrap
 from pastforward.types import MemoryShape
 
 INPUTS = 3

@@ -9,8 +9,8 @@ from pastforward.losses import MIN_VARIANCE
 from pastforward.methods.dmt import WindowDMT
 from pastforward.scan import DiagonalRecurrence
 from pastforward.student import Student
+from pastforward.teacher.encoders.causal import LinearHead, RegisterHead
 from pastforward.teacher.encoders.delta import DeltaEncoder
-from pastforward.teacher.encoders.heads import LinearHead, RegisterHead
 from pastforward.types import Batch, Tokens
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from pastforward.cells.base import Cell
-from pastforward.cells.wrap import wrap
-from pastforward.ranges import above_zero
+from pastforward.cells.build import wrap
+from pastforward.errors import above_zero
 
 
 @dataclass(frozen=True)

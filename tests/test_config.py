@@ -7,17 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pastforward.baselines.configs import BaselineConfig
-from pastforward.cells.configs import StudentConfig, TanhConfig
+from pastforward.baselines import BaselineConfig
+from pastforward.cells import StudentConfig, TanhConfig
 from pastforward.config import Budget, RunConfig, Stage
-from pastforward.data.configs import DataConfig, TextConfig
-from pastforward.errors import UsageError
+from pastforward.data import DataConfig, TextConfig
+from pastforward.errors import UsageError, above_zero, at_least, one_of, option
 from pastforward.files import from_json, to_json
-from pastforward.methods.configs import DistillConfig, DMTConfig, SMTConfig, TBPTTConfig
-from pastforward.ranges import above_zero, at_least, one_of, option
+from pastforward.methods.entry import DistillConfig, DMTConfig, SMTConfig, TBPTTConfig
 from pastforward.student import build_student
 from pastforward.teacher.configs import TeacherConfig
-from pastforward.teacher.encoders.configs import DeltaConfig, LinearConfig, WindowConfig
+from pastforward.teacher.encoders import DeltaConfig, LinearConfig, WindowConfig
 from pastforward.training.configs import FitConfig
 from pastforward.training.folder import RunFolder
 from pastforward.types import Signature, Tokens

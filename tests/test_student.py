@@ -5,8 +5,7 @@ import torch
 from cell_table import SHAPES
 from tiny import assert_same, gradients, seeded, sequence, signature, student
 
-from pastforward.cells import CELLS
-from pastforward.cells.configs import StudentConfig
+from pastforward.cells import CELLS, StudentConfig
 from pastforward.errors import UsageError
 from pastforward.outputs import parameter_count
 from pastforward.student import Student, build_student

@@ -12,12 +12,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pastforward import student_file
+from pastforward.baselines import BaselineConfig
 from pastforward.baselines.base import Baseline
 from pastforward.baselines.build import build_baseline
-from pastforward.baselines.configs import BaselineConfig
-from pastforward.cells import CELLS
-from pastforward.cells.configs import MLPConfig, StudentConfig, TanhConfig, TransformerCellConfig
-from pastforward.cells.wrap import wrap
+from pastforward.cells import CELLS, MLPConfig, StudentConfig, TanhConfig, TransformerCellConfig
+from pastforward.cells.build import wrap
 from pastforward.data.codec import PixelCodec, SeriesCodec, SymbolCodec, TextCodec
 from pastforward.errors import UsageError
 from pastforward.files import write_atomically

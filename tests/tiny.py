@@ -3,21 +3,21 @@
 from collections.abc import Iterable
 
 import torch
-from pastforward.baselines.build import build_baseline, build_output_teacher, sized
-from pastforward.training.callbacks import Callback
 from torch import Tensor, nn
 
+from pastforward.baselines import BaselineConfig
 from pastforward.baselines.attention import Attention
 from pastforward.baselines.base import Baseline, Network
-from pastforward.baselines.configs import BaselineConfig
-from pastforward.cells.configs import StudentConfig
+from pastforward.baselines.build import build_baseline, build_output_teacher, sized
+from pastforward.cells import StudentConfig
 from pastforward.methods import facts
 from pastforward.methods.base import Losses, Method
 from pastforward.student import Student, build_student
 from pastforward.teacher import encoders
 from pastforward.teacher.configs import TeacherConfig
-from pastforward.teacher.encoders.configs import DeltaConfig
+from pastforward.teacher.encoders import DeltaConfig
 from pastforward.teacher.teacher import Teacher, build_teacher
+from pastforward.training.callbacks import Callback
 from pastforward.types import Batch, Kind, Signature, Tokens, Vectors
 
 KINDS = {"tokens": (Tokens(5), Tokens(4)), "vectors": (Vectors(3), Vectors(2))}

@@ -9,7 +9,7 @@ import torch
 from benchmarks.speed.measuring import Row, interleaved, ratios
 from benchmarks.speed.rivals import CachedTransformer
 from benchmarks.speed.stream import STEPS, SYMBOLS, repeated, require_parity, student_of
-from pastforward.cells.configs import StudentConfig
+from pastforward.cells import StudentConfig
 from pastforward.inference.aot import AheadOfTime
 from pastforward.inference.sampling import PLAIN, noise
 from pastforward.inference.stream import Stream

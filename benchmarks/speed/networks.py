@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from pastforward.cells.configs import StudentConfig
+from pastforward.cells import StudentConfig
 from pastforward.methods.base import Method
 from pastforward.student import Student, build_student
 from pastforward.teacher.configs import TeacherConfig

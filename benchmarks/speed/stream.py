@@ -8,10 +8,10 @@ from torch import Tensor
 
 from benchmarks.speed.cost import weight_bytes
 from benchmarks.speed.measuring import Row, interleaved, ratios, require_same
-from pastforward.cells.configs import StudentConfig
+from pastforward.cells import StudentConfig
 from pastforward.inference.aot import AheadOfTime
-from pastforward.inference.engine import Eager
 from pastforward.inference.sampling import PLAIN, noise
+from pastforward.inference.stream import Eager
 from pastforward.student import Student, build_student
 from pastforward.types import Signature, Tokens
 

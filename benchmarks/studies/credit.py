@@ -18,7 +18,7 @@ from benchmarks.studies.files import append
 from benchmarks.studies.training_runs import config_of, opened
 from pastforward.analysis.credit import Credit, bptt_credit, last_output, scaled, smt_credit
 from pastforward.analysis.evaluate import finite
-from pastforward.cells.configs import StudentConfig
+from pastforward.cells import StudentConfig
 
 SCALES, SEEDS = (0.5, 1.0, 2.0), (0, 1, 2)
 CELLS = (("elman", 1, 128), ("gru", 1, 128), ("mlp", 4, 32))

@@ -69,4 +69,6 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    main(given.task, [int(n) for n in given.lengths.split(",")], given.seconds, given.lr, given.seed)
+    main(
+        given.task, [int(n) for n in given.lengths.split(",")], given.seconds, given.lr, given.seed
+    )

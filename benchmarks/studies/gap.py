@@ -11,7 +11,6 @@ from copy import deepcopy
 from dataclasses import replace
 
 import torch
-from pastforward.training.callbacks import Callback
 from typing_extensions import override
 
 from benchmarks.paths import RESULTS, RUNS
@@ -22,8 +21,8 @@ from pastforward.analysis.gap import loss_gap
 from pastforward.config import Budget
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
+from pastforward.training.callbacks import Callback, stop_signals
 from pastforward.training.folder import IfExists, RunFolder
-from pastforward.training.stopping import stop_signals
 from pastforward.training.trainer import Trainer
 
 

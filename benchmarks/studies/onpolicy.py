@@ -29,8 +29,8 @@ from pastforward.analysis.evaluate import evaluate
 from pastforward.config import Budget, RunConfig
 from pastforward.data.source import Source
 from pastforward.methods.base import Losses, Method, Transform
-from pastforward.methods.configs import DMTConfig
 from pastforward.methods.dmt import WindowDMT
+from pastforward.methods.entry import DMTConfig
 from pastforward.recipes import RECIPES
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher

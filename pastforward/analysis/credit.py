@@ -23,9 +23,9 @@ from torch import Tensor, nn
 
 from pastforward.errors import UsageError
 from pastforward.memory import flat
-from pastforward.methods.configs import SMTConfig
-from pastforward.methods.sampling import SampledAnchors
+from pastforward.methods.entry import SMTConfig
 from pastforward.methods.smt import JointSMT
+from pastforward.methods.transitions import SampledAnchors
 from pastforward.outputs import nll
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher

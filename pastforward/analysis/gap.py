@@ -20,8 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pastforward.analysis.drift import DriftMeter
 from pastforward.analysis.evaluate import frozen, on_device
+from pastforward.analysis.meters import DriftMeter
 from pastforward.analysis.score import ScoreMeter
 from pastforward.data.source import Source
 from pastforward.rollout import rollout

@@ -8,8 +8,8 @@ from typing import final
 from torch import Tensor
 from typing_extensions import override
 
+from pastforward.baselines import BaselineConfig
 from pastforward.baselines.base import Baseline
-from pastforward.baselines.configs import BaselineConfig
 from pastforward.blocks import Transformer
 from pastforward.errors import UsageError
 from pastforward.types import Signature

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from typing_extensions import override
 
-from pastforward.baselines.configs import BaselineConfig
+from pastforward.baselines import BaselineConfig
 from pastforward.blocks import Mlp
 from pastforward.inputs import embedding
 from pastforward.outputs import parameter_count

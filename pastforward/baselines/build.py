@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from pastforward.baselines import BASELINES
+from pastforward.baselines import BASELINES, BaselineConfig
 from pastforward.baselines.attention import Attention
 from pastforward.baselines.base import Baseline
-from pastforward.baselines.configs import BaselineConfig
-from pastforward.cells.configs import StudentConfig
+from pastforward.cells import StudentConfig
 from pastforward.errors import UsageError
 from pastforward.student import build_student
 from pastforward.types import Signature

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from typing_extensions import override
 
+from pastforward.baselines import BaselineConfig
 from pastforward.baselines.base import Recurrence, RecurrentBaseline
-from pastforward.baselines.configs import BaselineConfig
 from pastforward.types import Signature
 
 LONGEST = 1000

@@ -1,9 +1,69 @@
-"""L1. Cells: one-step maps on memories, and the table of those that have a name."""
+"""L0. Cells: one-step maps on memories; the table of those that have a name, and their dials.
+
+Imports no torch."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from pastforward.cells.configs import MLPConfig, TanhConfig, TransformerCellConfig
+from pastforward.errors import above_zero, at_least
 from pastforward.registry import Entry, Registry
+
+
+@dataclass(frozen=True)
+class TanhConfig:
+    """Dials of the cells that bound their memory by a tanh: elman, gru, lstm."""
+
+    scale: float = 1.0
+    """Root-mean-square of a memory inside the tanh. At 0.1 a tanh is nearly linear, so the cell can
+    rotate a memory without loss, as a linear recurrence does."""
+
+    def __post_init__(self) -> None:
+        above_zero(self, "cell", "scale")
+
+
+@dataclass(frozen=True)
+class MLPConfig:
+    """Dials of the residual MLP cell."""
+
+    expand: int = 2
+    """Hidden units over the memory's size K * D."""
+
+    def __post_init__(self) -> None:
+        at_least(self, "cell", 1, "expand")
+
+
+@dataclass(frozen=True)
+class TransformerCellConfig:
+    """Dials of the Transformer cell."""
+
+    depth: int = 2
+    """Blocks."""
+    heads: int = 4
+    """Attention heads; they must divide D, the width of a slot."""
+
+    def __post_init__(self) -> None:
+        at_least(self, "cell", 1, "depth", "heads")
+
+
+@dataclass(frozen=True)
+class StudentConfig:
+    """The recurrent network that ships: a cell, its memory of K slots of width D, a readout."""
+
+    cell: str = "mlp"
+    """A name in `CELLS`, or a cell of your own as module:Name."""
+    slots: int = 1
+    """K, memory slots (an LSTM needs 2, for h and c)."""
+    width: int = 128
+    """D, width of a slot."""
+    embed: int = 64
+    """E, width of an embedded input."""
+    hidden: int = 128
+    """Hidden units of the readout."""
+    cell_config: Any = None
+    """Dials of the cell; its defaults when None."""
+
+    def __post_init__(self) -> None:
+        at_least(self, "student", 1, "slots", "width", "embed", "hidden")
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from pastforward.cells import TanhConfig
 from pastforward.cells.base import Cell
-from pastforward.cells.configs import TanhConfig
 from pastforward.memory import flat
 from pastforward.types import MemoryShape
 

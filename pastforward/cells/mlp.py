@@ -6,8 +6,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from typing_extensions import override
 
+from pastforward.cells import MLPConfig
 from pastforward.cells.base import Cell
-from pastforward.cells.configs import MLPConfig
 from pastforward.memory import flat
 from pastforward.types import MemoryShape
 

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from pastforward.blocks import Block
+from pastforward.cells import TransformerCellConfig
 from pastforward.cells.base import Cell
-from pastforward.cells.configs import TransformerCellConfig
 from pastforward.errors import UsageError
 from pastforward.types import MemoryShape
 

@@ -4,8 +4,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from pastforward.data import EMBEDDED, SOURCES
-from pastforward.data.configs import DataConfig
+from pastforward.data import EMBEDDED, SOURCES, DataConfig
 from pastforward.data.tasks import TASKS
 from pastforward.errors import UsageError, nearest
 from pastforward.registry import is_foreign

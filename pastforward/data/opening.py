@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from pastforward.data import SOURCES
-from pastforward.data.configs import DataConfig
+from pastforward.data import SOURCES, DataConfig
 from pastforward.data.kinds import kind_of
 from pastforward.data.source import Source, require_length
 from pastforward.errors import UsageError

@@ -8,9 +8,8 @@ import torch
 from typing_extensions import override
 
 from pastforward.data.codec import PixelCodec
-from pastforward.data.references import symbol_references
 from pastforward.data.sampling import epoch_examples, portions
-from pastforward.data.source import Source, Splits, held_out_index
+from pastforward.data.source import Source, Splits, held_out_index, symbol_references
 from pastforward.types import Batch, Signature, Tokens
 
 

@@ -22,9 +22,8 @@ from torch.func import functional_call
 from typing_extensions import override
 
 from pastforward.errors import UsageError
-from pastforward.inference.engine import Eager, Engine
 from pastforward.inference.sampling import PLAIN, Sampling, draw, noise
-from pastforward.inference.stream import Stream
+from pastforward.inference.stream import Eager, Engine, Stream
 from pastforward.student import Student
 from pastforward.types import Kind, Tokens
 

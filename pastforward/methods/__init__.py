@@ -6,8 +6,7 @@ same three arguments and has an attribute `facts: MethodEntry`.
 """
 
 from pastforward.errors import UsageError
-from pastforward.methods.configs import DistillConfig, DMTConfig, SMTConfig, TBPTTConfig
-from pastforward.methods.entry import MethodEntry
+from pastforward.methods.entry import DistillConfig, DMTConfig, MethodEntry, SMTConfig, TBPTTConfig
 from pastforward.registry import NoConfig, Registry, import_target
 
 _HERE = "pastforward.methods"

@@ -23,7 +23,7 @@ from typing_extensions import override
 from pastforward.config import RunConfig
 from pastforward.losses import masked_mean
 from pastforward.methods.base import Losses, RolloutMethod
-from pastforward.methods.configs import DMTConfig
+from pastforward.methods.entry import DMTConfig
 from pastforward.methods.transitions import Transitions, dynamics, weighted_sum
 from pastforward.outputs import kl, nll
 from pastforward.student import Student

@@ -1,9 +1,95 @@
-"""L0. What a run has to know of a method before it builds one. Imports no torch."""
+"""L0. What a run has to know of a method before it builds one, and the dials of methods. No torch."""
 
 from dataclasses import dataclass
 from typing import Literal
 
+from pastforward.errors import UsageError, at_least
 from pastforward.registry import Entry
+
+
+@dataclass(frozen=True)
+class SMTConfig:
+    """Supervised Memory Training: weights of the losses, and what of each sequence a step uses."""
+
+    future: int | None = None
+    """F, outputs decoded from each anchor; the whole sequence when None."""
+    anchors: int = 2
+    """Memories per sequence that decode their future, among those whose next F outputs count."""
+    transitions: int | None = None
+    """One-step transitions per sequence; all T when None."""
+    decoding: float = 1.0
+    """Weight of L_dec, the cross-entropy of decoded futures."""
+    prediction: float = 1.0
+    """Weight of y_t read from every target memory: L_dec at F = 1, at all t."""
+    dynamics: float = 1.0
+    """Weight of L_dyn over the targets' variance: the fraction of variance unexplained."""
+    consistency: float = 0.0
+    """Weight of the KL between futures decoded from the target and from the student's memory."""
+    readout: float = 1.0
+    """Weight of the student's own outputs after one step."""
+    uniformity: float = 0.001
+    """Weight of the Wang-Isola uniformity loss."""
+    encoder_gradient_scale: float = 1.0
+    """Factor on the student's gradients that reach the encoder in joint training."""
+    noise: float = 0.0
+    """Standard deviation of Gaussian noise added to memories before decoder and cell read them."""
+
+    def __post_init__(self) -> None:
+        at_least(self, "smt", 1, "future", "anchors", "transitions")
+        at_least(
+            self, "smt", 0, "decoding", "prediction", "dynamics", "consistency", "readout",
+            "uniformity", "encoder_gradient_scale", "noise",
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DMTConfig:
+    """DAgger Memory Training: weights of the losses and the length of a window."""
+
+    window: int = 8
+    """k, steps in a window; at T the whole rollout."""
+    on_policy_fraction: float = 1.0
+    """Fraction of windows that start from the student's own memories; the rest from targets."""
+    replay_steps: int = 4
+    """Optimiser steps per batch: targets and the student's memories are computed at the first of
+    them, windows are sampled anew at each. With stored targets always 1."""
+    dynamics: float = 1.0
+    """Weight of the fraction of the targets' variance that the student leaves unexplained."""
+    readout: float = 1.0
+    """Weight of the student's outputs."""
+    distill: float = 0.0
+    """Weight of the KL from the teacher's prediction at the target to the student's."""
+
+    def __post_init__(self) -> None:
+        at_least(self, "dmt", 1, "window", "replay_steps")
+        at_least(self, "dmt", 0, "on_policy_fraction", "dynamics", "readout", "distill")
+        if self.on_policy_fraction > 1:
+            raise UsageError(
+                f"--dmt.on-policy-fraction is {self.on_policy_fraction}; it is a fraction of "
+                "windows, so give 0 to 1."
+            )
+
+
+@dataclass(frozen=True)
+class TBPTTConfig:
+    """Truncated BPTT."""
+
+    window: int = 8
+    """k, steps after which the gradient is cut."""
+
+    def __post_init__(self) -> None:
+        at_least(self, "tbptt", 1, "window")
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """Output distillation."""
+
+    depth: int = 4
+    """Blocks of the Transformer that the student learns from; width and heads are the teacher's."""
+
+    def __post_init__(self) -> None:
+        at_least(self, "distill", 1, "depth")
 
 
 @dataclass(frozen=True)

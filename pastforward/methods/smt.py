@@ -26,15 +26,17 @@ from pastforward.config import RunConfig
 from pastforward.losses import consistency, masked_mean, uniformity
 from pastforward.memory import scale_gradient, take
 from pastforward.methods.base import Losses, Method, Transform
-from pastforward.methods.configs import SMTConfig
-from pastforward.methods.sampling import (
+from pastforward.methods.entry import SMTConfig
+from pastforward.methods.transitions import (
     SampledAnchors,
+    Transitions,
     anchor_futures,
     at_times,
+    dynamics,
     sample_anchors,
     sampled_transitions,
+    weighted_sum,
 )
-from pastforward.methods.transitions import Transitions, dynamics, weighted_sum
 from pastforward.outputs import nll
 from pastforward.student import Student
 from pastforward.teacher.target_source import TargetSource

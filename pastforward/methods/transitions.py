@@ -1,4 +1,4 @@
-"""L3. What SMT and DMT share: transitions between target memories, and losses along them."""
+"""L3. One-step transitions (m_t, x_{t+1}) -> m_{t+1}: which ones a step samples, and their loss."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -8,7 +8,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pastforward.losses import transition_weights, variance_unexplained
-from pastforward.methods.configs import DMTConfig, SMTConfig
+from pastforward.memory import take
+from pastforward.methods.entry import DMTConfig, SMTConfig
+from pastforward.teacher.decoder import futures
+from pastforward.teacher.target_source import TargetSource
+from pastforward.types import AnyBatch, Batch, MemoryShape
 
 
 class Transitions(NamedTuple):
@@ -30,3 +34,74 @@ def dynamics(own: Tensor, targets: Transitions) -> Tensor:
 def weighted_sum(config: SMTConfig | DMTConfig, terms: Mapping[str, Tensor]) -> Tensor:
     """Each term times the dial of the same name."""
     return torch.stack([getattr(config, name) * term for name, term in terms.items()]).sum()
+
+
+class SampledAnchors(NamedTuple):
+    """The random choices of a step, made before the compiled part."""
+
+    times: Tensor | None  # [B, n], t of the memory after each transition, in 1..T; None: all
+    anchors: Tensor  # [B, A], transitions whose second memory decodes its future
+    noise: Tensor | None  # [2, B, n, K, D], on the memories before and after
+
+
+def sample_anchors(
+    config: SMTConfig, batch: AnyBatch, memory: MemoryShape, generator: torch.Generator
+) -> SampledAnchors:
+    """Times, anchors and noise as `config` asks, from `generator` alone."""
+    (count, length), device = batch.mask.shape, batch.x.device
+    used = min(config.transitions or length, length)
+    times = noise = None
+    if config.transitions is not None:
+        # All sequences share their times, since variance and uniformity compare memories of the
+        # same step. B rows are drawn and the first is used: seeds then give the same numbers.
+        size = (count, used)
+        drawn = torch.randint(1, length + 1, size, generator=generator, device=device)
+        times = drawn[:1].expand(count, -1)
+    weights = _anchor_weights(config, batch, times)
+    anchors = torch.multinomial(weights, min(config.anchors, used), True, generator=generator)
+    if config.noise:
+        size = (2, count, used, memory.slots, memory.width)
+        noise = config.noise * torch.randn(size, generator=generator, device=device)
+    return SampledAnchors(times, anchors, noise)
+
+
+def _anchor_weights(config: SMTConfig, batch: AnyBatch, times: Tensor | None) -> Tensor:
+    """Which transitions `[B, n]` may be anchors: 1 where any of the next F outputs counts.
+
+    Elsewhere there is nothing to decode. All may in a sequence that has no such transition.
+    """
+    length = batch.mask.shape[1]
+    future = min(config.future or length, length)
+    counted = F.pad(batch.mask.cumsum(1), (1, 0))
+    ends = (torch.arange(length, device=counted.device) + future).clamp(max=length)
+    useful = counted[:, ends] > counted[:, :length]
+    useful = useful if times is None else useful.gather(1, times - 1)
+    return (useful | ~useful.any(1, keepdim=True)).float()
+
+
+def at_times(batch: AnyBatch, sampled: SampledAnchors) -> AnyBatch:
+    """x, y and mask of the transitions' second steps, `[B, n]`."""
+    if sampled.times is None:
+        return batch
+    return Batch(*(take(part, sampled.times - 1) for part in batch[:3]))
+
+
+def sampled_transitions(
+    source: TargetSource, batch: AnyBatch, sampled: SampledAnchors
+) -> Transitions:
+    """The target memories before and after each sampled transition."""
+    if sampled.times is None:
+        targets = source.targets_of(batch)
+        # split(): its backward is one cat instead of zero-padded adds.
+        empty, after = targets.split([1, targets.shape[1] - 1], 1)
+        return Transitions(empty[:1], targets[:, :-1], after)
+    times = torch.cat([sampled.times - 1, sampled.times], 1)
+    before, after = source.targets_at_times(batch, times).chunk(2, 1)
+    return Transitions(source.empty_target_of(batch), before, after)
+
+
+def anchor_futures(config: SMTConfig, batch: AnyBatch, sampled: SampledAnchors) -> Batch:
+    """What the decoder reads and predicts from the memories at the anchors."""
+    anchors = sampled.anchors
+    times = anchors + 1 if sampled.times is None else sampled.times.gather(1, anchors)
+    return futures(batch, times, config.future or batch.mask.shape[1])

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pastforward.config import RunConfig
-from pastforward.data.configs import DataConfig, ImageConfig
+from pastforward.data import DataConfig, ImageConfig
 from pastforward.recipes.flow import flow
 from pastforward.recipes.memory import student_for
 from pastforward.recipes.pixels import pixels

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from pastforward.config import Budget, RunConfig
-from pastforward.data.configs import DataConfig
+from pastforward.data import DataConfig
 from pastforward.recipes.pixels import pixels
 from pastforward.recipes.strategies import DEFAULT_STRATEGY
 

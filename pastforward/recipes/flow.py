@@ -1,9 +1,9 @@
 """L5. Text and series: what comes next depends mostly on what is near."""
 
-from pastforward.cells.configs import StudentConfig
+from pastforward.cells import StudentConfig
 from pastforward.config import Budget, RunConfig
-from pastforward.data.configs import DataConfig
-from pastforward.methods.configs import DMTConfig, SMTConfig
+from pastforward.data import DataConfig
+from pastforward.methods.entry import DMTConfig, SMTConfig
 from pastforward.recipes.strategies import DEFAULT_STRATEGY, stages
 from pastforward.training.configs import FitConfig
 

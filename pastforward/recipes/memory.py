@@ -1,7 +1,6 @@
 """L5. A student's config for a cell: the same memory size, in the slots that the cell needs."""
 
-from pastforward.cells import CELLS
-from pastforward.cells.configs import StudentConfig, TanhConfig
+from pastforward.cells import CELLS, StudentConfig, TanhConfig
 
 
 def student_for(cell: str, slots: int, width: int, scale: float = 1.0) -> StudentConfig:

@@ -1,8 +1,8 @@
 """L5. Images pixel by pixel: the pixel above is one row of steps away."""
 
 from pastforward.config import Budget, RunConfig
-from pastforward.data.configs import DataConfig
-from pastforward.methods.configs import DMTConfig, SMTConfig
+from pastforward.data import DataConfig
+from pastforward.methods.entry import DMTConfig, SMTConfig
 from pastforward.recipes.memory import student_for
 from pastforward.recipes.strategies import DEFAULT_STRATEGY, stages
 from pastforward.teacher.configs import TeacherConfig

@@ -1,7 +1,7 @@
 """L5. The help topics of the standard library, byte by byte."""
 
 from pastforward.config import RunConfig
-from pastforward.data.configs import DataConfig
+from pastforward.data import DataConfig
 from pastforward.recipes.flow import flow
 from pastforward.recipes.memory import student_for
 from pastforward.recipes.strategies import DEFAULT_STRATEGY

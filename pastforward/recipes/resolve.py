@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pastforward.config import RunConfig
-from pastforward.data.configs import DataConfig
+from pastforward.data import DataConfig
 from pastforward.data.kinds import MEMORY, family, known_names
 from pastforward.errors import UsageError, nearest
 from pastforward.recipes import RECIPES

@@ -1,8 +1,8 @@
 """L5. Retrieval: keep one marked symbol among many until it is asked for."""
 
 from pastforward.config import Budget, RunConfig
-from pastforward.data.configs import DataConfig
-from pastforward.methods.configs import DMTConfig, SMTConfig
+from pastforward.data import DataConfig
+from pastforward.methods.entry import DMTConfig, SMTConfig
 from pastforward.recipes.memory import student_for
 from pastforward.recipes.strategies import DEFAULT_STRATEGY, stages, with_growing_windows
 from pastforward.teacher.configs import TeacherConfig

@@ -7,10 +7,10 @@ from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING
 
-from pastforward.cells.configs import StudentConfig
+from pastforward.cells import StudentConfig
 from pastforward.config import Budget, RunConfig
-from pastforward.data.configs import DataConfig
-from pastforward.methods.configs import DMTConfig, SMTConfig
+from pastforward.data import DataConfig
+from pastforward.methods.entry import DMTConfig, SMTConfig
 from pastforward.recipes.copy import copy
 from pastforward.recipes.key_values import key_values
 from pastforward.recipes.memory import student_for

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pastforward.cells.configs import StudentConfig
+from pastforward.cells import StudentConfig
 from pastforward.config import Budget, RunConfig
-from pastforward.data.configs import DataConfig
-from pastforward.methods.configs import DMTConfig, SMTConfig
+from pastforward.data import DataConfig
+from pastforward.methods.entry import DMTConfig, SMTConfig
 from pastforward.recipes.strategies import stages, with_growing_windows, with_prefixes
 from pastforward.teacher.configs import TeacherConfig
-from pastforward.teacher.encoders.configs import DeltaConfig
+from pastforward.teacher.encoders import DeltaConfig
 from pastforward.training.configs import FitConfig
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from pastforward.analysis.credit import Credit
 from pastforward.analysis.gap import Gap
-from pastforward.analysis.lengths import AtLength
-from pastforward.analysis.memory_loss_curve import Point
+from pastforward.analysis.lengths import AtLength, Point
 from pastforward.analysis.probe import Probe
 from pastforward.report.charts import (
     COLOURS,

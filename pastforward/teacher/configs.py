@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pastforward.ranges import above_zero, at_least
+from pastforward.errors import above_zero, at_least
 
 
 @dataclass(frozen=True)

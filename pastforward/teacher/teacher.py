@@ -14,8 +14,7 @@ from pastforward.teacher.configs import TeacherConfig
 from pastforward.teacher.decoder import Decoder
 from pastforward.teacher.encoders import ENCODERS
 from pastforward.teacher.encoders.base import Encoder
-from pastforward.teacher.encoders.causal import LinearEncoder
-from pastforward.teacher.encoders.heads import RegisterHead
+from pastforward.teacher.encoders.causal import LinearEncoder, RegisterHead
 from pastforward.teacher.target_source import TargetSource
 from pastforward.types import AnyBatch, BatchWithTargets, MemoryShape, Signature
 

@@ -1,6 +1,8 @@
-"""L4. Callbacks: who is told how training goes. One small class."""
+"""L4. Callbacks: who is told how training goes. And Ctrl-C and SIGTERM as a request to stop."""
 
-from collections.abc import Iterable
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,3 +88,31 @@ class TensorBoard(Callback):
     @override
     def on_end(self) -> None:
         self._writer.close()
+
+
+class StopRequest:
+    """Was a stop asked for? Call it to know; `signal` is the signal's number, 0 before."""
+
+    signal = 0
+
+    def __call__(self) -> bool:
+        """True once asked."""
+        return self.signal != 0
+
+
+@contextmanager
+def stop_signals() -> Iterator[StopRequest]:
+    """Ctrl-C and SIGTERM set a flag instead of interrupting a step; a second one interrupts."""
+    request = StopRequest()
+
+    def ask(number: int, frame: object) -> None:
+        if request():
+            raise KeyboardInterrupt
+        request.signal = number
+
+    before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

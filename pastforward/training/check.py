@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from pastforward.cells import CELLS
 from pastforward.config import RunConfig
 from pastforward.data.source import Source
-from pastforward.errors import UsageError
+from pastforward.errors import UsageError, option
 from pastforward.files import to_json
 from pastforward.methods import METHODS
 from pastforward.methods import facts as method_facts
-from pastforward.ranges import option
-from pastforward.teacher.store.facts import StoreFacts
+from pastforward.teacher.store.reading import StoreFacts
 
 _SHARES_ERROR = 1e-6
 _SEEDS = 2**53

@@ -3,8 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from pastforward.errors import UsageError
-from pastforward.ranges import at_least, one_of
+from pastforward.errors import UsageError, at_least, one_of
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from pastforward.training.distributed import (
     rank,
     world,
 )
+from pastforward.training.networks import Selection
 from pastforward.training.optimiser import Optimiser, schedule
-from pastforward.training.selection import Selection
 from pastforward.types import AnyBatch, Signature
 
 

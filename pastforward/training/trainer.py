@@ -22,8 +22,7 @@ from pastforward.training.configs import FitConfig
 from pastforward.training.distributed import agree, connect, rank
 from pastforward.training.folder import RunFolder
 from pastforward.training.loop import Batches, Fit, Progress, read_steps
-from pastforward.training.networks import AnyTeacher, build_networks
-from pastforward.training.selection import Selection
+from pastforward.training.networks import AnyTeacher, Selection, build_networks
 
 CHECKPOINT_EVERY = 60.0
 """Seconds of training between checkpoints."""

@@ -11,11 +11,11 @@ from oracles import surprise
 from torch import nn
 
 from pastforward.analysis.credit import Credit, bptt_credit, last_output, scaled, smt_credit
-from pastforward.cells.wrap import wrap
+from pastforward.cells.build import wrap
 from pastforward.errors import UsageError
-from pastforward.methods.configs import SMTConfig
-from pastforward.methods.sampling import SampledAnchors
+from pastforward.methods.entry import SMTConfig
 from pastforward.methods.smt import JointSMT
+from pastforward.methods.transitions import SampledAnchors
 from pastforward.student import Student
 from pastforward.types import Batch, BatchWithTargets, MemoryShape, Signature, Tokens
 

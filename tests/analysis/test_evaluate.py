@@ -7,12 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from pastforward.analysis.collapse import CollapseMeter, effective_rank
-from pastforward.analysis.drift import DriftMeter
 from pastforward.analysis.evaluate import evaluate, quick_loss
+from pastforward.analysis.meters import CollapseMeter, DriftMeter, effective_rank
+from pastforward.baselines import BaselineConfig
 from pastforward.baselines.build import build_baseline, build_output_teacher, sized
-from pastforward.baselines.configs import BaselineConfig
-from pastforward.cells.configs import StudentConfig
+from pastforward.cells import StudentConfig
 from pastforward.data.codec import SymbolCodec
 from pastforward.data.source import Source
 from pastforward.errors import UsageError

@@ -8,7 +8,7 @@ from stand_ins import Fixed
 
 from pastforward.analysis.evaluate import evaluate
 from pastforward.analysis.lengths import at_length, loss_by_length
-from pastforward.data.configs import DataConfig
+from pastforward.data import DataConfig
 from pastforward.errors import UsageError
 from pastforward.types import Signature, Tokens
 

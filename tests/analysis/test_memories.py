@@ -4,8 +4,7 @@ import tiny
 import torch
 from stand_ins import Fixed, Parity
 
-from pastforward.analysis.memories import remember
-from pastforward.analysis.probe import linear_probe
+from pastforward.analysis.probe import linear_probe, remember
 from pastforward.memory import flat
 from pastforward.student import Student
 
@@ -47,7 +46,7 @@ class Counter(torch.nn.Module):
 
 
 def test_a_probe_reads_parity_off_a_network_that_keeps_it():
-    from pastforward.cells.wrap import wrap
+    from pastforward.cells.build import wrap
     from pastforward.types import MemoryShape
 
     source, later = Parity(48, 9), Parity(32, 9, seed=1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pastforward.analysis.memory_loss_curve import memory_loss_curve
+from pastforward.analysis.lengths import memory_loss_curve
 from pastforward.errors import UsageError
 from pastforward.report.summary import RunSummary
 

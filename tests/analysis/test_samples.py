@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pastforward.analysis.samples import ImageSamples, draw_samples
-from pastforward.cells.configs import StudentConfig
+from pastforward.cells import StudentConfig
 from pastforward.data.codec import PixelCodec, SeriesCodec, SymbolCodec, TextCodec
 from pastforward.outputs import most_likely
 from pastforward.student import build_student

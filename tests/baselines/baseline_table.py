@@ -7,10 +7,9 @@ import pytest
 import torch
 from tiny import signature
 
-from pastforward.baselines import BASELINES
+from pastforward.baselines import BASELINES, BaselineConfig
 from pastforward.baselines.base import Baseline
 from pastforward.baselines.build import build_baseline
-from pastforward.baselines.configs import BaselineConfig
 
 HAS_MAMBA = importlib.util.find_spec("transformers") is not None
 NAMES = [

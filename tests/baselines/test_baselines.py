@@ -7,6 +7,7 @@ import torch
 from baseline_table import CONFIG, HAS_MAMBA, NAMES, RECURRENT, build
 from tiny import assert_same, gradients, seeded, sequence, signature, student
 
+from pastforward.baselines import BaselineConfig
 from pastforward.baselines.attention import Attention
 from pastforward.baselines.base import Baseline, RecurrentBaseline
 from pastforward.baselines.build import (
@@ -16,9 +17,8 @@ from pastforward.baselines.build import (
     sized,
     student_parameters,
 )
-from pastforward.baselines.configs import BaselineConfig
 from pastforward.baselines.mingru import scan
-from pastforward.cells.configs import StudentConfig
+from pastforward.cells import StudentConfig
 from pastforward.errors import UsageError
 from pastforward.outputs import parameter_count
 from pastforward.recipes import RECIPES

@@ -8,18 +8,16 @@ from tiny import batch, descend, gradients, networks, seeded, signature, still
 from torch import nn
 from torch.nn import functional as F
 
-from pastforward.cells import CELLS
+from pastforward.cells import CELLS, MLPConfig, StudentConfig, TanhConfig, TransformerCellConfig
 from pastforward.cells.base import Cell
-from pastforward.cells.build import build_cell
-from pastforward.cells.configs import MLPConfig, StudentConfig, TanhConfig, TransformerCellConfig
+from pastforward.cells.build import WrappedCell, build_cell, wrap
 from pastforward.cells.gru import GRU
 from pastforward.cells.lstm import LSTM
-from pastforward.cells.wrap import WrappedCell, wrap
 from pastforward.config import RunConfig
 from pastforward.errors import UsageError
 from pastforward.memory import rms_norm
 from pastforward.methods import METHODS
-from pastforward.methods.configs import DMTConfig, SMTConfig
+from pastforward.methods.entry import DMTConfig, SMTConfig
 from pastforward.rollout import rollout
 from pastforward.student import Student, build_student
 from pastforward.types import MemoryShape

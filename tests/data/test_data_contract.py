@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from pastforward.data import ImageConfig, TextConfig
 from pastforward.data.codec import codec_from_json, codec_to_json
-from pastforward.data.configs import ImageConfig, TextConfig
 from pastforward.data.images import image_source
 from pastforward.data.opening import open_source
 from pastforward.data.series import SeriesSource
-from pastforward.data.text_files import text_source
+from pastforward.data.text import text_source
 from pastforward.errors import UsageError
 from pastforward.types import Batch, Tokens
 

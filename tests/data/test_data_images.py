@@ -4,8 +4,8 @@ import struct
 import numpy as np
 import pytest
 
+from pastforward.data import DataConfig, ImageConfig
 from pastforward.data.codec import PixelCodec
-from pastforward.data.configs import DataConfig, ImageConfig
 from pastforward.data.images import image_source
 from pastforward.data.opening import open_data, open_source
 from pastforward.errors import UsageError

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from pastforward.data import DataConfig, HubConfig, ImageConfig, SeriesConfig, TextConfig
 from pastforward.data.codec import SymbolCodec, TextCodec, codec_from_json
-from pastforward.data.configs import DataConfig, HubConfig, ImageConfig, SeriesConfig, TextConfig
 from pastforward.data.kinds import family, kind_of, known_names
 from pastforward.data.opening import open_data, open_source
 from pastforward.errors import UsageError

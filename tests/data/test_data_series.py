@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pastforward.data.configs import DataConfig, SeriesConfig
+from pastforward.data import DataConfig, SeriesConfig
 from pastforward.data.opening import open_data, open_source
 from pastforward.data.series import SeriesSource
 from pastforward.errors import UsageError

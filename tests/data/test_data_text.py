@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pastforward.data import DataConfig, TextConfig
 from pastforward.data.codec import TextCodec
-from pastforward.data.configs import DataConfig, TextConfig
 from pastforward.data.opening import open_data, open_source
-from pastforward.data.text_files import text_source
+from pastforward.data.text import text_source
 from pastforward.errors import UsageError
 
 # No stretch of five numbers occurs twice, so a window tells its place.

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from pastforward.cells.configs import StudentConfig
+from pastforward.cells import StudentConfig
 from pastforward.errors import UsageError
 from pastforward.inference.aot import AheadOfTime
-from pastforward.inference.engine import Eager
 from pastforward.inference.sampling import Sampling, noise
+from pastforward.inference.stream import Eager
 from pastforward.student import Student, build_student
 from pastforward.types import Signature, Tokens
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pastforward.cells.configs import StudentConfig
+from pastforward.cells import StudentConfig
 from pastforward.inference.aot import compile_stream
 from pastforward.inference.stream import Stream
 from pastforward.student import build_student

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pastforward.cells.configs import StudentConfig
+from pastforward.cells import StudentConfig
 from pastforward.data.codec import PixelCodec, TextCodec
 from pastforward.errors import UsageError
 from pastforward.inference.sampling import Sampling

@@ -11,8 +11,7 @@ from pastforward.errors import UsageError
 from pastforward.methods import METHODS, facts
 from pastforward.methods.base import Method
 from pastforward.methods.bptt import TruncatedBPTT
-from pastforward.methods.configs import DMTConfig, TBPTTConfig
-from pastforward.methods.entry import MethodEntry
+from pastforward.methods.entry import DMTConfig, MethodEntry, TBPTTConfig
 from pastforward.teacher.target_source import StoredTargets
 from pastforward.types import BatchWithTargets
 

@@ -22,9 +22,9 @@ from tiny import (
 )
 
 from pastforward.losses import MIN_VARIANCE, uniformity
-from pastforward.methods.configs import SMTConfig
-from pastforward.methods.sampling import SampledAnchors
+from pastforward.methods.entry import SMTConfig
 from pastforward.methods.smt import FrozenSMT, JointSMT, TeacherTraining
+from pastforward.methods.transitions import SampledAnchors
 from pastforward.outputs import kl, nll
 from pastforward.teacher.encoders.base import Encoder
 

@@ -7,12 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pastforward.baselines import BASELINES
-from pastforward.baselines.configs import BaselineConfig
-from pastforward.cells import CELLS
-from pastforward.cells.configs import StudentConfig, TanhConfig
+from pastforward.baselines import BASELINES, BaselineConfig
+from pastforward.cells import CELLS, StudentConfig, TanhConfig
 from pastforward.config import Budget, RunConfig, Stage
-from pastforward.data.configs import DataConfig, ImageConfig
+from pastforward.data import DataConfig, ImageConfig
 from pastforward.data.opening import open_data
 from pastforward.data.tasks import TASKS
 from pastforward.errors import UsageError

@@ -5,10 +5,8 @@ import torch
 
 from pastforward.analysis.credit import Credit
 from pastforward.analysis.gap import Gap, Loss
-from pastforward.analysis.lengths import AtLength
-from pastforward.analysis.memories import Memories
-from pastforward.analysis.memory_loss_curve import Point
-from pastforward.analysis.probe import Probe
+from pastforward.analysis.lengths import AtLength, Point
+from pastforward.analysis.probe import Memories, Probe
 from pastforward.analysis.score import Score
 from pastforward.errors import UsageError
 from pastforward.report.analysis_charts import (
@@ -19,8 +17,8 @@ from pastforward.report.analysis_charts import (
     memory_loss_figure,
     probes_figure,
 )
+from pastforward.report.analysis_page import memory_map
 from pastforward.report.charts import save_figure, svg
-from pastforward.report.memory_maps import memory_map
 from pastforward.types import Batch
 
 PROBE = Probe(0.9, 0.5, [0.8, None, 1.0], [0.5, None, 0.5], 2)

@@ -7,9 +7,9 @@ from tiny import ENCODERS, SIZES, assert_same, gradients, sequence, signature, s
 
 from pastforward.memory import rms_norm
 from pastforward.scan import DiagonalRecurrence
+from pastforward.teacher.encoders import DeltaConfig, WindowConfig
 from pastforward.teacher.encoders.base import Encoder
-from pastforward.teacher.encoders.configs import DeltaConfig, WindowConfig
-from pastforward.teacher.encoders.heads import LinearHead, RegisterHead
+from pastforward.teacher.encoders.causal import LinearHead, RegisterHead
 from pastforward.types import MemoryShape
 
 KINDS = ("tokens", "vectors")

@@ -10,21 +10,25 @@ import pytest
 import torch
 from tiny import Record, student, teacher
 
-from pastforward.cells.configs import StudentConfig as Sizes
+from pastforward.cells import StudentConfig as Sizes
 from pastforward.config import Budget, RunConfig, Stage
-from pastforward.data.configs import DataConfig
+from pastforward.data import DataConfig
 from pastforward.data.opening import open_source
 from pastforward.data.series import SeriesSource
 from pastforward.errors import UsageError
 from pastforward.files import to_json
-from pastforward.methods.configs import DMTConfig, SMTConfig
 from pastforward.methods.dmt import UnrollDMT, WindowDMT
+from pastforward.methods.entry import DMTConfig, SMTConfig
 from pastforward.methods.smt import FrozenSMT
 from pastforward.teacher.configs import TeacherConfig
-from pastforward.teacher.encoders import ENCODERS
-from pastforward.teacher.encoders.configs import DeltaConfig
-from pastforward.teacher.store.facts import StoreFacts, chunk_name, read_store
-from pastforward.teacher.store.reading import LabelStore, open_labels
+from pastforward.teacher.encoders import ENCODERS, DeltaConfig
+from pastforward.teacher.store.reading import (
+    LabelStore,
+    StoreFacts,
+    chunk_name,
+    open_labels,
+    read_store,
+)
 from pastforward.teacher.store.writing import LabelJob, begin, kept, sequence_bytes, write_chunks
 from pastforward.teacher.target_source import StoredTargets
 from pastforward.training.check import check

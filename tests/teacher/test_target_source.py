@@ -6,8 +6,8 @@ from tiny import assert_same, descend, gradients, pair
 
 from pastforward.errors import UsageError
 from pastforward.methods.bptt import bptt
-from pastforward.methods.configs import DMTConfig, SMTConfig
 from pastforward.methods.dmt import UnrollDMT, WindowDMT
+from pastforward.methods.entry import DMTConfig, SMTConfig
 from pastforward.methods.smt import FrozenSMT
 from pastforward.teacher.target_source import StoredTargets
 from pastforward.types import BatchWithTargets

@@ -11,9 +11,9 @@ from pastforward.errors import UsageError
 from pastforward.registry import NoConfig
 from pastforward.teacher import encoders
 from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher.encoders import DeltaConfig, LinearConfig
 from pastforward.teacher.encoders.base import Encoder
 from pastforward.teacher.encoders.causal import LinearEncoder
-from pastforward.teacher.encoders.configs import DeltaConfig, LinearConfig
 from pastforward.teacher.teacher import build_teacher
 from pastforward.types import MemoryShape
 

@@ -5,11 +5,11 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from pastforward.baselines.configs import BaselineConfig
-from pastforward.cells.configs import StudentConfig
+from pastforward.baselines import BaselineConfig
+from pastforward.cells import StudentConfig
 from pastforward.config import Budget, RunConfig, Stage
-from pastforward.data.configs import DataConfig
-from pastforward.methods.configs import DMTConfig, SMTConfig
+from pastforward.data import DataConfig
+from pastforward.methods.entry import DMTConfig, SMTConfig
 from pastforward.teacher.configs import TeacherConfig
 from pastforward.training.configs import FitConfig
 from pastforward.training.folder import IfExists, RunFolder

@@ -7,7 +7,7 @@ import torch
 from small_runs import BPTT, StopAfter, begin, never
 
 from pastforward.student_file import load_student
-from pastforward.training import selection
+from pastforward.training import networks as selection
 from pastforward.training.folder import IfExists
 from pastforward.training.trainer import Interrupted
 

@@ -10,8 +10,8 @@ import torch
 from small_runs import SMALL
 from torch import nn
 
+from pastforward.baselines import BaselineConfig
 from pastforward.baselines.build import build_baseline
-from pastforward.baselines.configs import BaselineConfig
 from pastforward.config import Budget
 from pastforward.data.opening import open_source
 from pastforward.errors import UsageError
@@ -20,7 +20,7 @@ from pastforward.methods.parallel import Parallel
 from pastforward.methods.smt import FrozenSMT, JointSMT, TeacherTraining
 from pastforward.student import Student, build_student
 from pastforward.teacher.teacher import Teacher, build_teacher
-from pastforward.training import selection
+from pastforward.training import networks as selection
 from pastforward.training.callbacks import Callback, TensorBoard
 from pastforward.training.configs import FitConfig
 from pastforward.training.loop import FitContext, NonFiniteLoss, fit

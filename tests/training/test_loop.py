@@ -12,8 +12,8 @@ from pastforward.config import Budget
 from pastforward.data.opening import open_source
 from pastforward.methods.base import Losses, Method
 from pastforward.methods.bptt import TruncatedBPTT, bptt
-from pastforward.methods.configs import DMTConfig
 from pastforward.methods.dmt import UnrollDMT, WindowDMT
+from pastforward.methods.entry import DMTConfig
 from pastforward.methods.smt import FrozenSMT
 from pastforward.student import Student, build_student
 from pastforward.teacher.teacher import Teacher, build_teacher

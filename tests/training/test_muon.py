@@ -4,8 +4,7 @@ from torch import nn
 
 from pastforward.errors import UsageError
 from pastforward.training.configs import FitConfig
-from pastforward.training.muon import Muon, orthogonal
-from pastforward.training.optimiser import Optimiser
+from pastforward.training.optimiser import Muon, Optimiser, orthogonal
 
 
 def test_singular_values_are_made_alike():

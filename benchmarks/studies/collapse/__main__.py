@@ -27,8 +27,8 @@ from benchmarks.studies.collapse.method import Ablation
 from benchmarks.studies.collapse.settings import QUEUES, SETTINGS, STEPS, STRATEGIES, Job
 from benchmarks.studies.files import append, read_lines
 from benchmarks.studies.training_runs import config_of, method_of
-from pastforward.analysis.collapse import CollapseMeter
 from pastforward.analysis.evaluate import evaluate
+from pastforward.analysis.meters import CollapseMeter
 from pastforward.cells import CELLS
 from pastforward.config import Budget, RunConfig
 from pastforward.data.opening import open_data
@@ -36,7 +36,7 @@ from pastforward.data.source import Source
 from pastforward.losses import variance_unexplained
 from pastforward.memory import flat
 from pastforward.methods.base import Method
-from pastforward.methods.configs import SMTConfig
+from pastforward.methods.entry import SMTConfig
 from pastforward.methods.smt import TeacherTraining
 from pastforward.student import Student
 from pastforward.teacher.configs import TeacherConfig

@@ -3,11 +3,15 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from pastforward.analysis.checks.agreement import readouts
-from pastforward.analysis.checks.collapse import student_collapse, target_collapse
 from pastforward.analysis.checks.context import CheckContext, History
-from pastforward.analysis.checks.data import finite_weights, held_out, output_leak
-from pastforward.analysis.checks.drift import compounding, empty_memory, one_step_error
+from pastforward.analysis.checks.data import (
+    converged,
+    finished,
+    finite_weights,
+    held_out,
+    output_leak,
+)
+from pastforward.analysis.checks.drift import compounding, empty_memory, one_step_error, readouts
 from pastforward.analysis.checks.leak import decoder_leak, student_leak, target_leak
 from pastforward.analysis.checks.loss_checks import (
     best_possible,
@@ -17,8 +21,12 @@ from pastforward.analysis.checks.loss_checks import (
     teacher_generalises,
     teacher_reference,
 )
-from pastforward.analysis.checks.memory_use import decoder_memory, student_memory
-from pastforward.analysis.checks.progress import converged, finished
+from pastforward.analysis.checks.memory_use import (
+    decoder_memory,
+    student_collapse,
+    student_memory,
+    target_collapse,
+)
 from pastforward.analysis.checks.result import CheckResult, Level, Skip
 from pastforward.data.source import Source
 from pastforward.student import Student

@@ -1,4 +1,4 @@
-"""L1. One source for all tasks: endless training sequences, and held-out ones."""
+"""L1. Tasks by name, as `key_values:128,pairs=8`, and the one source that serves them all."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -9,15 +9,41 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from pastforward.data import DataConfig
 from pastforward.data.codec import SymbolCodec
-from pastforward.data.configs import DataConfig
-from pastforward.data.kinds import parse_name
+from pastforward.data.kinds import parse_name, whole
 from pastforward.data.sampling import TRAIN, generator, portions
 from pastforward.data.source import Source, held_out_index
-from pastforward.data.tasks.base import Random, Task
-from pastforward.data.tasks.naming import build_task
+from pastforward.data.tasks import TASKS
+from pastforward.data.tasks.base import Random, Task, axes
+from pastforward.errors import UsageError, nearest
 from pastforward.registry import NoConfig
 from pastforward.types import AnyBatch, Batch, Signature, Tokens
+
+
+def build_task(family: str, length: int | None, given: list[str]) -> Task:
+    """The task of a family in `TASKS` at T = `length`, or its default, with axes 'name=value'.
+
+    Raises `UsageError` for an unknown axis or a value that it can't have.
+    """
+    kind: type[Task] = TASKS.load(family)
+    values = {} if length is None else {"length": length}
+    known = {one.name: one.default for one in axes(kind)}
+    for word in given:
+        name, _, value = (part.strip() for part in word.partition("="))
+        if name not in known:
+            raise UsageError(f"The {family} task has no axis '{name}'; {nearest(name, known)}.")
+        if name in values:
+            raise UsageError(f"The {family} task was given '{name}' twice; give it once.")
+        number = whole(value)
+        if number is None:
+            raise UsageError(
+                f"The {family} task was given {name} '{value[:40]}'; give a whole number, as in "
+                f"'{name}={known[name]}'."
+            )
+        values[name] = number
+    return kind(**values)
+
 
 HELD_OUT = 2048
 """Sequences in each held-out split of a task."""

@@ -5,15 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pastforward.recipes.names import without_length
-from pastforward.report.charts import (
-    COLOURS,
-    SMALL,
-    Chart,
-    Curve,
-    chart,
-    cut_above,
-    percent_axis,
-)
+from pastforward.report.charts import COLOURS, SMALL, Chart, Curve, chart, cut_above, percent_axis
 from pastforward.report.summary import naive_reference
 from pastforward.runs.comparison.record import Record
 from pastforward.runs.comparison.results import Line, Row

@@ -1,23 +1,132 @@
-"""L2. A causal Transformer and a head that reads memories from its states: all t in one pass."""
+"""L2. Encoders on a causal Transformer: one pass gives its states, a head the memories m_0..m_T.
 
-from abc import ABC
+`StateHead` is a linear map of the state at t. `RegisterHead` pools the prefix by attention, as the
+paper's registers do. `LinearHead` is a diagonal linear recurrence of what the Transformer writes."""
+
+from abc import ABC, abstractmethod
 from typing import final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional as F
 from typing_extensions import override
 
-from pastforward.blocks import Transformer
+from pastforward.blocks import Mlp, Rotary, Transformer, rotate
 from pastforward.inputs import embedding
-from pastforward.memory import rms_norm
+from pastforward.memory import rms_norm, take
 from pastforward.registry import NoConfig
 from pastforward.scan import DiagonalRecurrence
 from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher.encoders import LinearConfig
 from pastforward.teacher.encoders.base import Encoder
-from pastforward.teacher.encoders.configs import LinearConfig
-from pastforward.teacher.encoders.heads import LinearHead, MemoryHead, RegisterHead, StateHead
 from pastforward.types import MemoryShape, Signature
+
+
+class MemoryHead(nn.Module, ABC):
+    """Abstract: from states to memories."""
+
+    @abstractmethod
+    def forward(
+        self,
+        h: Float[Tensor, "batch steps hidden"],
+        times: Int[Tensor, "batch count"] | None = None,
+    ) -> Float[Tensor, "batch count slots width"]:
+        """Memories at all steps of h, or at the given times."""
+
+
+@final
+class StateHead(MemoryHead):
+    """A linear map from the state at t to m_t."""
+
+    def __init__(self, width: int, memory: MemoryShape) -> None:
+        super().__init__()
+        self.memory = memory
+        self.project = nn.Linear(width, memory.size)
+
+    @override
+    def forward(self, h: Tensor, times: Tensor | None = None) -> Tensor:
+        h = h if times is None else take(h, times)
+        return self.project(h).unflatten(-1, (self.memory.slots, self.memory.width))
+
+
+@final
+class RegisterHead(MemoryHead):
+    """K queries at every step attend to all states up to it; the K slots share the weights.
+
+    A query is a learned register plus a linear map of the state at t. The heads of all K queries
+    read the same keys and values causally, so no mask of size `[T * K, T]` is made.
+    """
+
+    def __init__(self, width: int, heads: int, length: int, memory: MemoryShape) -> None:
+        super().__init__()
+        self.heads, self.slots = heads, memory.slots
+        self.rotary = Rotary(length, width // heads)
+        self.registers = nn.Parameter(torch.randn(memory.slots, width))
+        self.query, self.out = nn.Linear(width, width), nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width, bias=False)
+        self.norm = nn.LayerNorm(width)
+        self.mlp = Mlp(width, 2 * width, width)
+        self.project = nn.Linear(width, memory.width)
+
+    @torch.no_grad()
+    def scale_query_key(self, factor: float) -> None:
+        """Multiply the weights of queries and keys by `factor`."""
+        self.query.weight *= factor
+        self.key_value.weight[: len(self.key_value.weight) // 2] *= factor
+
+    @override
+    def forward(self, h: Tensor, times: Tensor | None = None) -> Tensor:
+        asking = h if times is None else take(h, times)
+        k, v = self.key_value(h).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        # The query map is linear: one product for T states and one for K registers, not K * T.
+        q = self.query(asking).unsqueeze(2) + F.linear(self.registers, self.query.weight)
+        q = q.unflatten(-1, (self.heads, -1)).permute(2, 0, 3, 1, 4)  # [K, B, heads, count, :]
+        # Rotary positions: a register can attend to a fixed number of steps ago.
+        table = self.rotary(h.shape[1])
+        if times is None:
+            read = self._attend_everywhere(rotate(q, table), rotate(k, table), v)
+        else:
+            q = rotate(q, table[:, times].unsqueeze(2))
+            read = self._attend_at(q, rotate(k, table), v, times)
+        slots = asking.unsqueeze(2) + self.registers + self.out(read)
+        return self.project(slots + self.mlp(self.norm(slots)))
+
+    def _attend_everywhere(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Causal attention of the queries of all steps, `[B, steps, K, width]`: K * heads heads."""
+        k, v = k.repeat(1, self.slots, 1, 1), v.repeat(1, self.slots, 1, 1)
+        q = q.transpose(0, 1).flatten(1, 2)
+        read = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return read.unflatten(1, (self.slots, self.heads)).permute(0, 3, 1, 2, 4).flatten(-2)
+
+    def _attend_at(self, q: Tensor, k: Tensor, v: Tensor, times: Tensor) -> Tensor:
+        """The same at few times, `[B, count, K, width]`, without copies of keys and values.
+
+        One slot at a time, so that the mask is `[B, 1, count, steps]` whatever K.
+        """
+        mask = times[:, None, :, None] >= torch.arange(k.shape[2], device=k.device)
+        read = [F.scaled_dot_product_attention(slot, k, v, attn_mask=mask) for slot in q]
+        return torch.stack(read, 2).permute(0, 3, 2, 1, 4).flatten(-2)
+
+
+@final
+class LinearHead(MemoryHead):
+    """A diagonal linear recurrence over what the Transformer writes at every step.
+
+    What a memory holds then moves by one fixed linear map, which a student learns from few targets.
+    Attention pooling is not Markov in m_t; students fit it only approximately.
+    """
+
+    def __init__(self, width: int, recurrence: DiagonalRecurrence, memory: MemoryShape) -> None:
+        super().__init__()
+        self.memory, self.recurrence = memory, recurrence
+        self.write = nn.Linear(width, memory.size)
+
+    @override
+    def forward(self, h: Tensor, times: Tensor | None = None) -> Tensor:
+        m = self.recurrence(self.write(h))
+        m = m if times is None else take(m, times)
+        return m.unflatten(-1, (self.memory.slots, self.memory.width))
 
 
 class CausalEncoder(Encoder, ABC):

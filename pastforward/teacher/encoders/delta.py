@@ -27,8 +27,8 @@ from pastforward.inputs import embedding
 from pastforward.memory import rms_norm
 from pastforward.scan import matrix_recurrence
 from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher.encoders import DeltaConfig
 from pastforward.teacher.encoders.base import Encoder
-from pastforward.teacher.encoders.configs import DeltaConfig
 from pastforward.types import MemoryShape, Signature
 
 _REFLECTION_BIAS, _WRITE_BIAS = 1.5, -4.0

@@ -12,8 +12,8 @@ from pastforward.blocks import Transformer
 from pastforward.inputs import embedding
 from pastforward.memory import rms_norm
 from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher.encoders import WindowConfig
 from pastforward.teacher.encoders.base import Encoder
-from pastforward.teacher.encoders.configs import WindowConfig
 from pastforward.types import MemoryShape, Signature
 
 

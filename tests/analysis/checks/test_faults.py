@@ -23,9 +23,9 @@ import pastforward as pf
 from pastforward.analysis.checks.context import CheckContext, History
 from pastforward.analysis.checks.result import CheckResult, above
 from pastforward.analysis.checks.table import CHECKS, diagnose
-from pastforward.cells.configs import StudentConfig
+from pastforward.cells import StudentConfig
 from pastforward.config import RunConfig
-from pastforward.methods.configs import SMTConfig
+from pastforward.methods.entry import SMTConfig
 from pastforward.report.checks_page import verdict
 from pastforward.teacher.configs import TeacherConfig
 
