@@ -94,14 +94,14 @@ class SourceEntry(Entry):
 _HERE = "pastforward.data"
 
 EMBEDDED: Registry[Entry] = Registry("embedded data set", {
-    "digits": Entry(f"{_HERE}.embedded:digits", summary="1797 handwritten digits, 8 x 8 pixels"),
-    "pydoc": Entry(f"{_HERE}.embedded:pydoc", summary="the help topics of this Python, as bytes"),
+    "digits": Entry(f"{_HERE}.named:digits", summary="1797 handwritten digits, 8 x 8 pixels"),
+    "pydoc": Entry(f"{_HERE}.named:pydoc", summary="the help topics of this Python, as bytes"),
 })  # fmt: skip
 """Data sets that need no download."""
 
 SOURCES: Registry[SourceEntry] = Registry("kind of data", {
     "embedded": SourceEntry(
-        f"{_HERE}.embedded:open_embedded", NoConfig, "data without a download: digits, pydoc",
+        f"{_HERE}.named:open_embedded", NoConfig, "data without a download: digits, pydoc",
         names=EMBEDDED,
     ),
     "task": SourceEntry(
@@ -109,7 +109,7 @@ SOURCES: Registry[SourceEntry] = Registry("kind of data", {
         names=TASKS,
     ),
     "hub": SourceEntry(
-        f"{_HERE}.huggingface:open_hub", HubConfig, "hf:NAME, text of the Hugging Face hub",
+        f"{_HERE}.named:open_hub", HubConfig, "hf:NAME, text of the Hugging Face hub",
         names=("hf",),
     ),
     "images": SourceEntry(
@@ -117,11 +117,11 @@ SOURCES: Registry[SourceEntry] = Registry("kind of data", {
         holds=holds_images,
     ),
     "table": SourceEntry(
-        f"{_HERE}.csv_files:open_csv", SeriesConfig, "a .csv file of numbers over time",
+        f"{_HERE}.series:open_csv", SeriesConfig, "a .csv file of numbers over time",
         holds=is_csv,
     ),
     "text": SourceEntry(
-        f"{_HERE}.text_files:open_text", TextConfig, "any other file or folder", holds=Path.exists
+        f"{_HERE}.text:open_text", TextConfig, "any other file or folder", holds=Path.exists
     ),
 })  # fmt: skip
 """Kinds of data, in the order in which they are tried."""

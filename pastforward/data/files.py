@@ -1,4 +1,4 @@
-"""L1. Reading files and recognising their formats. Imports no torch.
+"""L0. Reading files and recognising their formats. Imports no torch.
 
 Every fault of a path becomes one `UsageError`.
 """

@@ -1,4 +1,4 @@
-"""L1. Synthetic tasks: the difficulty is in the name, the best possible loss is known.
+"""L0. Synthetic tasks: the difficulty is in the name, the best possible loss is known.
 
 Imports no torch; nor do the tasks themselves, which are NumPy (`source.py` makes tensors of them).
 """
@@ -17,8 +17,8 @@ TASKS: Registry[Entry] = Registry("task", {
     "key_values": _task("key_values:KeyValues", "pairs are shown, then each key's value is asked"),
     "stack": _task("stack:Stack", "symbols are pushed; the output of a pop is what it removes"),
     "modular": _task("modular:Modular", "a running expression modulo p, its value asked at times"),
-    "parity": _task("parity:Parity", "bits; whether there was an odd number of ones so far"),
-    "s5": _task("s5:S5", "permutations of five items; their product so far"),
+    "parity": _task("tracking:Parity", "bits; whether there was an odd number of ones so far"),
+    "s5": _task("tracking:S5", "permutations of five items; their product so far"),
     "recency": _task("recency:Recency", "the output is drawn from the inputs so far, mostly late"),
     "primacy": _task("recency:Primacy", "the output is drawn from the inputs so far, mostly early"),
 })  # fmt: skip
