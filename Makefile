@@ -1,14 +1,27 @@
-# make run    BPTT beside SMT then DMT: far memory, state tracking, embedded real data; one table
-# make test   lint, types, tests
-# make setup  what both need; a second call does nothing
+# make run      real digits, BPTT beside SMT then DMT: under three minutes, pictures and a page
+# make test     lint, types, tests
+# make compare  far memory, state tracking, digits: ten minutes, one table
+# make setup    what all need; a second call does nothing
 PYTHON ?= python3
 BIN := .venv/bin
+QUICK := --seconds 15 --name run/first --overwrite
 
-.PHONY: run test setup clean
+.PHONY: run test compare setup clean
 
 run: setup
-	$(BIN)/pastforward compare retrieval:512 modular:128 digits --cells mlp --ways bptt smt+dmt --seconds 100 \
-	  --name run --overwrite
+	@echo "Fifteen seconds of SMT then DMT on 8 x 8 digits, to have something to look at:"
+	@$(BIN)/pastforward train digits $(QUICK)
+	@echo "Now BPTT and SMT then DMT side by side, 60 seconds each:"
+	@$(BIN)/pastforward compare digits --cells mlp --methods bptt smt+dmt --seconds 60 --jobs 2 \
+	  --name run/digits --overwrite
+	@echo "Digits drawn and completed: runs/run/digits/smt+dmt/samples.png"
+	@echo "Next: pastforward train YOUR-TEXT.txt"
+	@echo "      pastforward doctor run/digits/smt+dmt"
+	@echo "      pastforward train digits --cell my_module:MyCell"
+
+compare: setup
+	$(BIN)/pastforward compare retrieval:512 modular:128 digits --cells mlp --methods bptt smt+dmt \
+	  --seconds 100 --name compare --overwrite
 
 test: setup
 	$(BIN)/ruff check .

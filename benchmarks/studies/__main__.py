@@ -4,12 +4,12 @@
     python -m benchmarks.studies retrieval digits  some of them
     python -m benchmarks.studies analyses          what finished runs remember, how far they go
     python -m benchmarks.studies samples           what finished runs write
-    python -m benchmarks.studies page              the page alone, from the results that there are
+    python -m benchmarks.studies page              the pages alone, from the results that there are
 
 Every comparison is a `pastforward compare` with two runs at a time, one thread each: give it an
 idle machine with two cores. Runs lie in runs/evidence-NAME, their rows go to
 benchmarks/results/evidence-NAME.json, and the page is docs/results.in.md with tables and figures
-filled in. Comparisons of real data need PASTFORWARD_DATA, and are left out without it.
+filled in; the tables of README.md are made from the same rows. Comparisons of real data need PASTFORWARD_DATA, and are left out without it.
 """
 
 import sys
@@ -37,6 +37,7 @@ def run(names: list[str]) -> None:
     from benchmarks.studies.page import write_page
     from benchmarks.studies.pictures import draw_pictures
     from benchmarks.studies.questions import analyse, samples
+    from benchmarks.studies.readme import write_readme
     from benchmarks.studies.training import train
 
     others = {"analyses": analyse, "samples": samples, "page": lambda: None}
@@ -44,6 +45,7 @@ def run(names: list[str]) -> None:
         others[name]() if name in others else train(name)
     draw_pictures()
     write_page()
+    write_readme()
 
 
 if __name__ == "__main__":
