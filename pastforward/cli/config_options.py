@@ -102,7 +102,7 @@ def _attribute(path: str) -> str:
 def _field(path: str, dials: Any) -> tuple[str, Any, Any]:
     """A field for `make_dataclass`: a section's dials without the names of components."""
     hidden = [
-        (name, tyro.conf.Suppress[tyro.conf.Fixed[Any]], field(default=getattr(dials, name)))
+        (name, tyro.conf.Suppress[tyro.conf.Fixed[Any]], field(default=None))
         for name in NAMES.get(path, ())
     ]
     own = type(dials)
