@@ -1,4 +1,4 @@
-"""L6. `python -m pastforward`, which is what torchrun starts."""
+"""L7. `python -m pastforward`, which is what torchrun starts."""
 
 import os
 import sys

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from pastforward.baselines.configs import BaselineConfig
+from pastforward.baselines import BaselineConfig
 from pastforward.cells import CELLS
 from pastforward.cli.config_options import config_of, data_of, with_data, with_dials
 from pastforward.cli.options import TrainingOptions

@@ -7,8 +7,7 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 from pastforward.config import RunConfig
-from pastforward.data import SOURCES
-from pastforward.data.configs import DataConfig
+from pastforward.data import SOURCES, DataConfig
 from pastforward.data.kinds import kind_of
 from pastforward.errors import UsageError
 from pastforward.recipes import RECIPES

@@ -5,13 +5,7 @@ from typing import Annotated, Any, NamedTuple
 
 import tyro
 
-from pastforward.cli.config_options import (
-    config_of,
-    data_of,
-    help_config,
-    with_data,
-    with_dials,
-)
+from pastforward.cli.config_options import config_of, data_of, help_config, with_data, with_dials
 from pastforward.cli.options import TrainingOptions, is_first_rank, resume_command
 from pastforward.cli.parsing import asks_help, leading_words, parse, peek
 from pastforward.config import RunConfig, Stage

@@ -10,8 +10,7 @@ from pastforward.analysis.credit import Credit, bptt_credit, last_output, scaled
 from pastforward.analysis.evaluate import finite
 from pastforward.analysis.gap import loss_gap
 from pastforward.analysis.lengths import AtLength, at_length, loss_by_length
-from pastforward.analysis.memories import Memories, remember
-from pastforward.analysis.probe import Probe, linear_probe
+from pastforward.analysis.probe import Memories, Probe, linear_probe, remember
 from pastforward.errors import UsageError
 from pastforward.report.analysis_charts import (
     credit_figure,
@@ -20,7 +19,7 @@ from pastforward.report.analysis_charts import (
     lengths_figure,
     probes_figure,
 )
-from pastforward.report.memory_maps import memory_map
+from pastforward.report.analysis_page import memory_map
 from pastforward.runs.subject import Subject
 from pastforward.student import Student, build_student
 from pastforward.teacher.teacher import Teacher, build_teacher

@@ -12,8 +12,8 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
+from pastforward.data import DataConfig
 from pastforward.data.codec import SeriesCodec
-from pastforward.data.configs import DataConfig
 from pastforward.data.opening import open_data
 from pastforward.data.source import Source
 from pastforward.errors import Stopped, UsageError
@@ -23,8 +23,7 @@ from pastforward.report.formats import size_text
 from pastforward.runs.opening import Run, open_run
 from pastforward.runs.places import read_if_exists
 from pastforward.runs.training import Telling
-from pastforward.teacher.store.facts import Files, StoreFacts
-from pastforward.teacher.store.reading import LabelStore, open_labels
+from pastforward.teacher.store.reading import Files, LabelStore, StoreFacts, open_labels
 from pastforward.teacher.store.writing import (
     CHUNK_BYTES,
     LabelJob,
@@ -34,9 +33,9 @@ from pastforward.teacher.store.writing import (
     write_chunks,
 )
 from pastforward.teacher.teacher import Teacher
+from pastforward.training.callbacks import stop_signals
 from pastforward.training.folder import IfExists
 from pastforward.training.progress import LINE_EVERY
-from pastforward.training.stopping import stop_signals
 
 DEFAULT_SEQUENCES = 16384
 """Sequences written where none are asked for, unless there are fewer to train on."""

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pastforward.baselines import BASELINES
-from pastforward.baselines.configs import BaselineConfig
+from pastforward.baselines import BASELINES, BaselineConfig
 from pastforward.cells import CELLS
 from pastforward.config import RunConfig
-from pastforward.data.configs import DataConfig
+from pastforward.data import DataConfig
 from pastforward.data.kinds import MEMORY
 from pastforward.errors import UsageError
 from pastforward.recipes.names import stem

@@ -19,12 +19,11 @@ from pastforward.runs.opening import Run
 from pastforward.runs.places import RUNS, read_if_exists
 from pastforward.runs.request import PLAIN, TrainOptions, config_for, default_name
 from pastforward.runs.saving import facts_of, few_samples, write_summary
-from pastforward.training.callbacks import Callback
+from pastforward.training.callbacks import Callback, stop_signals
 from pastforward.training.distributed import barrier, rank
 from pastforward.training.folder import IfExists, RunFolder
 from pastforward.training.loop import NonFiniteLoss
 from pastforward.training.progress import progress
-from pastforward.training.stopping import stop_signals
 from pastforward.training.trainer import Interrupted, Trainer
 
 if TYPE_CHECKING:

@@ -9,13 +9,7 @@ from pastforward.config import Budget
 from pastforward.errors import UsageError
 from pastforward.recipes import RECIPES
 from pastforward.recipes.names import at_length, stem, without_length
-from pastforward.runs.comparison.grid import (
-    SEARCH_SEED,
-    Grid,
-    Setting,
-    Trial,
-    problem,
-)
+from pastforward.runs.comparison.grid import SEARCH_SEED, Grid, Setting, Trial, problem
 from pastforward.runs.comparison.request import CompareRequest, configs_for
 
 GRID = Grid(

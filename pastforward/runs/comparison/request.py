@@ -4,11 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pastforward.baselines import BASELINES
-from pastforward.baselines.configs import BaselineConfig
+from pastforward.baselines import BASELINES, BaselineConfig
 from pastforward.cells import CELLS
 from pastforward.config import Budget, RunConfig, Stage
-from pastforward.data.configs import DataConfig
+from pastforward.data import DataConfig
 from pastforward.errors import UsageError, nearest
 from pastforward.recipes.names import at_length
 from pastforward.recipes.strategies import DEFAULT_STRATEGY

@@ -22,9 +22,8 @@ from pastforward.errors import Stopped
 from pastforward.runs.comparison.progress import GridProgress
 from pastforward.runs.comparison.record import Job
 from pastforward.runs.training import Telling, attempt
-from pastforward.training.callbacks import Callback
+from pastforward.training.callbacks import Callback, stop_signals
 from pastforward.training.loop import Fit
-from pastforward.training.stopping import stop_signals
 
 _POLL_EVERY = 0.1
 _asked: Event | None = None
