@@ -64,6 +64,8 @@ def config_for(
     Raises `UsageError` for what is nothing of these, or has no such component.
     """
     require_cell(cell, "--network")
+    if isinstance(what, RunConfig) and method is not None:
+        raise UsageError(f"A RunConfig, which has its own stages, was given with '{method}'.")
     config = _base(what, method or default_method(what, options), cell, options)
     if options.network is not None:
         BASELINES.require(options.network)

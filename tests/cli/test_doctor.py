@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from command_line import QUICK, TINY, call, refused
 from markupsafe import escape
+from pastforward.analysis.checks.table import CHECKS
 from safetensors.torch import load_file, save_file
 
 import pastforward.training.trainer as trainer_module
 from pastforward.analysis import checks as doctor
-from pastforward.analysis.checks.table import CHECKS
 from pastforward.cli.main import main
 
 WELL = [
