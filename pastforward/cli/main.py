@@ -33,7 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(_overview())
         return 0 if words else 2
     if words[0] in ("--version", "-V"):
-        print(_version())
+        from importlib.metadata import version
+
+        print(f"pastforward {version('pastforward')}")
         return 0
     try:
         _run(words[0], words[1:])
@@ -58,7 +60,7 @@ def _answer(error: BaseException) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     if isinstance(error, KeyboardInterrupt):
-        return _fail("interrupted.", 130)
+        error = Stopped("interrupted.", 130)
     code = _exit_code(error)
     if code is None:
         raise error
@@ -95,9 +97,3 @@ def _disconnect() -> None:
 def _overview() -> str:
     lines = [f"  {name:<10}{entry.summary}" for name, entry in COMMANDS.items()]
     return "\n".join([_HEAD, *lines, "", _TAIL.rstrip()])
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return f"pastforward {version('pastforward')}"

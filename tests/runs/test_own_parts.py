@@ -113,7 +113,7 @@ def test_a_source_given_as_an_object(here, monkeypatch):
     assert run.source is source
     assert run.evaluate(sequences=8).student.nats > 0
     assert open_run("one", source=source).evaluate(sequences=8).student.nats > 0
-    with pytest.raises(UsageError, match="data in memory, 'alternating'.*pass it as source="):
+    with pytest.raises(UsageError, match=r"data in memory, 'alternating'.*pass it as source="):
         open_run("one").source  # noqa: B018
 
 
