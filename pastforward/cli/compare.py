@@ -33,18 +33,13 @@ def main(argv: list[str]) -> None:
     from rich.console import Console
 
     from pastforward.cli.showing import say, show
-    from pastforward.runs.comparison.comparing import compare, plan
-    from pastforward.runs.comparison.planning import check_plan, plan_text
-    from pastforward.runs.places import read_if_exists
+    from pastforward.runs.comparison.comparing import compare, describe
     from pastforward.runs.training import Telling
     from pastforward.training.distributed import rank
 
     if_exists = if_exists_of(options.resume, options.overwrite)
     if options.plan:
-        planned = plan(options.tasks, request, options.name)
-        check_plan(planned, options.jobs, read_if_exists(if_exists))
-        said = f"Nothing was written; runs would lie in: {planned.root}/"
-        say(plan_text(planned, options.jobs), said)
+        say(describe(options.tasks, request, options.name, options.jobs, if_exists))
         return
     found = compare(
         options.tasks,

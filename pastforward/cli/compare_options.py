@@ -82,5 +82,3 @@ def _require_used(options: Options, argv: Sequence[str]) -> None:
             raise UsageError(f"{option} was given without --search; add it or leave {option} out.")
     if "--lengths" in argv and not options.lengths:
         raise UsageError("No length was named after --lengths.")
-    if not options.tasks:
-        raise UsageError("No task was named; name a recipe, data or a path first.")

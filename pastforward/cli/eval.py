@@ -39,8 +39,8 @@ def main(argv: list[str]) -> None:
     run = open_run(options.run, options.allow)
     found = run.evaluate(options.split, options.sequences)
     summary = run.summary_of(found)
-    where = run.folder.evaluation if options.split == "test" else "not kept: another split"
-    last = f"Figures: {where}"
+    kept = options.split == "test"
+    last = f"Figures: {run.folder.evaluation if kept else 'not kept: another split'}"
     if options.json:
         print_json(for_programs(summary), last)
     else:
