@@ -5,12 +5,12 @@ import shlex
 from pathlib import Path
 
 import pytest
-from pastforward.cli.train_options import read_train
 
 import pastforward
 from pastforward.cli import COMMANDS
 from pastforward.cli.compare_options import read_compare
 from pastforward.cli.main import main
+from pastforward.cli.train_options import read_train
 from pastforward.config import Budget
 
 ROOT = Path(__file__).parent.parent

@@ -1,7 +1,5 @@
 """L7. `pastforward analyse`."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -40,10 +38,19 @@ def main(argv: list[str]) -> None:
     """Analyse a run; page, pictures and analysis.json go to its folder."""
     options = parse(Options, argv, "analyse", DESCRIPTION)
 
+    from rich.console import Console
+
     from pastforward.runs.opening import open_run
 
     run = open_run(options.run, options.allow)
-    with _bar(len(options.names) or len(ANALYSES)) as told:
+    with Console(stderr=True).status("reading the run") as status:
+
+        def told(text: str) -> None:
+            if text in ANALYSES:
+                status.update(f"{text}: {ANALYSES[text].summary}")
+            else:
+                status.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
         found = run.analyse(*options.names, sequences=options.sequences, told=told)
     last = f"Page: {page_of(run.path)}, with pictures and analysis.json beside it"
     if options.json:
@@ -53,24 +60,3 @@ def main(argv: list[str]) -> None:
     for name, answer in found.items():
         print("\n".join([name, *(f"  {line}" for line in answer.lines)]))
     print(last)
-
-
-@contextmanager
-def _bar(total: int) -> Iterator[Callable[[str], None]]:
-    """A bar on a terminal, moved by the name of every analysis; other sentences are printed."""
-    from rich.console import Console
-    from rich.progress import Progress, TextColumn, TimeElapsedColumn
-
-    stderr = Console(stderr=True)
-    columns = Progress.get_default_columns()[:2]
-    counted = (*columns, TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn())
-    with Progress(*counted, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
-        task = bar.add_task("", total=total, completed=-1)
-
-        def told(text: str) -> None:
-            if text in ANALYSES:
-                bar.update(task, advance=1, description=f"{text}: {ANALYSES[text].summary}")
-            else:
-                stderr.print(text, highlight=False, markup=False, soft_wrap=True)
-
-        yield told

@@ -6,38 +6,13 @@ from typing import Annotated, Any
 
 import tyro
 
-from pastforward.baselines import BaselineConfig
-from pastforward.cells import CELLS
 from pastforward.cli.config_options import config_of, data_of, with_data, with_dials
 from pastforward.cli.options import TrainingOptions
 from pastforward.cli.parsing import asks_help, leading_words, parse, peek
-from pastforward.config import RunConfig
 from pastforward.errors import UsageError
 from pastforward.recipes import RECIPES
-from pastforward.runs.comparison.request import CompareRequest, base_config, tasks_at_lengths
-from pastforward.runs.request import require_cell
+from pastforward.runs.comparison.request import CompareRequest, first_config, tasks_at_lengths
 from pastforward.runs.sections import difference
-
-DESCRIPTION = """\
-Train networks on tasks by several methods for the same budget, then show a table and a page. Every
-combination of task, length, cell or baseline, method and seed is a run of its own. Tasks come
-first.
-
-Examples:
-  pastforward compare digits --seconds 60
-  pastforward compare copy32 --methods bptt tbptt smt+dmt --seconds 300 --cells gru
-  pastforward compare my-notes.txt --name notes --seconds 120
-  pastforward compare copy retrieval --lengths 32 64 128 --cells mlp gru --methods bptt smt+dmt
-    --seeds 0 1 2 --seconds 60 --search --jobs 2 --name five
-  pastforward compare copy32 --cells gru my_module:MyCell --networks s4d mingru
-  pastforward compare digits pydoc --seeds 0 1 2 --tokens 3000000 --plan
-
---search tries the recipe's rates times each of --factors on a seed that isn't reported, takes the
-best by held-out loss, and writes all to rates.json. A run lies in
-runs/NAME/TASK/CELL/METHOD/seedK, or in runs/NAME/METHOD for one task, cell and seed. Ctrl-C saves;
-with --resume, finished runs are kept. Meanwhile `pastforward report NAME` shows what there is;
-results.json holds every run. Defaults shown are those of the recipe named (digits when none is).
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,20 +55,18 @@ class Options(Selection, TrainingOptions):
     """Print what would be trained and for how long, and write nothing."""
 
 
-def read_compare(argv: list[str]) -> tuple[Options, CompareRequest]:
+def read_compare(argv: list[str], description: str) -> tuple[Options, CompareRequest]:
     """Options and request; raises `UsageError` for bad ones, SystemExit after help."""
     tasks = leading_words(argv)
     shown = tasks if set(tasks) <= RECIPES.keys() or not asks_help(argv) else []
     chosen = peek(with_data(Selection, next(iter(tasks), None)), argv[len(tasks) :], "compare")
-    for cell in chosen.cells:
-        require_cell(cell, "--networks")
     request = CompareRequest(
         chosen.cells, chosen.networks, encoder=chosen.encoder, data=data_of(chosen)
     )
     changes: dict[str, Any] = {}
     for task in tasks_at_lengths(shown, chosen.lengths) or ("digits",):
-        base = _base(task, request)
-        parsed: Any = parse(with_dials(Options, base, _apart(chosen)), argv, "compare", DESCRIPTION)
+        base, apart = first_config(task, request)
+        parsed: Any = parse(with_dials(Options, base, apart), argv, "compare", description)
         changes |= difference(base, config_of(parsed, base))
     _require_used(parsed, argv)
     return parsed, replace(
@@ -103,25 +76,9 @@ def read_compare(argv: list[str]) -> tuple[Options, CompareRequest]:
     )  # fmt: skip
 
 
-def _base(task: str, request: CompareRequest) -> RunConfig:
-    """A config with the dials of the cells and baselines that are compared."""
-    config = base_config(task, request, next(iter(request.cells), None))
-    if not request.networks:
-        return config
-    return replace(config, baseline=BaselineConfig(request.networks[0]))
-
-
-def _apart(chosen: Selection) -> Sequence[str]:
-    """Sections that the cells don't share: dials of one of them would be no others' dials."""
-    kinds = {CELLS.config_type(cell) for cell in chosen.cells}
-    return ["student.cell_config"] if len(kinds) > 1 else []
-
-
 def _require_used(options: Options, argv: Sequence[str]) -> None:
     for option, used in (("--factors", options.search), ("--share", options.search)):
         if option in argv and not used:
             raise UsageError(f"{option} was given without --search; add it or leave {option} out.")
     if "--lengths" in argv and not options.lengths:
         raise UsageError("No length was named after --lengths.")
-    if not options.tasks:
-        raise UsageError("No task was named; name a recipe, data or a path first.")

@@ -7,14 +7,9 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 from pastforward.config import RunConfig
-from pastforward.data import SOURCES, DataConfig
-from pastforward.data.kinds import kind_of
-from pastforward.errors import UsageError
-from pastforward.recipes import RECIPES
-from pastforward.recipes.strategies import STORED_STRATEGY
+from pastforward.data import DataConfig
 from pastforward.registry import NoConfig
-from pastforward.runs.request import TrainOptions, config_for
-from pastforward.runs.sections import NAMES, prefix_of, sections, with_sections
+from pastforward.runs.sections import NAMES, data_dials, prefix_of, sections, with_sections
 
 Kind = TypeVar("Kind")
 _OPTIONS = "data.options"
@@ -50,7 +45,7 @@ def config_of(options: Any, config: RunConfig) -> RunConfig:
 def with_data(kind: type[Kind], source: str | None) -> type[Kind]:
     """`kind` with the options of the data that `source` names, or with --data.length alone."""
     dials = [_field("data", DataConfig())]
-    options = _data_options(source)
+    options = data_dials(source)
     if not isinstance(options, NoConfig):
         dials.append(_field(_OPTIONS, options))
     return make_dataclass(kind.__name__, dials, bases=(kind,), frozen=True, kw_only=True)
@@ -66,34 +61,6 @@ def data_of(options: Any) -> DataConfig:
     return DataConfig(length=options.data.length, options=given)
 
 
-def help_config(
-    named: str | None, method: str | None, cell: str | None, options: TrainOptions
-) -> RunConfig:
-    """A config to show in help: the recipe named, or that of digits, so that no data is opened."""
-    recipe = named if named in RECIPES else "digits"
-    if method == STORED_STRATEGY:
-        method = None
-    config = config_for(recipe, method, cell, replace(options, data=None))
-    if named in (None, recipe):
-        return config
-    try:
-        kind_of(named)
-    except UsageError:
-        return config
-    return replace(config, data=DataConfig(named))
-
-
-def _data_options(source: str | None) -> Any:
-    if source is None:
-        return NoConfig()
-    if source in RECIPES:
-        source = RECIPES.load(source)().data.source
-    try:
-        return SOURCES.config(kind_of(source))
-    except UsageError:  # that there is no such data is said better where it is opened
-        return NoConfig()
-
-
 def _attribute(path: str) -> str:
     return path.replace(".", "__")
 
@@ -101,7 +68,7 @@ def _attribute(path: str) -> str:
 def _field(path: str, dials: Any) -> tuple[str, Any, Any]:
     """A field for `make_dataclass`: a section's dials without the names of components."""
     hidden = [
-        (name, tyro.conf.Suppress[tyro.conf.Fixed[Any]], field(default=getattr(dials, name)))
+        (name, tyro.conf.Suppress[tyro.conf.Fixed[Any]], field(default=None))
         for name in NAMES.get(path, ())
     ]
     own = type(dials)

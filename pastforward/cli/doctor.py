@@ -19,8 +19,6 @@ Examples:
   pastforward doctor runs/digits/bptt                no teacher: its checks are skipped
   pastforward doctor notes --json | jq '.checks[] | select(.level == "failed")'
   pastforward doctor notes && pastforward generate notes
-
-In Python: pf.open_run("notes").doctor().
 """
 
 

@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-import tyro
-
+from pastforward.cli.options import RunOptions
 from pastforward.cli.parsing import parse
 
 DESCRIPTION = """\
 Draw from a trained network. Text goes on from a prompt; of images, half-given ones are completed
-and new ones drawn, into a PNG.
+and new ones drawn, into a PNG. RUN may be a student's file, too.
 
 Examples:
   pastforward generate notes-smt+dmt --prompt "It was" --tokens 200 --temperature 0.7
@@ -21,11 +19,9 @@ Examples:
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(RunOptions):
     """Options of `generate`."""
 
-    run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Name or path of a run, or of a student's file."""
     prompt: str | None = None
     """Text to go on from; a new line when not given. Numbers for the symbols of a task."""
     tokens: int = 400
@@ -40,8 +36,6 @@ class Options:
     """The same seed draws the same."""
     out: Path | None = None
     """Where to write; text is only shown when not given, images go to the run's folder."""
-    allow: tuple[str, ...] = ()
-    """Code of your own that the student's file names and that may be imported, as module:Name."""
 
 
 def main(argv: list[str]) -> None:

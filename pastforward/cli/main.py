@@ -33,21 +33,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(_overview())
         return 0 if words else 2
     if words[0] in ("--version", "-V"):
-        print(_version())
+        from importlib.metadata import version
+
+        print(f"pastforward {version('pastforward')}")
         return 0
     try:
-        _run(words[0], words[1:])
+        if words[0] not in COMMANDS:
+            raise UsageError(f"There is no command '{words[0]}'; {nearest(words[0], COMMANDS)}.")
+        import_target(COMMANDS[words[0]].target)(words[1:])
         return 0
     except BaseException as error:
         return _answer(error)
     finally:
         _disconnect()
-
-
-def _run(name: str, argv: list[str]) -> None:
-    if name not in COMMANDS:
-        raise UsageError(f"There is no command '{name}'; {nearest(name, COMMANDS)}.")
-    import_target(COMMANDS[name].target)(argv)
 
 
 def _answer(error: BaseException) -> int:
@@ -58,11 +56,13 @@ def _answer(error: BaseException) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     if isinstance(error, KeyboardInterrupt):
-        return _fail("interrupted.", 130)
+        error = Stopped("interrupted.", 130)
     code = _exit_code(error)
     if code is None:
         raise error
-    return _fail(str(error), code)
+    if os.environ.get("RANK", "0") == "0":  # under torchrun every rank comes here
+        print(f"pastforward: {' '.join(str(error).split())}", file=sys.stderr)
+    return code
 
 
 def _exit_code(error: BaseException) -> int | None:
@@ -78,13 +78,6 @@ def _exit_code(error: BaseException) -> int | None:
     return 1 if isinstance(error, NonFiniteLoss) else None
 
 
-def _fail(message: str, code: int) -> int:
-    # Under torchrun every rank comes here with the same message.
-    if os.environ.get("RANK", "0") == "0":
-        print(f"pastforward: {' '.join(message.split())}", file=sys.stderr)
-    return code
-
-
 def _disconnect() -> None:
     if "torch" in sys.modules:
         from pastforward.training.distributed import disconnect
@@ -95,9 +88,3 @@ def _disconnect() -> None:
 def _overview() -> str:
     lines = [f"  {name:<10}{entry.summary}" for name, entry in COMMANDS.items()]
     return "\n".join([_HEAD, *lines, "", _TAIL.rstrip()])
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return f"pastforward {version('pastforward')}"

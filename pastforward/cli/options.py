@@ -1,5 +1,6 @@
 """L7. Options that commands share."""
 
+import json
 import shlex
 import sys
 from collections.abc import Sequence
@@ -54,14 +55,5 @@ def resume_command(command: str, argv: Sequence[str]) -> str:
 
 def print_json(content: Any, last: str) -> None:
     """JSON on stdout for programs, the last line on stderr."""
-    import json
-
     print(json.dumps(content, indent=1))
     print(last, file=sys.stderr)
-
-
-def is_first_rank() -> bool:
-    """Is this the process that prints, of those that torchrun started?"""
-    import os
-
-    return os.environ.get("RANK", "0") == "0"

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stderr
 from typing import Any, TypeVar
 
@@ -17,24 +17,16 @@ _FIELD = re.compile(r"^Error parsing (?!--)[\w.-]+: ")
 """Before the message of a config's own check, which names its option."""
 _NOT_SHOWN = ("For full helptext", "Argument helptext")
 """How sections of a box begin that would only repeat the help."""
-_FLAGS = (tyro.conf.FlagCreatePairsOff,)
 
 
 def parse(kind: type[Kind], argv: Sequence[str], command: str, description: str) -> Kind:
     """Options as `kind`; raises `UsageError` for bad ones, SystemExit after `--help`."""
-    prog = f"pastforward {command}"
-    return _in_one_line(
-        prog, lambda: tyro.cli(kind, args=argv, prog=prog, description=description, config=_FLAGS)
-    )
+    return _cli(kind, argv, command, description=description)
 
 
 def peek(kind: type[Kind], argv: Sequence[str], command: str) -> Kind:
     """The options of `kind` among others, which are left alone."""
-    found, _ = _in_one_line(
-        f"pastforward {command}",
-        lambda: tyro.cli(kind, args=argv, config=_FLAGS, return_unknown_args=True, add_help=False),
-    )
-    return found
+    return _cli(kind, argv, command, return_unknown_args=True, add_help=False)[0]
 
 
 def leading_words(argv: Sequence[str]) -> list[str]:
@@ -48,11 +40,12 @@ def asks_help(argv: Sequence[str]) -> bool:
     return "--help" in argv or "-h" in argv
 
 
-def _in_one_line(prog: str, work: Callable[[], Any]) -> Any:
-    said = io.StringIO()
+def _cli(kind: Any, argv: Sequence[str], command: str, **given: Any) -> Any:
+    prog, said = f"pastforward {command}", io.StringIO()
+    flags = (tyro.conf.FlagCreatePairsOff,)
     try:
         with redirect_stderr(said):
-            return work()
+            return tyro.cli(kind, args=argv, prog=prog, config=flags, **given)
     except SystemExit as end:
         if end.code in (0, None):
             raise

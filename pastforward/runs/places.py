@@ -1,5 +1,6 @@
 """L6. Where runs lie: from a name to a run folder. Imports no torch."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,19 @@ RUNS = Path("runs")
 def all_runs() -> list[RunFolder]:
     """Every run below `RUNS`, those of comparisons too."""
     return [RunFolder(path.parent) for path in sorted(RUNS.rglob("config.json"))]
+
+
+def describe_runs() -> Iterator[str]:
+    """A line for every comparison, then for every other run below `RUNS`."""
+    grids = {path.parent for path in RUNS.rglob("grid.json")}
+    folders = [run.path for run in all_runs()]
+    inside = {grid: [f for f in folders if grid in f.parent.parents] for grid in grids}
+    for grid, runs in sorted(inside.items()):
+        if runs:
+            name = grid.relative_to(RUNS)
+            yield f"{name!s:<28} a comparison with {len(runs)} runs: pastforward report {name}"
+    for folder in [f for f in folders if not any(f in runs for runs in inside.values())]:
+        yield f"{folder.relative_to(RUNS)!s:<28} {_state(folder)}"
 
 
 def find_runs(name: str) -> list[RunFolder]:
@@ -52,6 +66,16 @@ def read_if_exists(word: str) -> IfExists:
     if word not in known:
         raise UsageError(f"if_exists is '{word}'; {nearest(word, known)}.")
     return IfExists(word)
+
+
+def _state(folder: Path) -> str:
+    try:
+        found = json.loads((folder / "evaluation.json").read_text())
+        return f"{found['evaluation']['student']['nats']:.4f} nats per output, alone"
+    except FileNotFoundError:
+        return "not finished"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "evaluation.json can't be read"
 
 
 def _inside(comparison: Path) -> Iterator[Path]:

@@ -11,8 +11,9 @@ from pastforward.baselines import BASELINES, BaselineConfig
 from pastforward.cells import CELLS
 from pastforward.config import RunConfig
 from pastforward.data import DataConfig
-from pastforward.data.kinds import MEMORY
+from pastforward.data.kinds import MEMORY, kind_of
 from pastforward.errors import UsageError
+from pastforward.recipes import RECIPES
 from pastforward.recipes.names import stem
 from pastforward.recipes.resolve import resolve
 from pastforward.recipes.stored import for_labels
@@ -64,6 +65,8 @@ def config_for(
     Raises `UsageError` for what is nothing of these, or has no such component.
     """
     require_cell(cell, "--network")
+    if isinstance(what, RunConfig) and method is not None:
+        raise UsageError(f"A RunConfig, which has its own stages, was given with '{method}'.")
     config = _base(what, method or default_method(what, options), cell, options)
     if options.network is not None:
         BASELINES.require(options.network)
@@ -72,6 +75,42 @@ def config_for(
         teacher = replace(config.teacher, encoder=options.encoder, encoder_config=None)
         config = replace(config, teacher=teacher)
     return with_changes(config, options.changes)
+
+
+def recipe_or_labels(named: str | None, labels: str | None) -> Any:
+    """What the command line names: a recipe or data, or a label store, opened."""
+    if labels is None and named is None:
+        raise UsageError("Name a RECIPE or PATH first, as in: pastforward train digits.")
+    if labels is None:
+        return named
+    if named is not None:
+        raise UsageError(
+            f"Both '{named}' and --labels were given; labels bring their data and sizes, so leave "
+            "out the first."
+        )
+    from pastforward.teacher.store.reading import open_labels
+
+    return open_labels(labels)
+
+
+def help_config(
+    named: str | None, method: str | None, cell: str | None, options: TrainOptions
+) -> RunConfig:
+    """A config whose dials help shows: the recipe named, or digits with the data named.
+
+    No data is opened.
+    """
+    recipe = named if named in RECIPES else "digits"
+    if method == STORED_STRATEGY:
+        method = None
+    config = config_for(recipe, method, cell, replace(options, data=None))
+    if named in (None, recipe):
+        return config
+    try:
+        kind_of(named)
+    except UsageError:
+        return config
+    return replace(config, data=DataConfig(named))
 
 
 def require_cell(cell: str | None, option: str) -> None:

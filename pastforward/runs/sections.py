@@ -14,6 +14,7 @@ from pastforward.data import SOURCES
 from pastforward.data.kinds import MEMORY, kind_of
 from pastforward.errors import UsageError, nearest
 from pastforward.methods import METHODS
+from pastforward.recipes import RECIPES
 from pastforward.registry import NoConfig, is_foreign
 from pastforward.teacher.encoders import ENCODERS
 
@@ -55,6 +56,17 @@ def sections(config: RunConfig) -> dict[str, Any]:
     if own is not None:
         found["method_config"] = METHODS.config(own, config.method_config)
     return {path: dials for path, dials in found.items() if not isinstance(dials, NoConfig)}
+
+
+def data_dials(named: str | None) -> Any:
+    """The dials of the data that a recipe reads or a name or path stands for; else `NoConfig`."""
+    if named is None:
+        return NoConfig()
+    source = RECIPES.load(named)().data.source if named in RECIPES else named
+    try:
+        return SOURCES.config(kind_of(source))
+    except UsageError:  # that there is no such data is reported where it is opened
+        return NoConfig()
 
 
 def with_sections(config: RunConfig, changed: Mapping[str, Any]) -> RunConfig:

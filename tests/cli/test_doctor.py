@@ -153,6 +153,6 @@ def test_advice_names_options_that_exist(capsys):
     advised = set(re.findall(r"--[a-z][\w.-]*\w", re.sub(r'"\s*\n\s*"', "", text)))
     advised = {option.replace("stages.N", "stages.0") for option in advised}
     assert {"--smt.uniformity", "--stages.0.share", "--dmt.window"} <= advised
-    words = (["train", "copy", "--help"], ["compare", "copy", "--help"])
+    words = (["train", "copy32", "--cell", "gru", "--help"], ["compare", "copy32", "--help"])
     known = "".join(call(capsys, *line).out for line in words)
     assert not [option for option in advised if option not in known]

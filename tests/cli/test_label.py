@@ -137,7 +137,7 @@ def test_a_stopped_student_does_not_go_on_with_other_labels(store, capsys):
     Path("runs/one/evaluation.json").unlink()
     assert call(capsys, "label", RUN, "--sequences", "6", "--overwrite").code == 0
     line = refused(capsys, *STUDENT, "--name", "one", "--resume")
-    assert f"{LABELS} holds other labels than it began with" in line
+    assert f"{LABELS} holds other targets than it began with" in line
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

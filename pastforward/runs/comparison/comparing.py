@@ -113,10 +113,20 @@ def open_comparison(name: str, allow: Collection[str] = ()) -> Comparison | None
     return None if found is None else Comparison(found, allow)
 
 
+def describe(
+    tasks: Sequence[str], request: CompareRequest, name: str | None, jobs: int, if_exists: str
+) -> str:
+    """What `compare` would train and for how long; nothing is written. Raises as `compare` does."""
+    planned = plan(tasks, request, name)
+    check_plan(planned, jobs, read_if_exists(if_exists))
+    last = f"Nothing was written; runs would lie in: {planned.root}/"
+    return f"{plan_text(planned, jobs)}\n{last}"
+
+
 def plan(tasks: Sequence[str], request: CompareRequest, name: str | None = None) -> Plan:
-    """The runs that `compare` would train; nothing is written."""
+    """The runs that `compare` would train."""
     if not tasks:
-        raise UsageError("No task was named; name a recipe, data or a path.")
+        raise UsageError("No task was named; name a recipe, data or a path first.")
     root = RUNS / (name or "-".join(map(stem, tasks)))
     return plan_of(configs_for(tasks, request), root)
 

@@ -122,6 +122,20 @@ def base_config(task: str, request: CompareRequest, cell: str | None = None) -> 
     return config_for(task, DEFAULT_STRATEGY, cell, options)
 
 
+def first_config(task: str, request: CompareRequest) -> tuple[RunConfig, list[str]]:
+    """The config of a task with its first cell and baseline, and sections that cells don't share.
+
+    Its dials are those that `changes` may name. Raises `UsageError` for an unknown cell.
+    """
+    for cell in request.cells:
+        require_cell(cell, "--networks")
+    config = base_config(task, request, next(iter(request.cells), None))
+    if request.networks:
+        config = replace(config, baseline=BaselineConfig(request.networks[0]))
+    apart = len({CELLS.config_type(cell) for cell in request.cells}) > 1
+    return config, ["student.cell_config"] * apart
+
+
 def _network_config(task: str, name: str, request: CompareRequest) -> RunConfig:
     if name in request.networks:
         config = replace(base_config(task, request), baseline=BaselineConfig(name))

@@ -1,0 +1,65 @@
+"""L7. Options of `train`."""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+import tyro
+
+from pastforward.cli.config_options import config_of, data_of, with_data, with_dials
+from pastforward.cli.options import TrainingOptions
+from pastforward.cli.parsing import asks_help, leading_words, parse, peek
+from pastforward.config import RunConfig, Stage
+from pastforward.runs.request import (
+    TrainOptions,
+    config_for,
+    default_name,
+    help_config,
+    recipe_or_labels,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What decides which other options there are."""
+
+    method: str | None = None
+    """A strategy, smt+dmt when not given (with --labels, smt-frozen then dmt), a method, or one of
+    your own as module:Name; `pastforward list` shows them."""
+    cell: str | None = None
+    """A cell, or one of your own as module:Name."""
+    network: str | None = None
+    """A baseline in the student's place, trained by the method 'parallel'."""
+    encoder: str | None = None
+    """The teacher's encoder, or one of your own as module:Name."""
+    labels: str | None = None
+    """Instead of a RECIPE: a folder that `label` wrote. No teacher is trained."""
+    allow: tuple[str, ...] = ()
+    """Code of your own that the labels name and that may be imported, as module:Name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Selection, TrainingOptions):
+    """Options of `train`, besides those of the config."""
+
+    recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE|PATH")] = ""
+    """A recipe, the name of data (copy:48, key_values:128,pairs=8, hf:NAME), a path to text,
+    images or a table, or a recipe or source of your own as module:Name."""
+    seed: int = 0
+    """Seed of weights, batches and noise."""
+    stages: tuple[Stage, ...] = ()
+
+
+def read_train(argv: list[str], description: str) -> tuple[Options, RunConfig, str]:
+    """Options, config and name; raises `UsageError` for bad ones, SystemExit after help."""
+    named = next(iter(leading_words(argv)), None)
+    chosen = peek(with_data(Selection, named), argv[named is not None :], "train")
+    options = TrainOptions(chosen.network, chosen.encoder, data_of(chosen), allow=chosen.allow)
+    if asks_help(argv):
+        what, base = named, help_config(named, chosen.method, chosen.cell, options)
+    else:
+        what = recipe_or_labels(named, chosen.labels)
+        base = config_for(what, chosen.method, chosen.cell, options)
+    parsed: Any = parse(with_dials(Options, base), argv, "train", description)
+    config = replace(config_of(parsed, base), seed=parsed.seed, stages=parsed.stages)
+    config = replace(config, budget=parsed.budget or base.budget)
+    return parsed, config, parsed.name or default_name(what, chosen.method, config)
