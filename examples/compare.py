@@ -6,16 +6,15 @@ python examples/compare.py
 import pastforward as pf
 
 
-def main(budget: pf.Budget = pf.Budget(seconds=30), name: str = "compared") -> None:
-    found = pf.compare(
-        ["digits"],
-        pf.CompareOptions(
-            methods=("bptt", "smt+dmt"), cells=("mlp",), seeds=(0, 1), budget=budget, name=name,
-            if_exists="overwrite",
-        ),
+def main(budget: pf.Budget | None = None) -> None:
+    """BPTT beside SMT then DMT on digits; thirty seconds a run when no budget is given."""
+    request = pf.CompareRequest(
+        cells=("mlp",), methods=("bptt", "smt+dmt"), seeds=(0, 1),
+        budget=budget or pf.Budget(seconds=30),
     )  # fmt: skip
+    found = pf.compare(["digits"], request, name="compared", if_exists="overwrite")
     for line in found.lines:
-        print(f"{line.setting}: {line.nats.mean:.4f} nats over {line.finished} seeds")
+        print(f"{line.setting}: {line.nats.mean:.4f} nats, mean of {line.finished} seeds")
     print(f"Page: {found.report()}")
 
 

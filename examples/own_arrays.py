@@ -2,7 +2,7 @@
 
     python examples/own_arrays.py
 
-A source is a class with four methods. Batch i must be a pure function of (seed, i): then runs can be
+A source is a class with four methods. Batch i is a pure function of (seed, i), so that runs can be
 resumed exactly.
 """
 
@@ -36,18 +36,15 @@ class Recordings(pf.Source):
         return (self._take(rows[i : i + size]) for i in range(0, len(rows), size))
 
     def references(self) -> dict[str, float]:
-        """Nats per output of predicting the classes' frequencies."""
-        share = np.bincount(self.y[self.parts["train"]].flatten()) / self.y[0].numel()
-        share = share / share.sum()
+        """Nats per output of predicting the frequencies of classes."""
+        counts = np.bincount(self.y[self.parts["train"]].flatten())
+        share = counts / counts.sum()
         return {"unigram": float(-(share * np.log(share)).sum())}
 
     def describe(self) -> dict[str, Any]:
         """What a run's page says of the data."""
-        return {
-            "name": self.name,
-            "kind": "arrays",
-            "sequences": {k: len(v) for k, v in self.parts.items()},
-        }
+        counts = {name: len(rows) for name, rows in self.parts.items()}
+        return {"name": self.name, "kind": "arrays", "sequences": counts}
 
     def _take(self, rows: np.ndarray) -> pf.Batch:
         y = self.y[rows]
@@ -55,19 +52,20 @@ class Recordings(pf.Source):
 
 
 def waves(count: int = 512, length: int = 64) -> Recordings:
-    """Noisy sines of two frequencies with two channels; the class is the same at every step."""
+    """Noisy sines of two frequencies in two channels; the class is the same at every step."""
     random = np.random.default_rng(0)
-    label = random.integers(0, 2, count)
-    phase = random.uniform(0, 2 * np.pi, (count, 1)) + np.arange(length) * (
-        0.3 + 0.2 * label[:, None]
-    )
-    x = np.stack([np.sin(phase), np.cos(phase)], 2) + random.normal(0, 0.3, (count, length, 2))
-    return Recordings(x, np.repeat(label[:, None], length, 1), classes=2)
+    wave = random.integers(0, 2, count)
+    step = 0.3 + 0.2 * wave[:, None]
+    phase = random.uniform(0, 2 * np.pi, (count, 1)) + step * np.arange(length)
+    clean = np.stack([np.sin(phase), np.cos(phase)], 2)
+    noisy = clean + random.normal(0, 0.3, clean.shape)
+    return Recordings(noisy, np.repeat(wave[:, None], length, 1), classes=2)
 
 
-def main(budget: pf.Budget = pf.Budget(seconds=30), name: str = "own-arrays") -> None:
-    data = waves()
-    run = pf.train(data, cell="gru", name=name, budget=budget, if_exists="overwrite")
+def main(budget: pf.Budget | None = None) -> None:
+    """Train a GRU on the waves; thirty seconds when no budget is given."""
+    budget = budget or pf.Budget(seconds=30)
+    run = pf.train(waves(), cell="gru", name="own-arrays", budget=budget, if_exists="overwrite")
     score = run.evaluate().student
     last = score.by_position[-1]
     print(f"{score.accuracy:.1%} right over all steps, {last:.3f} nats at the last one")

@@ -2,7 +2,7 @@
 
     python examples/own_cell.py
 
-The same from the command line, with this folder as the current one:
+The same on the command line, in this folder:
 
     pastforward train copy:16 --cell own_cell:LeakyCell --cell.leak 0.2
 """
@@ -28,9 +28,7 @@ class LeakyCell(pf.Cell):
 
     Config = LeakyConfig
 
-    def __init__(
-        self, memory: pf.MemoryShape, inputs: int, config: LeakyConfig = LeakyConfig()
-    ) -> None:
+    def __init__(self, memory: pf.MemoryShape, inputs: int, config: LeakyConfig) -> None:
         super().__init__(memory, inputs)
         self.leak = config.leak
         self.mix = nn.Linear(memory.size + inputs, memory.size)
@@ -41,11 +39,13 @@ class LeakyCell(pf.Cell):
         return (1 - self.leak) * m + self.leak * new.view(m.shape)
 
 
-def main(budget: pf.Budget = pf.Budget(seconds=60), name: str = "own-cell") -> None:
+def main(budget: pf.Budget | None = None) -> None:
+    """BPTT, then SMT and DMT; a minute each when no budget is given."""
+    budget = budget or pf.Budget(seconds=60)
     for method in ("bptt", "smt+dmt"):
         run = pf.train(
-            "copy:16", method, cell="own_cell:LeakyCell", name=f"{name}-{method}", budget=budget,
-            if_exists="overwrite",
+            "copy:16", method, cell="own_cell:LeakyCell", name=f"own-cell-{method}",
+            budget=budget, if_exists="overwrite",
         )  # fmt: skip
         score = run.evaluate().student
         print(f"{method:<8} {score.nats:.3f} nats, {score.accuracy:.1%} right, alone from m_0")

@@ -70,6 +70,7 @@ from .recipes.strategies import STRATEGIES as STRATEGIES
 from .runs.comparison.comparing import Comparison as Comparison
 from .runs.comparison.comparing import compare as compare
 from .runs.comparison.request import CompareRequest as CompareRequest
+from .runs.labelling import LabelRequest as LabelRequest
 from .runs.labelling import label as label
 from .runs.opening import Run as Run
 from .runs.opening import open_run as open_run

@@ -41,7 +41,7 @@ class DiagonalRecurrence(nn.Module):
         if memory.width % 2:
             raise UsageError(
                 f"A linear recurrence takes numbers of a slot in pairs, and D = {memory.width}; "
-                "give an even --student.width, or --teacher.encoder registers."
+                "give an even --student.width, or --encoder registers."
             )
         self.modes = memory.size // 2
         frequency = pi * (torch.arange(self.modes) + 0.5) / self.modes

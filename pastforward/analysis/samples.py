@@ -90,10 +90,12 @@ def _rows(network: Network, codec: SymbolCodec | SeriesCodec, batch: Batch) -> s
 
 def _line(codec: SymbolCodec | SeriesCodec, values: Tensor, mask: Tensor) -> str:
     """The last steps of one sequence: tasks place their outputs there."""
-    if isinstance(codec, SymbolCodec):
-        words = [codec.decode([value]) for value in values.tolist()]
-    else:  # the first column only, to fit a line
-        words = [f"{v:.3g}" for v in codec.decode(values.double().cpu().numpy())[:, 0]]
+    if values.dim() > 1:  # the first column only, to fit a line
+        numbers = values.double().cpu().numpy()
+        numbers = codec.decode(numbers) if isinstance(codec, SeriesCodec) else numbers
+        words = [f"{v:.3g}" for v in numbers[:, 0]]
+    else:
+        words = [str(value) for value in values.tolist()]
     shown = [w if keep else "." for w, keep in zip(words, mask.tolist(), strict=True)]
     width = max(map(len, words))
     return " ".join(word.rjust(width) for word in shown[-_STEPS:])

@@ -13,6 +13,7 @@ from pastforward.errors import UsageError, option
 from pastforward.files import to_json
 from pastforward.methods import METHODS
 from pastforward.methods import facts as method_facts
+from pastforward.teacher.encoders import WindowConfig
 from pastforward.teacher.store.reading import StoreFacts
 
 _SHARES_ERROR = 1e-6
@@ -152,12 +153,18 @@ def _lengths(config: RunConfig, length: int) -> Iterator[str]:
             "The window k",
         ),
         ("fit", "prefix", config.fit.prefix, "The prefix"),
+        ("encoder", "context", _context(config), "The context Tc"),
     ):
         if value is not None and value > length:
             yield (
                 f"{what} is {value}, more than the data's sequences of T = {length} steps; "
                 f"give {option(section, name)} {length} or less."
             )
+
+
+def _context(config: RunConfig) -> int | None:
+    dials = config.teacher.encoder_config
+    return dials.context if isinstance(dials, WindowConfig) else None
 
 
 def _uses(config: RunConfig, method: str) -> bool:

@@ -36,7 +36,7 @@ def one_step_error(context: CheckContext) -> CheckResult:
         "the cell is too small or too little trained for these targets, or no target is a function "
         "of the one before and the input (teacher never trained jointly)",
         "a longer 'smt' stage, --smt.dynamics 3, --smt.encoder-gradient-scale 1, --cell.scale 0.1, "
-        "or a larger cell (--student.cell transformer, --student.width)",
+        "or a larger cell (--cell transformer, --student.width)",
         {"one_step": error, "worst_slot": worst},
     )  # fmt: skip
 

@@ -45,7 +45,7 @@ def target_leak(context: CheckContext) -> CheckResult:
         moved, "targets m_0..m_t",
         "the encoder lacks a causal mask, or takes a statistic over the whole sequence; such "
         "targets hold what no student can know",
-        "use an encoder of the library (--teacher.encoder registers), or make your own causal: m_t "
+        "use an encoder of the library (--encoder registers), or make your own causal: m_t "
         "may depend on x_1..x_t alone",
     )  # fmt: skip
 

@@ -141,7 +141,7 @@ def student_collapse(context: CheckContext) -> CheckResult:
         "The student's memories", context.evaluation.collapse["student"], context.own,
         "its targets collapsed, or the cell forgets its inputs within a few steps",
         "see the result of 'targets differ' first; then a longer --dmt.window, --cell.scale 0.1, "
-        "another --student.cell, or a higher learning rate in the last stage",
+        "another --cell, or a higher learning rate in the last stage",
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What the README shows is run as it is written, on budgets of a few steps."""
+"""What README and docs show runs as written, on budgets of a few steps; figures have files."""
 
 import re
 import shlex
@@ -7,14 +7,21 @@ from pathlib import Path
 import pytest
 
 import pastforward
+from benchmarks.studies.readme import with_blocks
 from pastforward.cli import COMMANDS
 from pastforward.cli.compare_options import read_compare
 from pastforward.cli.main import main
 from pastforward.cli.train_options import read_train
 from pastforward.config import Budget
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    path.name: path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "docs").glob("*.md"))
+    if path.name != "log.md"
+}
+"""The log tells of commands of its day."""
 PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.S)
 LINES = [
     line.partition("#")[0].strip()
@@ -26,8 +33,14 @@ TARGETS = [line.split()[1] for line in LINES if line.startswith("make ")]
 TREE = re.findall(r"^  ((?:[\w.]+/? )+) +L\d", README, re.M)
 PROSE = re.sub(r"```.*?```", "", README, flags=re.S)
 LINKS = re.findall(r"\]\((?!http)([^)#]+)\)", PROSE)
-QUICK = ["--steps", "2", "--fit.batch", "4"]
+QUICK = ["--steps", "5", "--fit.batch", "4"]
 SHORTER = {"train": QUICK, "label": ["--sequences", "8"]}
+SHOWN = sorted({
+    " ".join(line.split())
+    for page in PAGES.values()
+    for line in re.findall(r"`(pastforward (?:train|compare) [^`]+?)`", page)
+})  # fmt: skip
+"""Commands that pages say made their figures."""
 
 
 @pytest.fixture
@@ -45,40 +58,53 @@ def test_the_readme_shows_what_this_file_runs():
     assert {words(line)[0] for line in COMMAND_LINES} == COMMANDS.keys()
     assert TARGETS
     assert TREE
+    assert len(SHOWN) > 20
+
+
+def test_figures_of_the_readme_are_those_of_the_result_files():
+    assert with_blocks(README) == README
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_programs_run(program, monkeypatch, capsys):
+def test_programs_run(program, monkeypatch, capsys, here):
     shortened = []
 
     def budget(**given):
         shortened.append(given)
-        return Budget(steps=1)
+        return Budget(steps=3)
 
     monkeypatch.setattr(pastforward, "Budget", budget)
     names = {}
     exec(compile(program, "README.md", "exec"), names)
     assert shortened
     assert all(given["seconds"] > 0 for given in shortened)
-    if "print(" in program:
-        assert 0.0 < float(capsys.readouterr().out) < 10.0
-        assert names["memory"].shape == (1, *names["student"].empty.shape)
+    printed = capsys.readouterr().out.split()
+    assert 0.0 < float(printed[0]) < 10.0
+    if "run" in names:
+        assert Path(printed[1]).exists()
+        assert names["memory"].shape == (1, *names["run"].student.empty.shape)
+
+
+def understood(line: str) -> None:
+    command, *rest = words(line)
+    if command == "train" and "--labels" not in rest:  # those run below, where there are some
+        _, config, name = read_train(rest, "")
+        assert config.stages
+        assert name
+    elif command == "compare":
+        _, request = read_compare(rest, "")
+        assert request.methods
 
 
 @pytest.mark.parametrize("line", COMMAND_LINES)
 def test_command_lines_are_understood(line, here):
-    command, *rest = words(line)
-    if command == "train":
-        if "--labels" in rest:  # run below, where there are some
-            return
-        options, config = read_train(rest, "")
-        assert options.recipe == rest[0]
-        assert config.stages
-    elif command == "compare":
-        asked = read_compare(rest, "")
-        assert asked.options.tasks[0] == rest[0]
-        assert asked.grid.trials()
-        assert all(asked.config(trial).stages for trial in asked.grid.trials())
+    understood(line)
+
+
+@pytest.mark.parametrize("line", SHOWN)
+def test_commands_that_made_figures_are_understood(line, here):
+    if not re.search(r"\b(mnist|tinystories|tinyshakespeare)\b", line):  # data that is not here
+        understood(line)
 
 
 def test_command_lines_run_one_after_the_other(here, capsys):
