@@ -16,7 +16,6 @@ figures are written to RUN/analysis. All that suit the run, when none is named:
 {names}
 
 Examples:
-  pastforward analyse copy16/smt+dmt
   pastforward analyse copy16/smt+dmt gap lengths
   pastforward analyse notes-smt+dmt gap --json | jq .gap.shares
 """.format(names="\n".join(f"  {name:<10}{row.summary}" for name, row in ANALYSES.items()))

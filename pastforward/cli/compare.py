@@ -12,17 +12,15 @@ first.
 Examples:
   pastforward compare digits --seconds 60
   pastforward compare copy32 --methods bptt tbptt smt+dmt --seconds 300 --cells gru
-  pastforward compare my-notes.txt --name notes --seconds 120
   pastforward compare copy retrieval --lengths 32 64 128 --cells mlp gru --methods bptt smt+dmt
     --seeds 0 1 2 --seconds 60 --search --jobs 2 --name five
   pastforward compare copy32 --cells gru my_module:MyCell --networks s4d mingru
   pastforward compare digits pydoc --seeds 0 1 2 --tokens 3000000 --plan
 
 --search tries the recipe's rates times each of --factors on a seed that isn't reported, takes the
-best by held-out loss, and writes all to rates.json. A run lies in
-runs/NAME/TASK/CELL/METHOD/seedK, or in runs/NAME/METHOD for one task, cell and seed. Ctrl-C saves;
-with --resume, finished runs are kept. Meanwhile `pastforward report NAME` shows what there is;
-results.json holds every run. Defaults shown are those of the recipe named (digits when none is).
+best by held-out loss, and writes all to rates.json. Ctrl-C saves; with --resume, finished runs are
+kept. Meanwhile `pastforward report NAME` shows what there is; results.json holds every run.
+Defaults shown are those of the recipe named (digits when none is).
 """
 
 

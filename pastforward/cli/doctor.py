@@ -18,7 +18,6 @@ Examples:
   pastforward doctor digits-smt+dmt                  a table, and a page with curves
   pastforward doctor runs/digits/bptt                no teacher: its checks are skipped
   pastforward doctor notes --json | jq '.checks[] | select(.level == "failed")'
-  pastforward doctor notes && pastforward generate notes
 """
 
 
@@ -41,13 +40,12 @@ def main(argv: list[str]) -> None:
     from pastforward.analysis.checks.result import Level
     from pastforward.analysis.evaluate import finite
     from pastforward.report.checks_page import print_results, verdict
-    from pastforward.runs.checking import PAGE
     from pastforward.runs.opening import open_run
 
     run = open_run(options.run, options.allow)
     with Console(stderr=True).status("reading the run") as status:
         results = run.doctor(options.sequences, lambda name: status.update(f"check: {name}"))
-    last = f"Page: {run.path / PAGE}"
+    last = f"Page: {run.checks_page}"
     if options.json:
         found = {"run": run.name, "verdict": verdict(results), "checks": list(map(asdict, results))}
         print_json(finite(found), last)

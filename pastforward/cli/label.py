@@ -13,7 +13,6 @@ them without it.
 
 Examples:
   pastforward label digits-smt+dmt
-  pastforward label notes-smt+dmt --sequences 20000 --out labels/notes
   pastforward label notes-smt+dmt --data more-notes.txt --out labels/more
   pastforward train --labels labels/notes --cell gru --seconds 300
 

@@ -67,9 +67,6 @@ def _tasks() -> Iterable[tuple[str, str]]:
 
 
 def _print_runs() -> None:
-    lines = list(describe_runs())
-    if lines:
-        print("Runs\n" + "\n".join(f"  {line}" for line in lines))
-        print(f"Runs lie in: {RUNS}/")
-    else:
-        print(f"No run lies in {RUNS}/ yet; train one: pastforward train digits")
+    lines = [f"  {line}" for line in describe_runs()]
+    none = f"No run lies in {RUNS}/ yet; train one: pastforward train digits"
+    print("\n".join(["Runs", *lines, f"Runs lie in: {RUNS}/"]) if lines else none)

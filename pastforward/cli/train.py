@@ -11,11 +11,9 @@ Train a network on a recipe's data or on your own. RECIPE or PATH comes first.
 Examples:
   pastforward train digits
   pastforward train copy32 --method bptt --cell gru --seconds 300
-  pastforward train key_values:128,pairs=8,symbols=16
   pastforward train my-notes.txt --name notes --smt.future 32
   pastforward train images.npy --data.pool 2 --steps 2000
   pastforward train copy32 --cell my_module:MyCell --cell.depth 3
-  pastforward train copy32 --network s4d
   pastforward train --labels runs/digits-smt+dmt/labels --cell gru
   torchrun --nproc-per-node 8 -m pastforward train digits --tokens 100000000
 

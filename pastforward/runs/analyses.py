@@ -20,7 +20,7 @@ from pastforward.report.analysis_charts import (
     probes_figure,
 )
 from pastforward.report.analysis_page import memory_map
-from pastforward.runs.subject import Subject
+from pastforward.runs.networks import Subject
 from pastforward.student import Student, build_student
 from pastforward.teacher.teacher import Teacher, build_teacher
 from pastforward.types import Batch, Tokens

@@ -11,7 +11,7 @@ from pastforward.registry import Entry, Registry
 
 if TYPE_CHECKING:
     from pastforward.runs.analyses import Analysis
-    from pastforward.runs.subject import Subject
+    from pastforward.runs.networks import Subject
 
 
 def _row(name: str, summary: str) -> Entry:

@@ -13,7 +13,9 @@ from pastforward.data.source import Source
 from pastforward.errors import UsageError
 from pastforward.files import checksum
 from pastforward.runs.foreign import require_allowed
+from pastforward.student import Student
 from pastforward.teacher.store.reading import read_store
+from pastforward.teacher.teacher import Teacher
 from pastforward.training.checkpoint import load_tensors, part
 from pastforward.training.folder import RunFolder
 from pastforward.training.networks import AnyTeacher, build_network, build_run_teacher
@@ -24,6 +26,16 @@ class Networks(NamedTuple):
 
     network: Network
     teacher: AnyTeacher | None
+
+
+class Subject(NamedTuple):
+    """The run of a student, and its teacher if it has one."""
+
+    folder: RunFolder
+    config: RunConfig
+    source: Source
+    student: Student
+    teacher: Teacher | None
 
 
 def require_finished(folder: RunFolder) -> None:
@@ -73,6 +85,23 @@ def teacher_of_store(store: str, network: Network, allow: Collection[str]) -> An
         same = folder.teacher.exists() and checksum(folder.teacher) == facts.teacher
         return load_teacher(folder, facts.config, network) if same else None
     return None
+
+
+def subject_of(
+    folder: RunFolder, config: RunConfig, source: Source, networks: Networks, command: str
+) -> Subject:
+    """The run as one of a student; raises `UsageError` for a baseline.
+
+    An output teacher, the Transformer of `distill`, has no target memories to look at.
+    """
+    network, teacher = networks
+    if not isinstance(network, Student):
+        raise UsageError(
+            f"{folder.path} holds a baseline, and `{command}` looks at a student's memories; name "
+            "a run with a cell."
+        )
+    taught = teacher if isinstance(teacher, Teacher) else None
+    return Subject(folder, config, source, network, taught)
 
 
 def _load(

@@ -5,7 +5,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pastforward.analysis.checks.context import CheckContext, History
 from pastforward.analysis.checks.result import CheckResult
+from pastforward.analysis.checks.table import examine
 from pastforward.analysis.evaluate import Evaluation, evaluate
 from pastforward.analysis.samples import Samples
 from pastforward.baselines.base import Baseline, Network
@@ -14,17 +16,18 @@ from pastforward.data.codec import Codec
 from pastforward.data.opening import open_data
 from pastforward.data.source import Source
 from pastforward.errors import UsageError
+from pastforward.report.checks_page import write_page
 from pastforward.report.run_page import write_report
 from pastforward.report.summary import RunSummary
 from pastforward.runs.analyses import Analysis
 from pastforward.runs.analysing import analyse_run, require_analyses
-from pastforward.runs.checking import check_run
 from pastforward.runs.foreign import require_allowed
 from pastforward.runs.networks import (
     Networks,
     load_checkpoint,
     load_teacher,
     require_finished,
+    subject_of,
     teacher_of_store,
 )
 from pastforward.runs.places import find_run
@@ -35,7 +38,6 @@ from pastforward.runs.saving import (
     saved_facts,
     write_summary,
 )
-from pastforward.runs.subject import subject_of
 from pastforward.student_file import load_network
 from pastforward.teacher.teacher import Teacher
 from pastforward.training.folder import RunFolder
@@ -82,6 +84,11 @@ class Run:
     def name(self) -> str:
         """Name of its folder."""
         return self.folder.path.name
+
+    @property
+    def checks_page(self) -> Path:
+        """The page that `doctor` writes."""
+        return self.path / "doctor.html"
 
     @property
     def finished(self) -> bool:
@@ -150,9 +157,15 @@ class Run:
         the teacher that wrote them, where it still is there. Raises `UsageError` for a baseline,
         and where nothing was saved yet.
         """
+        if sequences < 2:
+            raise UsageError(f"--sequences is {sequences}; give 2 or more, to compare them.")
         networks = self._networks_to_check()
         subject = subject_of(self.folder, self.config, self.source, networks, "doctor")
-        return check_run(subject, sequences, told)
+        history = History(self.finished, self.folder.metrics.read(), self.config)
+        context = CheckContext(subject.student, subject.teacher, self.source, history, sequences)
+        results = examine(context, told)
+        write_page(self.name, context, results, self.checks_page)
+        return results
 
     def analyse(
         self, *names: str, sequences: int = 256, told: Callable[[str], None] = _silent
