@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import tyro
 
@@ -63,10 +63,10 @@ def read_compare(argv: list[str], description: str) -> tuple[Options, CompareReq
     request = CompareRequest(
         chosen.cells, chosen.networks, encoder=chosen.encoder, data=data_of(chosen)
     )
-    changes: dict[str, Any] = {}
+    changes, parsed = dict[str, Any](), cast(Any, None)
     for task in tasks_at_lengths(shown, chosen.lengths) or ("digits",):
         base, apart = first_config(task, request)
-        parsed: Any = parse(with_dials(Options, base, apart), argv, "compare", description)
+        parsed = parse(with_dials(Options, base, apart), argv, "compare", description)
         changes |= difference(base, config_of(parsed, base))
     _require_used(parsed, argv)
     return parsed, replace(

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import field, fields, make_dataclass, replace
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 import tyro
 
@@ -23,7 +23,7 @@ def with_dials(kind: type[Kind], config: RunConfig, without: Collection[str] = (
     found = {path: dials for path, dials in sections(config).items() if path not in without}
     shared = [
         (f.name, f.type, field(default=getattr(config, f.name)))
-        for f in fields(kind)
+        for f in fields(cast(Any, kind))
         if f.name in ("stages", "seed")
     ]
     dials = [_field(path, dials) for path, dials in found.items()]

@@ -55,7 +55,7 @@ def read_train(argv: list[str], description: str) -> tuple[Options, RunConfig, s
     chosen = peek(with_data(Selection, named), argv[named is not None :], "train")
     options = TrainOptions(chosen.network, chosen.encoder, data_of(chosen), allow=chosen.allow)
     if asks_help(argv):
-        what, base = named, help_config(named, chosen.method, chosen.cell, options)
+        what, base = named or "", help_config(named, chosen.method, chosen.cell, options)
     else:
         what = recipe_or_labels(named, chosen.labels)
         base = config_for(what, chosen.method, chosen.cell, options)

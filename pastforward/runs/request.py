@@ -23,6 +23,7 @@ from pastforward.runs.sections import with_changes
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from typing_extensions import TypeIs
 
     from pastforward.data.source import Source
     from pastforward.teacher.store.reading import LabelStore
@@ -100,11 +101,11 @@ def help_config(
 
     No data is opened.
     """
-    recipe = named if named in RECIPES else "digits"
+    recipe = named if named is not None and named in RECIPES else "digits"
     if method == STORED_STRATEGY:
         method = None
     config = config_for(recipe, method, cell, replace(options, data=None))
-    if named in (None, recipe):
+    if named is None or named == recipe:
         return config
     try:
         kind_of(named)
@@ -163,7 +164,7 @@ def _as_given(config: RunConfig, cell: str | None, options: TrainOptions) -> Run
     return replace(config, student=replace(config.student, cell=cell, cell_config=None))
 
 
-def _is_store(what: What) -> bool:
+def _is_store(what: What) -> TypeIs[LabelStore]:
     if isinstance(what, str | Path | RunConfig):  # without torch
         return False
     from pastforward.teacher.store.reading import LabelStore
