@@ -4,17 +4,17 @@
 # make setup    what all need; a second call does nothing
 PYTHON ?= python3
 BIN := .venv/bin
-QUICK := --seconds 15 --name run/first --overwrite
+QUICK := --method bptt --seconds 12 --name run/first --overwrite
 
 .PHONY: run test compare setup clean
 
 run: setup
-	@echo "Fifteen seconds of SMT then DMT on 8 x 8 digits, to have something to look at:"
+	@echo "Twelve seconds of BPTT on 8 x 8 digits, to have something to look at:"
 	@$(BIN)/pastforward train digits $(QUICK)
-	@echo "Now BPTT and SMT then DMT side by side, 60 seconds each:"
+	@echo "Now BPTT and SMT then DMT side by side, a minute each, one thread each:"
 	@$(BIN)/pastforward compare digits --cells mlp --methods bptt smt+dmt --seconds 60 --jobs 2 \
 	  --name run/digits --overwrite
-	@echo "Digits drawn and completed: runs/run/digits/smt+dmt/samples.png"
+	@echo "Pictures: runs/run/digits/smt+dmt/samples.png (digits drawn, then completed from their upper halves)"
 	@echo "Next: pastforward train YOUR-TEXT.txt"
 	@echo "      pastforward doctor run/digits/smt+dmt"
 	@echo "      pastforward train digits --cell my_module:MyCell"

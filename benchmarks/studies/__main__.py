@@ -9,7 +9,8 @@
 Every comparison is a `pastforward compare` with two runs at a time, one thread each: give it an
 idle machine with two cores. Runs lie in runs/evidence-NAME, their rows go to
 benchmarks/results/evidence-NAME.json, and the page is docs/results.in.md with tables and figures
-filled in; the tables of README.md are made from the same rows. Comparisons of real data need PASTFORWARD_DATA, and are left out without it.
+filled in; the tables of README.md are made from the same rows. Comparisons of real data need
+PASTFORWARD_DATA, and are left out without it.
 """
 
 import sys

@@ -35,11 +35,15 @@ class Case(NamedTuple):
 
 CASES = (
     Case("string copy", "copy:128", ("copy-longer-bptt",), ("copy-longer",), "curriculum"),
-    Case("string copy, Elman cell", "copy:128", ("cells-copy-bptt",), ("cells-copy-smt",), cell="elman"),
-    Case("retrieval of one marked symbol", "retrieval:512", ("retrieval",), ("retrieval",), "curriculum"),
-    Case("8 key-value pairs", "key_values:64", ("key_values-bptt",), ("key_values",), "curriculum"),
+    Case("string copy, Elman cell", "copy:128", ("cells-copy-bptt",), ("cells-copy-smt",),
+         cell="elman"),
+    Case("retrieval of one marked symbol", "retrieval:512", ("retrieval",), ("retrieval",),
+         "curriculum"),
+    Case("8 key-value pairs", "key_values:64", ("key_values-bptt",), ("key_values",),
+         "curriculum"),
     Case("the same", "key_values:128", ("key_values-128-bptt",), ("key_values-128-smt",)),
-    Case("modular arithmetic", "modular:512", ("lengths-bptt",), ("lengths-tracking-smt",), "prefix"),
+    Case("modular arithmetic", "modular:512", ("lengths-bptt",), ("lengths-tracking-smt",),
+         "prefix"),
     Case("products of permutations (S5)", "s5:512,elements=2", ("lengths-bptt",),
          ("lengths-tracking-smt",), "prefix"),
     Case("stack", "stack:128", ("lengths-bptt",), ("lengths-smt",)),
@@ -47,15 +51,17 @@ CASES = (
     Case("the same, finetuned by BPTT", "digits", ("digits-bptt",), ("digits",), accurate=False,
          strategy="smt+dmt+bptt"),
     Case("MNIST, nats a pixel", "mnist", ("mnist",), ("mnist",), accurate=False),
-    Case("Shakespeare, nats a byte", "tinyshakespeare.txt", ("text",), ("text",), accurate=False),
+    Case("Shakespeare, nats a byte", "tinyshakespeare.txt", ("text",), ("text",),
+         accurate=False),
     Case("TinyStories, nats a byte", "tinystories", ("stories",), ("stories",), accurate=False),
 )  # fmt: skip
 
 
 def results_table() -> list[str]:
     """Markdown of the table of results."""
-    head = "| task | T | seconds, seeds | BPTT at length T | BPTT, short sequences first | SMT then DMT |"
-    return [head, "|---|---|---|---|---|---|", *map(_line, CASES)]
+    names = ("task", "T", "seconds, seeds", "BPTT at length T", "BPTT, short sequences first",
+             "SMT then DMT")  # fmt: skip
+    return [f"| {' | '.join(names)} |", "|---|---|---|---|---|---|", *map(_line, CASES)]
 
 
 def _line(case: Case) -> str:

@@ -1,4 +1,4 @@
-"""L0. Baselines: networks that are no students, on the same data, loop and budget. Imports no torch."""
+"""L0. Baselines: networks that are no students, on the same data, loop and budget. No torch."""
 
 from dataclasses import dataclass
 
