@@ -8,7 +8,7 @@ import tyro
 
 from pastforward.config import RunConfig
 from pastforward.data import SOURCES, DataConfig
-from pastforward.data.kinds import kind_of
+from pastforward.data.opening import kind_of
 from pastforward.errors import UsageError
 from pastforward.recipes import RECIPES
 from pastforward.recipes.strategies import STORED_STRATEGY
