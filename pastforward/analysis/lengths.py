@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from pastforward.analysis.evaluate import evaluate
 from pastforward.analysis.score import Score
 from pastforward.data import DataConfig
-from pastforward.data.kinds import known_names
-from pastforward.data.opening import open_data
+from pastforward.data.opening import known_names, open_data
 from pastforward.data.source import Source
 from pastforward.errors import UsageError
 from pastforward.report.summary import RunSummary

@@ -1,18 +1,36 @@
-"""L1. From a name or a path to a source."""
+"""L1. From a name or a path to a source. Imports no torch until data is opened."""
 
 import inspect
+import os
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pastforward.data import SOURCES, DataConfig
-from pastforward.data.kinds import kind_of
-from pastforward.data.source import Source, require_length
-from pastforward.errors import UsageError
+from pastforward.data import EMBEDDED, SOURCES, DataConfig
+from pastforward.data.tasks import TASKS
+from pastforward.errors import UsageError, nearest
 from pastforward.registry import NoConfig, import_target, is_foreign
 
+if TYPE_CHECKING:
+    from pastforward.data.source import Source
 
-def open_source(name_or_path: str, length: int | None = None) -> Source:
+MEMORY = "memory:"
+"""How the source of a run begins that was trained on a `Source` given in Python."""
+
+_DIGITS = 9
+"""No length or axis has more; and int() refuses numbers of thousands of digits."""
+
+
+class Name(NamedTuple):
+    """A name of data in its parts: 'copy:32,symbols=4' is 'copy', 32 and ['symbols=4']."""
+
+    family: str
+    length: int | None
+    axes: list[str]
+
+
+def open_source(name_or_path: str, length: int | None = None) -> "Source":
     """A source by name or path, with T = `length` or one chosen from the data.
 
     Raises `UsageError` when there is no such data, or it can't be read.
@@ -20,13 +38,77 @@ def open_source(name_or_path: str, length: int | None = None) -> Source:
     return open_data(DataConfig(source=name_or_path, length=length))
 
 
-def open_data(config: DataConfig) -> Source:
+def open_data(config: DataConfig) -> "Source":
     """The source that `config` describes; raises `UsageError` when there is none."""
     kind = kind_of(config.source)
     options = _options(config, kind)
-    if is_foreign(kind):
-        return require_length(_users_own(config, options), config.length)
-    return SOURCES.load(kind)(config, options)
+    return (_users_own if is_foreign(kind) else SOURCES.load(kind))(config, options)
+
+
+def known_names() -> tuple[str, ...]:
+    """How names of data begin, before any colon or comma."""
+    return tuple(name for row in SOURCES.values() for name in row.names)
+
+
+def family(source: str) -> str:
+    """What a name of data begins with: 'copy' of 'copy:32,symbols=4'."""
+    return source.partition(",")[0].partition(":")[0]
+
+
+def kind_of(source: str) -> str:
+    """The name in `SOURCES` of a source's kind; a source of the user's own is its own kind.
+
+    Raises `UsageError` when there is no such data, or it was only ever in memory.
+    """
+    if source.startswith(MEMORY):
+        raise UsageError(
+            f"The run was trained on data in memory, '{source.removeprefix(MEMORY)}', which no "
+            "file holds; pass it as source=."
+        )
+    for kind, row in SOURCES.items():
+        if family(source) in row.names:
+            return kind
+    if is_foreign(source) and not os.path.exists(source):
+        return source
+    path = _existing(source)
+    return next(kind for kind, row in SOURCES.items() if row.holds and row.holds(path))
+
+
+def parse_name(config: DataConfig) -> Name:
+    """The parts of a name; its length is `config.length` where the name says none.
+
+    Raises `UsageError` when the two differ, or the name's is no number.
+    """
+    head, *axes = config.source.split(",")
+    name, _, suffix = head.partition(":")
+    length = whole(suffix) if suffix else config.length
+    if suffix and (length is None or config.length not in (None, length)):
+        raise UsageError(
+            f"Data '{config.source[:80]}' was given with length {config.length}; give one length, "
+            "a number, as in 'copy:32'."
+        )
+    return Name(name, length, axes)
+
+
+def whole(text: str) -> int | None:
+    """The number from 0 up that `text` gives in digits, or None."""
+    return int(text) if text.isdecimal() and len(text) <= _DIGITS else None
+
+
+def _existing(given: str) -> Path:
+    try:
+        path = Path(given).expanduser()
+        if given and path.exists():  # an empty name would mean the current folder
+            return path
+    except (OSError, RuntimeError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
+        raise UsageError(
+            f"'{given[:200]}' cannot be reached ({reason}); check the path and its permissions."
+        ) from error
+    known = [*EMBEDDED, *TASKS, "hf:NAME", "module:Name"]
+    looks_like_path = "/" in given or path.suffix
+    advice = "check the path" if looks_like_path else nearest(family(given), known)
+    raise UsageError(f"There is no data '{given}', by path or by name; {advice}.")
 
 
 def _options(config: DataConfig, kind: str) -> Any:
@@ -41,8 +123,10 @@ def _options(config: DataConfig, kind: str) -> Any:
     )
 
 
-def _users_own(config: DataConfig, options: Any) -> Source:
+def _users_own(config: DataConfig, options: Any) -> "Source":
     """Call what `module:Name` names, with its Config if it has one, and T if it takes `length`."""
+    from pastforward.data.source import Source, require_length
+
     build = import_target(config.source)
     if not callable(build):
         raise UsageError(
@@ -67,4 +151,4 @@ def _users_own(config: DataConfig, options: Any) -> Source:
         raise UsageError(
             f"'{config.source}' returned a {type(found).__name__}; let it return a Source."
         )
-    return found
+    return require_length(found, config.length)

@@ -14,7 +14,7 @@ from pastforward.teacher.encoders import DeltaConfig
 from pastforward.training.configs import FitConfig
 
 if TYPE_CHECKING:
-    from pastforward.data.tasks.key_values import KeyValues
+    from pastforward.data.tasks.recall import KeyValues
 
 RATES = {"teacher": 4e-3, "smt": 1e-3, "dmt": 3e-4, "bptt": 1e-3}
 

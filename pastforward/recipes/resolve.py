@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pastforward.config import RunConfig
 from pastforward.data import DataConfig
-from pastforward.data.kinds import MEMORY, family, known_names
+from pastforward.data.opening import MEMORY, family, known_names
 from pastforward.errors import UsageError, nearest
 from pastforward.recipes import RECIPES
 from pastforward.recipes.auto import for_data, for_source

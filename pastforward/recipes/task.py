@@ -44,9 +44,8 @@ def for_task(
     task: Task, data: DataConfig, strategy: str = DEFAULT_STRATEGY, cell: str = "mlp"
 ) -> RunConfig:
     """A config for a task that `data` names."""
-    from pastforward.data.tasks.key_values import KeyValues
-    from pastforward.data.tasks.modular import Modular
-    from pastforward.data.tasks.tracking import Tracked
+    from pastforward.data.tasks.recall import KeyValues
+    from pastforward.data.tasks.tracking import Modular, Tracked
 
     if task.family in _TUNED:
         tuned = replace(_TUNED[task.family](strategy, cell, task.length), data=data)

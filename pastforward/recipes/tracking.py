@@ -14,8 +14,7 @@ from pastforward.teacher.encoders import DeltaConfig
 from pastforward.training.configs import FitConfig
 
 if TYPE_CHECKING:
-    from pastforward.data.tasks.modular import Modular
-    from pastforward.data.tasks.tracking import Tracked
+    from pastforward.data.tasks.tracking import Modular, Tracked
 
 RATES = {"teacher": 4e-3, "smt": 2e-3, "dmt": 1e-4, "bptt": 1e-3}
 

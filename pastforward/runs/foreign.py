@@ -4,7 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from pastforward.config import RunConfig
-from pastforward.data.kinds import MEMORY, family, known_names
+from pastforward.data.opening import MEMORY, family, known_names
 from pastforward.errors import UsageError
 from pastforward.registry import is_foreign
 

@@ -11,7 +11,7 @@ from pastforward.baselines import BASELINES, BaselineConfig
 from pastforward.cells import CELLS
 from pastforward.config import RunConfig
 from pastforward.data import DataConfig
-from pastforward.data.kinds import MEMORY, kind_of
+from pastforward.data.opening import MEMORY, kind_of
 from pastforward.errors import UsageError
 from pastforward.recipes import RECIPES
 from pastforward.recipes.names import stem

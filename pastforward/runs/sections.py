@@ -11,7 +11,7 @@ from typing import Any
 from pastforward.cells import CELLS
 from pastforward.config import RunConfig
 from pastforward.data import SOURCES
-from pastforward.data.kinds import MEMORY, kind_of
+from pastforward.data.opening import MEMORY, kind_of
 from pastforward.errors import UsageError, nearest
 from pastforward.methods import METHODS
 from pastforward.recipes import RECIPES

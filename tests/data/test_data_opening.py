@@ -11,8 +11,7 @@ import pytest
 
 from pastforward.data import DataConfig, HubConfig, ImageConfig, SeriesConfig, TextConfig
 from pastforward.data.codec import SymbolCodec, TextCodec, codec_from_json
-from pastforward.data.kinds import family, kind_of, known_names
-from pastforward.data.opening import open_data, open_source
+from pastforward.data.opening import family, kind_of, known_names, open_data, open_source
 from pastforward.errors import UsageError
 
 
@@ -78,7 +77,7 @@ def test_names_and_kinds(tmp_path):
 def test_a_kind_is_found_without_torch(tmp_path):
     (tmp_path / "a.csv").write_text("1,2")
     code = (
-        "import sys; from pastforward.data.kinds import kind_of, known_names;"
+        "import sys; from pastforward.data.opening import kind_of, known_names;"
         "assert known_names(); assert kind_of('copy:8') == 'task';"
         "assert kind_of(sys.argv[1]) == 'table'; sys.exit('torch' in sys.modules)"
     )

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from pastforward.data import DataConfig
 from pastforward.data.codec import SymbolCodec
-from pastforward.data.kinds import parse_name, whole
+from pastforward.data.opening import parse_name, whole
 from pastforward.data.sampling import TRAIN, generator, portions
 from pastforward.data.source import Source, held_out_index
 from pastforward.data.tasks import TASKS
