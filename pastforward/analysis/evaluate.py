@@ -13,8 +13,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from pastforward.analysis.meters import Collapse, CollapseMeter, Drift, DriftMeter
-from pastforward.analysis.score import Score, ScoreMeter
+from pastforward.analysis.meters import (
+    Collapse,
+    CollapseMeter,
+    Drift,
+    DriftMeter,
+    Score,
+    ScoreMeter,
+)
 from pastforward.baselines.base import Baseline, Network
 from pastforward.data.source import Source
 from pastforward.errors import UsageError

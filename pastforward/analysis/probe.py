@@ -89,8 +89,6 @@ _ROWS = 4096
 """Memories that a probe is fitted to at most."""
 
 
-
-
 @dataclass(frozen=True)
 class Probe:
     """Accuracies on the tested split; None at a t where nothing counts."""

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 
-from pastforward.analysis.checks.context import CheckContext, History
-from pastforward.analysis.checks.result import CheckResult
+from pastforward.analysis.checks.context import CheckContext, CheckResult, History
 from pastforward.analysis.checks.table import examine
 from pastforward.errors import UsageError
 from pastforward.report.checks_page import write_page

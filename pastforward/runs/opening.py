@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pastforward.analysis.checks.result import CheckResult
+from pastforward.analysis.checks.context import CheckResult
 from pastforward.analysis.evaluate import Evaluation, evaluate
 from pastforward.analysis.samples import Samples
 from pastforward.baselines.base import Baseline, Network

@@ -1,7 +1,8 @@
-"""L4. What checks read: the networks, their data, and measurements that several checks share."""
+"""L4. What checks read (networks, data, measurements they share) and what they return."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from typing import Any, NamedTuple, final
 
@@ -9,18 +10,63 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from pastforward.analysis.checks.result import Skip
 from pastforward.analysis.evaluate import Evaluation, evaluate, frozen, on_device
 from pastforward.config import RunConfig
-from pastforward.data.source import Source
+from pastforward.data.source import BEST_POSSIBLE, Source
 from pastforward.errors import UsageError
 from pastforward.outputs import nll
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
 from pastforward.types import Batch
 
-BEST = "best"
-"""Name of the best possible loss among a source's references, where it is known."""
+
+class Level(StrEnum):
+    """How bad a result is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The result of one check."""
+
+    level: Level
+    measured: str
+    """One sentence with the figures and the threshold, or why the check was skipped."""
+    cause: str = ""
+    """The usual cause; empty unless something is wrong."""
+    advice: str = ""
+    """What to try, with the options of this library."""
+    figures: dict[str, float] = field(default_factory=dict)
+    check: str = ""
+    """Name of the check, as in `CHECKS`; filled in by `examine`."""
+
+
+class Skip(Exception):
+    """Raised inside a check that can't be made; the message says why."""
+
+
+def ok(measured: str, **figures: float) -> CheckResult:
+    """Nothing is wrong."""
+    return CheckResult(Level.OK, measured, figures=figures)
+
+
+def graded(
+    level: Level, measured: str, cause: str, advice: str, figures: dict[str, float]
+) -> CheckResult:
+    """A result whose cause and advice are kept only where something is wrong."""
+    fine = level is Level.OK
+    return CheckResult(level, measured, "" if fine else cause, "" if fine else advice, figures)
+
+
+def above(value: float, warning: float, failed: float) -> Level:
+    """The level of a figure that should be small; NaN fails."""
+    if value < warning:
+        return Level.OK
+    return Level.WARNING if value < failed else Level.FAILED
 
 
 @dataclass(frozen=True)
@@ -123,7 +169,7 @@ class CheckContext:
     @cached_property
     def references(self) -> dict[str, float]:
         """Reference losses in nats per output, of predictors that read no input, by name."""
-        return {name: v for name, v in self.source.references().items() if name != BEST}
+        return {name: v for name, v in self.source.references().items() if name != BEST_POSSIBLE}
 
     @property
     def reference(self) -> float:

@@ -3,8 +3,16 @@
 import torch
 from torch import Tensor
 
-from pastforward.analysis.checks.context import CheckContext, History
-from pastforward.analysis.checks.result import CheckResult, Level, Skip, above, graded, ok
+from pastforward.analysis.checks.context import (
+    CheckContext,
+    CheckResult,
+    History,
+    Level,
+    Skip,
+    above,
+    graded,
+    ok,
+)
 
 GIVEN = 0.99
 """Share of outputs that are in the input already. Where inputs change, even slow series and images

@@ -2,8 +2,14 @@
 
 from torch import Tensor
 
-from pastforward.analysis.checks.context import CheckContext
-from pastforward.analysis.checks.result import CheckResult, Level, Skip, above, graded
+from pastforward.analysis.checks.context import (
+    CheckContext,
+    CheckResult,
+    Level,
+    Skip,
+    above,
+    graded,
+)
 from pastforward.analysis.evaluate import frozen
 from pastforward.analysis.meters import Drift
 from pastforward.outputs import kl

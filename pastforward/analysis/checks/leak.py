@@ -9,8 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from pastforward.analysis.checks.context import CheckContext
-from pastforward.analysis.checks.result import CheckResult, Level, Skip, graded
+from pastforward.analysis.checks.context import CheckContext, CheckResult, Level, Skip, graded
 from pastforward.analysis.evaluate import frozen
 from pastforward.memory import flat
 from pastforward.teacher.decoder import futures

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from pastforward.analysis.checks.context import CheckContext
-from pastforward.analysis.checks.result import CheckResult, Level, Skip, graded
+from pastforward.analysis.checks.context import CheckContext, CheckResult, Level, Skip, graded
 from pastforward.analysis.evaluate import frozen
 from pastforward.analysis.meters import Collapse
 from pastforward.losses import MIN_VARIANCE

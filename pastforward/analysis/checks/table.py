@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from pastforward.analysis.checks.context import CheckContext, History
+from pastforward.analysis.checks.context import CheckContext, CheckResult, History, Level, Skip
 from pastforward.analysis.checks.data import (
     converged,
     finished,
@@ -27,7 +27,6 @@ from pastforward.analysis.checks.memory_use import (
     student_memory,
     target_collapse,
 )
-from pastforward.analysis.checks.result import CheckResult, Level, Skip
 from pastforward.data.source import Source
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
