@@ -88,9 +88,8 @@ def best_possible(context: CheckContext) -> CheckResult:
 
 def student_generalises(context: CheckContext) -> CheckResult:
     """The student must be nearly as good on held-out sequences as on training ones."""
-    scores = context.trained_on.student, context.evaluation.student
     return _gap(
-        "student", *scores, context.reference,
+        "student", context.trained_on.student, context.evaluation.student, context.reference,
         "fewer steps, more data, --fit.weight-decay 0.1, a smaller --student.width or "
         "--student.hidden, or --smt.noise 0.1",
     )  # fmt: skip
