@@ -1,5 +1,5 @@
 # The public names, once: lazy_loader reads this file, and so do type checkers.
-from .analysis.checks.result import CheckResult as CheckResult
+from .analysis.checks.context import CheckResult as CheckResult
 from .analysis.checks.table import diagnose as diagnose
 from .analysis.credit import bptt_credit as bptt_credit
 from .analysis.credit import last_output as last_output

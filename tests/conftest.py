@@ -5,7 +5,7 @@ from jaxtyping import install_import_hook
 SHAPED = [
     "memory", "blocks", "scan", "inputs", "outputs", "cells", "teacher.encoders", "teacher.decoder",
     "teacher.teacher", "teacher.target_source", "losses", "student", "rollout", "baselines",
-    "methods", "inference", "analysis.collapse", "analysis.score",
+    "methods", "inference", "analysis.meters",
 ]  # fmt: skip
 """Modules whose signatures name shapes. Others are left alone: their tests pass stand-ins."""
 

@@ -13,8 +13,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from pastforward.analysis.meters import Collapse, CollapseMeter, Drift, DriftMeter
-from pastforward.analysis.score import Score, ScoreMeter
+from pastforward.analysis.meters import (
+    Collapse,
+    CollapseMeter,
+    Drift,
+    DriftMeter,
+    Score,
+    ScoreMeter,
+)
 from pastforward.baselines.base import Baseline, Network
 from pastforward.data.source import Source
 from pastforward.errors import UsageError
@@ -45,21 +51,25 @@ class Evaluation:
 
 
 def evaluate(
-    student: Network,
-    teacher: Teacher | Baseline | None,
-    source: Source,
-    split: str = "test",
-    limit: int = 512,
-    size: int = 64,
-) -> Evaluation:
+    student: Network, teacher: Teacher | Baseline | None, source: Source, split: str = "test",
+    limit: int = 512, size: int = 64,
+) -> Evaluation:  # fmt: skip
     """Measure on the first `limit` sequences of a held-out split, `size` at a time.
 
     The source may be longer than what the student was trained on. Both networks are left in the
     mode in which they came. Raises `UsageError` when the split holds no output to predict.
     """
+    return measure(student, teacher, source, split, source.held_out(split, size, limit))
+
+
+def measure(
+    student: Network, teacher: Teacher | Baseline | None, source: Source, split: str,
+    batches: Iterable[Batch],
+) -> Evaluation:  # fmt: skip
+    """`evaluate` on given batches; `split` is their name in the result."""
     meters = _Meters(student, teacher, source.signature.length)
     with frozen(student, teacher):
-        for batch in source.held_out(split, size, limit):
+        for batch in batches:
             meters.add(on_device(batch, student))
     if not meters.student.outputs.any():
         raise UsageError(f"The split '{split}' holds no output to predict; give another one.")

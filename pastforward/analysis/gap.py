@@ -21,8 +21,7 @@ import torch
 from torch import Tensor
 
 from pastforward.analysis.evaluate import frozen, on_device
-from pastforward.analysis.meters import DriftMeter
-from pastforward.analysis.score import ScoreMeter
+from pastforward.analysis.meters import DriftMeter, ScoreMeter
 from pastforward.data.source import Source
 from pastforward.rollout import rollout
 from pastforward.student import Student

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from pastforward.analysis.evaluate import evaluate
-from pastforward.analysis.score import Score
+from pastforward.analysis.meters import Score
 from pastforward.data import DataConfig
 from pastforward.data.opening import known_names, open_data
 from pastforward.data.source import Source

@@ -37,7 +37,7 @@ def main(argv: list[str]) -> None:
 
     from rich.console import Console
 
-    from pastforward.analysis.checks.result import Level
+    from pastforward.analysis.checks.context import Level
     from pastforward.analysis.evaluate import finite
     from pastforward.report.checks_page import print_results, verdict
     from pastforward.runs.opening import open_run

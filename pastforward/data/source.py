@@ -11,6 +11,9 @@ from pastforward.data.codec import Codec
 from pastforward.errors import UsageError, nearest
 from pastforward.types import Batch, Signature
 
+BEST_POSSIBLE = "best"
+"""Name of the reference loss that no predictor can beat; the others read no input."""
+
 
 class Splits(NamedTuple):
     """Three disjoint parts of finite data; the first axis counts examples, or is time."""
@@ -44,7 +47,7 @@ class Source(ABC):
         """Reference losses on the test split, in nats per counted output.
 
         They are those of predictors that read no input ('uniform', 'unigram', 'gaussian') and,
-        where it is known, that of the best possible predictor from x_1..x_t ('best').
+        where it is known, that of the best possible predictor from x_1..x_t (`BEST_POSSIBLE`).
         """
 
     @abstractmethod

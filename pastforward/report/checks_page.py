@@ -7,9 +7,8 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from pastforward.analysis.checks.context import CheckContext
+from pastforward.analysis.checks.context import CheckContext, CheckResult, Level
 from pastforward.analysis.checks.memory_use import variance_by_direction
-from pastforward.analysis.checks.result import CheckResult, Level
 from pastforward.report import templates
 from pastforward.report.charts import COLOURS, SMALL, Chart, Curve, chart, percent_axis, with_gaps
 from pastforward.report.tables import Line, Table

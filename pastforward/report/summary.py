@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pastforward.analysis.samples import Samples
+from pastforward.data.source import BEST_POSSIBLE
 from pastforward.report.formats import NOTHING, number, percent, seconds_text
 
 Json = dict[str, Any]
@@ -53,8 +54,6 @@ HEAD = (
 )  # fmt: skip
 
 
-BEST_POSSIBLE = "best"
-"""Name of the reference that no predictor can beat; the others read no input."""
 _SAME = 1e-4
 """Nats: a unigram model of equally frequent symbols differs from 'uniform' by sampling only."""
 

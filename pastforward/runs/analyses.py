@@ -12,14 +12,14 @@ from pastforward.analysis.gap import loss_gap
 from pastforward.analysis.lengths import AtLength, at_length, loss_by_length
 from pastforward.analysis.probe import Memories, Probe, linear_probe, remember
 from pastforward.errors import UsageError
-from pastforward.report.analysis_charts import (
+from pastforward.report.analysis_page import (
     credit_figure,
     future_figure,
     gap_figure,
     lengths_figure,
+    memory_map,
     probes_figure,
 )
-from pastforward.report.analysis_page import memory_map
 from pastforward.runs.networks import Subject
 from pastforward.student import Student, build_student
 from pastforward.teacher.teacher import Teacher, build_teacher

@@ -5,8 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pastforward.analysis.checks.context import CheckContext, History
-from pastforward.analysis.checks.result import CheckResult
+from pastforward.analysis.checks.context import CheckContext, CheckResult, History
 from pastforward.analysis.checks.table import examine
 from pastforward.analysis.evaluate import Evaluation, evaluate
 from pastforward.analysis.samples import Samples

@@ -6,18 +6,18 @@ import torch
 from pastforward.analysis.credit import Credit
 from pastforward.analysis.gap import Gap, Loss
 from pastforward.analysis.lengths import AtLength, Point
+from pastforward.analysis.meters import Score
 from pastforward.analysis.probe import Memories, Probe
-from pastforward.analysis.score import Score
 from pastforward.errors import UsageError
-from pastforward.report.analysis_charts import (
+from pastforward.report.analysis_page import (
     credit_figure,
     future_figure,
     gap_figure,
     lengths_figure,
     memory_loss_figure,
+    memory_map,
     probes_figure,
 )
-from pastforward.report.analysis_page import memory_map
 from pastforward.report.charts import save_figure, svg
 from pastforward.types import Batch
 

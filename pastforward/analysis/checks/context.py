@@ -1,26 +1,71 @@
-"""L4. What checks read: the networks, their data, and measurements that several checks share."""
+"""L4. What checks read (networks, data, measurements they share) and what they return."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from typing_extensions import override
 
-from pastforward.analysis.checks.result import Skip
-from pastforward.analysis.evaluate import Evaluation, evaluate, frozen, on_device
+from pastforward.analysis.evaluate import Evaluation, frozen, measure, on_device
 from pastforward.config import RunConfig
-from pastforward.data.source import Source
+from pastforward.data.source import BEST_POSSIBLE, Source
 from pastforward.errors import UsageError
 from pastforward.outputs import nll
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
 from pastforward.types import Batch
 
-BEST = "best"
-"""Name of the best possible loss among a source's references, where it is known."""
+
+class Level(StrEnum):
+    """How bad a result is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The result of one check."""
+
+    level: Level
+    measured: str
+    """One sentence with the figures and the threshold, or why the check was skipped."""
+    cause: str = ""
+    """The usual cause; empty unless something is wrong."""
+    advice: str = ""
+    """What to try, with the options of this library."""
+    figures: dict[str, float] = field(default_factory=dict)
+    check: str = ""
+    """Name of the check, as in `CHECKS`; filled in by `examine`."""
+
+
+class Skip(Exception):
+    """Raised inside a check that can't be made; the message says why."""
+
+
+def ok(measured: str, **figures: float) -> CheckResult:
+    """Nothing is wrong."""
+    return CheckResult(Level.OK, measured, figures=figures)
+
+
+def graded(
+    level: Level, measured: str, cause: str, advice: str, figures: dict[str, float]
+) -> CheckResult:
+    """A result whose cause and advice are kept only where something is wrong."""
+    fine = level is Level.OK
+    return CheckResult(level, measured, "" if fine else cause, "" if fine else advice, figures)
+
+
+def above(value: float, warning: float, failed: float) -> Level:
+    """The level of a figure that should be small; NaN fails."""
+    if value < warning:
+        return Level.OK
+    return Level.WARNING if value < failed else Level.FAILED
 
 
 @dataclass(frozen=True)
@@ -68,8 +113,8 @@ class CheckContext:
     @property
     def networks(self) -> dict[str, nn.Module]:
         """The networks by their names in messages."""
-        both = {"student": self.student, "teacher": self._teacher}
-        return {whose: network for whose, network in both.items() if network is not None}
+        teacher = {} if self._teacher is None else {"teacher": self._teacher}
+        return {"student": self.student} | teacher
 
     @cached_property
     def broken(self) -> list[str]:
@@ -99,12 +144,13 @@ class CheckContext:
     @cached_property
     def evaluation(self) -> Evaluation:
         """On held-out sequences."""
-        return self._evaluate(self.source)
+        return self._evaluate(self.source.held_out("test", self.size, self.limit))
 
     @cached_property
     def trained_on(self) -> Evaluation:
         """On as many training sequences."""
-        return self._evaluate(_TrainingData(self.source))
+        size, count = min(self.size, self.limit), -(-self.limit // self.size)
+        return self._evaluate(self.source.batch(0, i, size) for i in range(count))
 
     @cached_property
     def own(self) -> Tensor:
@@ -123,7 +169,7 @@ class CheckContext:
     @cached_property
     def references(self) -> dict[str, float]:
         """Reference losses in nats per output, of predictors that read no input, by name."""
-        return {name: v for name, v in self.source.references().items() if name != BEST}
+        return {name: v for name, v in self.source.references().items() if name != BEST_POSSIBLE}
 
     @property
     def reference(self) -> float:
@@ -152,31 +198,6 @@ class CheckContext:
         batch = self.batch
         return nll(self.student.signature.outputs, parameters, batch.y)[batch.mask]
 
-    def _evaluate(self, source: Source) -> Evaluation:
+    def _evaluate(self, batches: Iterable[Batch]) -> Evaluation:
         _ = self.batch  # raises Skip
-        return evaluate(self.student, self._teacher, source, "test", self.limit, self.size)
-
-
-@final
-class _TrainingData(Source):
-    """Training sequences in place of held-out ones."""
-
-    def __init__(self, source: Source) -> None:
-        super().__init__(source.name, source.signature, source.codec)
-        self._source = source
-
-    @override
-    def batch(self, seed: int, index: int, size: int) -> Batch:
-        return self._source.batch(seed, index, size)
-
-    @override
-    def held_out(self, split: str, size: int, limit: int) -> Iterator[Batch]:
-        return (self._source.batch(0, i, min(size, limit)) for i in range(-(-limit // size)))
-
-    @override
-    def references(self) -> dict[str, float]:
-        return self._source.references()
-
-    @override
-    def describe(self) -> dict[str, Any]:
-        return self._source.describe()
+        return measure(self.student, self._teacher, self.source, "test", batches)

@@ -3,8 +3,16 @@
 import torch
 from torch import Tensor
 
-from pastforward.analysis.checks.context import CheckContext, History
-from pastforward.analysis.checks.result import CheckResult, Level, Skip, above, graded, ok
+from pastforward.analysis.checks.context import (
+    CheckContext,
+    CheckResult,
+    History,
+    Level,
+    Skip,
+    above,
+    graded,
+    ok,
+)
 
 GIVEN = 0.99
 """Share of outputs that are in the input already. Where inputs change, even slow series and images
@@ -43,13 +51,12 @@ def held_out(context: CheckContext) -> CheckResult:
     trained = set(_rows(context.source.batch(0, 0, _TRAINING).x))
     rows = _rows(context.sequences.x)
     share = sum(row in trained for row in rows) / len(rows)
-    level = above(share, SEEN_WARNING, SEEN_FAILED)
     measured = (
         f"{share:.1%} of {len(rows)} held-out sequences are among {_TRAINING} drawn for training "
         f"(warning from {SEEN_WARNING:.0%}, failed from {SEEN_FAILED:.0%})."
     )
     return graded(
-        level, measured,
+        above(share, SEEN_WARNING, SEEN_FAILED), measured,
         "the same data was given to train and to test on, or it holds many duplicates; held-out "
         "losses then say nothing about new data",
         "split before windows are cut, and remove duplicates across splits", {"share": share},
@@ -126,23 +133,17 @@ def converged(context: CheckContext) -> CheckResult:
         f"quarter of {len(valid)} evaluations (warning from {FALLING:.0%}) and lost {rise:.0%} "
         f"again before the end (warning from {FALLING:.0%})."
     )
-    cause, advice = _explained(late)
-    level = Level.WARNING if max(late, rise) >= FALLING else Level.OK
-    return graded(level, measured, cause, advice, {"late": late, "rise": rise})
-
-
-def _explained(late: float) -> tuple[str, str]:
-    if late >= FALLING:
-        return (
-            "the budget ended while the loss was still falling",
-            "train longer: --seconds, --steps",
-        )
-    return (
-        "the student was better before the end, and that one is kept: it began to memorise its "
-        "training sequences, or a stage undid what the one before had learned",
-        "see the results of 'student generalises' and 'teacher generalises'; a lower learning rate "
-        "in the last stage (--stages.N.lr)",
-    )
+    falling = late >= FALLING
+    return graded(
+        Level.WARNING if max(late, rise) >= FALLING else Level.OK, measured,
+        "the budget ended while the loss was still falling" if falling
+        else "the student was better before the end, and that one is kept: it began to memorise "
+        "its training sequences, or a stage undid what the one before had learned",
+        "train longer: --seconds, --steps" if falling
+        else "see the results of 'student generalises' and 'teacher generalises'; a lower learning "
+        "rate in the last stage (--stages.N.lr)",
+        {"late": late, "rise": rise},
+    )  # fmt: skip
 
 
 def _history(context: CheckContext) -> History:

@@ -1,9 +1,13 @@
 """L4. How far the student is from its targets, and whether the readouts agree."""
 
-from torch import Tensor
-
-from pastforward.analysis.checks.context import CheckContext
-from pastforward.analysis.checks.result import CheckResult, Level, Skip, above, graded
+from pastforward.analysis.checks.context import (
+    CheckContext,
+    CheckResult,
+    Level,
+    Skip,
+    above,
+    graded,
+)
 from pastforward.analysis.evaluate import frozen
 from pastforward.analysis.meters import Drift
 from pastforward.outputs import kl
@@ -141,8 +145,6 @@ def _divergences(context: CheckContext) -> dict[str, float]:
             "between": (on_targets, alone),
             "scale": (taught, taught.roll(1, 0)),
         }
-        return {name: max(_mean_kl(context, *pair), 1e-9) for name, pair in pairs.items()}
-
-
-def _mean_kl(context: CheckContext, p: Tensor, q: Tensor) -> float:
-    return float(kl(context.student.signature.outputs, p, q)[context.batch.mask].double().mean())
+    kind, mask = student.signature.outputs, context.batch.mask
+    means = {name: float(kl(kind, *pair)[mask].double().mean()) for name, pair in pairs.items()}
+    return {name: max(mean, 1e-9) for name, mean in means.items()}

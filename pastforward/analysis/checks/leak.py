@@ -9,8 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from pastforward.analysis.checks.context import CheckContext
-from pastforward.analysis.checks.result import CheckResult, Level, Skip, graded
+from pastforward.analysis.checks.context import CheckContext, CheckResult, Level, Skip, graded
 from pastforward.analysis.evaluate import frozen
 from pastforward.memory import flat
 from pastforward.teacher.decoder import futures
@@ -28,9 +27,8 @@ def student_leak(context: CheckContext) -> CheckResult:
         own = context.student.rollout(x)[:, 1:]
         return torch.cat([flat(own), context.student.readout(own)], -1)
 
-    moved = _moved(context, outputs, offset=0)
     return _result(
-        moved, "the student's memories and outputs up to t",
+        _moved(context, outputs, offset=0), "the student's memories and outputs up to t",
         "embedding, cell or readout sees more than one step: a convolution or norm over time, "
         "attention without a causal mask, or inputs shifted the wrong way",
         "let embedding and cell treat every step by itself (time is a leading axis), and let the "
@@ -40,9 +38,8 @@ def student_leak(context: CheckContext) -> CheckResult:
 
 def target_leak(context: CheckContext) -> CheckResult:
     """Targets m_0..m_t must not move when inputs after t change."""
-    moved = _moved(context, context.teacher.targets, offset=1)
     return _result(
-        moved, "targets m_0..m_t",
+        _moved(context, context.teacher.targets, offset=1), "targets m_0..m_t",
         "the encoder lacks a causal mask, or takes a statistic over the whole sequence; such "
         "targets hold what no student can know",
         "use an encoder of the library (--encoder registers), or make your own causal: m_t "
@@ -61,9 +58,8 @@ def decoder_leak(context: CheckContext) -> CheckResult:
     def outputs(x: Tensor) -> Tensor:
         return teacher.decoder(target, futures(batch._replace(x=x), times, length).x)[:, 0]
 
-    moved = _moved(context, outputs, offset=0)
     return _result(
-        moved, "decoded outputs y_1..y_t",
+        _moved(context, outputs, offset=0), "decoded outputs y_1..y_t",
         "the decoder is not causal, or reads the slice of the sequence that it should predict: it "
         "then copies its outputs, and memories learn nothing",
         "give x_{t+1}..x_{t+j-1} for y_{t+j-1} (`teacher.decoder.futures`) to a causal Transformer",

@@ -1,9 +1,16 @@
 """L4. Are losses in order: best possible <= teacher <= student alone < reference?"""
 
-from pastforward.analysis.checks.context import BEST, CheckContext
-from pastforward.analysis.checks.result import CheckResult, Level, Skip, above, graded
+from pastforward.analysis.checks.context import (
+    CheckContext,
+    CheckResult,
+    Level,
+    Skip,
+    above,
+    graded,
+)
 from pastforward.analysis.evaluate import frozen
-from pastforward.analysis.score import Score
+from pastforward.analysis.meters import Score
+from pastforward.data.source import BEST_POSSIBLE
 
 SURE = 2.0
 """Standard errors that a loss must be below its reference: chance does that once in 40 times."""
@@ -59,7 +66,7 @@ def student_teacher(context: CheckContext) -> CheckResult:
 
 def best_possible(context: CheckContext) -> CheckResult:
     """Nothing may be better than what the data allows, where the source knows that."""
-    best = context.source.references().get(BEST)
+    best = context.source.references().get(BEST_POSSIBLE)
     if best is None:
         raise Skip("the source knows no best possible loss")
     found = context.evaluation
@@ -81,9 +88,8 @@ def best_possible(context: CheckContext) -> CheckResult:
 
 def student_generalises(context: CheckContext) -> CheckResult:
     """The student must be nearly as good on held-out sequences as on training ones."""
-    scores = context.trained_on.student, context.evaluation.student
     return _gap(
-        "student", *scores, context.reference,
+        "student", context.trained_on.student, context.evaluation.student, context.reference,
         "fewer steps, more data, --fit.weight-decay 0.1, a smaller --student.width or "
         "--student.hidden, or --smt.noise 0.1",
     )  # fmt: skip

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from pastforward.analysis.checks.context import CheckContext
-from pastforward.analysis.checks.result import CheckResult, Level, Skip, graded
+from pastforward.analysis.checks.context import CheckContext, CheckResult, Level, Skip, graded
 from pastforward.analysis.evaluate import frozen
 from pastforward.analysis.meters import Collapse
 from pastforward.losses import MIN_VARIANCE
@@ -46,9 +45,8 @@ def decoder_memory(context: CheckContext) -> CheckResult:
     """The decoder must be worse on targets of another sequence, given the same true inputs."""
     length = _future(context)
     kept, swapped = _decoded(context, length)
-    best = max(
-        (_mean_and_error(b - a) for a, b in zip(kept, swapped, strict=True)), key=_standard_errors
-    )
+    gains = [_mean_and_error(b - a) for a, b in zip(kept, swapped, strict=True)]
+    best = max(gains, key=lambda found: found[0] / (found[1] + 1e-9))
     own, other = (float(torch.cat(part).mean()) for part in (kept, swapped))
     measured = (
         f"The decoder's loss is {own:.3f} nats with the right memory and {other:.3f} with another "
@@ -106,10 +104,6 @@ def _next(memories: Tensor) -> Tensor:
 def _mean_and_error(difference: Tensor) -> tuple[float, float]:
     difference = difference.double()
     return float(difference.mean()), float(difference.std() / len(difference) ** 0.5)
-
-
-def _standard_errors(found: tuple[float, float]) -> float:
-    return found[0] / (found[1] + 1e-9)
 
 
 def _level(gain: float, error: float) -> Level:

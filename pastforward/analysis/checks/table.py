@@ -3,31 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from pastforward.analysis.checks.context import CheckContext, History
-from pastforward.analysis.checks.data import (
-    converged,
-    finished,
-    finite_weights,
-    held_out,
-    output_leak,
-)
-from pastforward.analysis.checks.drift import compounding, empty_memory, one_step_error, readouts
-from pastforward.analysis.checks.leak import decoder_leak, student_leak, target_leak
-from pastforward.analysis.checks.loss_checks import (
-    best_possible,
-    student_generalises,
-    student_reference,
-    student_teacher,
-    teacher_generalises,
-    teacher_reference,
-)
-from pastforward.analysis.checks.memory_use import (
-    decoder_memory,
-    student_collapse,
-    student_memory,
-    target_collapse,
-)
-from pastforward.analysis.checks.result import CheckResult, Level, Skip
+from pastforward.analysis.checks import data, drift, leak, loss_checks, memory_use
+from pastforward.analysis.checks.context import CheckContext, CheckResult, History, Level, Skip
 from pastforward.data.source import Source
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
@@ -35,28 +12,28 @@ from pastforward.teacher.teacher import Teacher
 Check = Callable[[CheckContext], CheckResult]
 
 CHECKS: dict[str, Check] = {
-    "run finished": finished,
-    "finite weights": finite_weights,
-    "outputs not in inputs": output_leak,
-    "held-out data is new": held_out,
-    "student: no future": student_leak,
-    "targets: no future": target_leak,
-    "decoder: no future": decoder_leak,
-    "not below best possible": best_possible,
-    "student beats reference": student_reference,
-    "teacher beats reference": teacher_reference,
-    "student near teacher": student_teacher,
-    "student uses memory": student_memory,
-    "decoder uses memory": decoder_memory,
-    "targets differ": target_collapse,
-    "memories differ": student_collapse,
-    "one step": one_step_error,
-    "compounding": compounding,
-    "empty memory": empty_memory,
-    "readouts agree": readouts,
-    "student generalises": student_generalises,
-    "teacher generalises": teacher_generalises,
-    "training converged": converged,
+    "run finished": data.finished,
+    "finite weights": data.finite_weights,
+    "outputs not in inputs": data.output_leak,
+    "held-out data is new": data.held_out,
+    "student: no future": leak.student_leak,
+    "targets: no future": leak.target_leak,
+    "decoder: no future": leak.decoder_leak,
+    "not below best possible": loss_checks.best_possible,
+    "student beats reference": loss_checks.student_reference,
+    "teacher beats reference": loss_checks.teacher_reference,
+    "student near teacher": loss_checks.student_teacher,
+    "student uses memory": memory_use.student_memory,
+    "decoder uses memory": memory_use.decoder_memory,
+    "targets differ": memory_use.target_collapse,
+    "memories differ": memory_use.student_collapse,
+    "one step": drift.one_step_error,
+    "compounding": drift.compounding,
+    "empty memory": drift.empty_memory,
+    "readouts agree": drift.readouts,
+    "student generalises": loss_checks.student_generalises,
+    "teacher generalises": loss_checks.teacher_generalises,
+    "training converged": data.converged,
 }
 """In the order to read them: what makes later figures meaningless comes first."""
 
@@ -67,9 +44,8 @@ def diagnose(
 ) -> list[CheckResult]:  # fmt: skip
     """All checks on a student, its teacher where there is one, and their data.
 
-    `limit` held-out sequences of the test split are read, and as many training ones; `history` is
-    what is known of the training. Networks are left in the mode in which they came. Raises
-    `UsageError` when the split holds no sequence or no output to predict.
+    `limit` sequences of the test split are read, and as many training ones. Networks keep their
+    mode. Raises `UsageError` when the split holds no sequence or no output to predict.
     """
     return examine(CheckContext(student, teacher, source, history, limit))
 
@@ -81,12 +57,9 @@ def examine(
     results = []
     for name, check in CHECKS.items():
         watch(name)
-        results.append(replace(_result(check, context), check=name))
+        try:
+            found = check(context)
+        except Skip as why:
+            found = CheckResult(Level.SKIPPED, f"Not checked: {why}.")
+        results.append(replace(found, check=name))
     return results
-
-
-def _result(check: Check, context: CheckContext) -> CheckResult:
-    try:
-        return check(context)
-    except Skip as why:
-        return CheckResult(Level.SKIPPED, f"Not checked: {why}.")

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pastforward.analysis.checks.context import CheckContext, History
-from pastforward.analysis.checks.result import CheckResult
+from pastforward.analysis.checks.context import CheckContext, CheckResult, History
 from pastforward.analysis.checks.table import CHECKS, examine
 from pastforward.cells.base import Cell
 from pastforward.data.codec import SymbolCodec

@@ -20,8 +20,7 @@ from planted import (
 from torch import nn
 
 import pastforward as pf
-from pastforward.analysis.checks.context import CheckContext, History
-from pastforward.analysis.checks.result import CheckResult, above
+from pastforward.analysis.checks.context import CheckContext, CheckResult, History, above
 from pastforward.analysis.checks.table import CHECKS, diagnose
 from pastforward.cells import StudentConfig
 from pastforward.config import RunConfig
