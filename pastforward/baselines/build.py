@@ -17,7 +17,7 @@ from pastforward.student import build_student
 from pastforward.types import Signature
 
 if TYPE_CHECKING:
-    from pastforward.teacher.configs import TeacherConfig
+    from pastforward.teacher import TeacherConfig
 
 
 def build_baseline(config: BaselineConfig, signature: Signature) -> Baseline:

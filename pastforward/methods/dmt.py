@@ -22,8 +22,8 @@ from typing_extensions import override
 
 from pastforward.config import RunConfig
 from pastforward.losses import masked_mean
+from pastforward.methods import DMTConfig
 from pastforward.methods.base import Losses, RolloutMethod
-from pastforward.methods.entry import DMTConfig
 from pastforward.methods.transitions import Transitions, dynamics, weighted_sum
 from pastforward.outputs import kl, nll
 from pastforward.student import Student
@@ -153,7 +153,7 @@ def build_unroll_dmt(network: Student, teacher: TargetSource, config: RunConfig)
     return UnrollDMT(network, teacher, config.dmt)
 
 
-def build_run_teacherced(network: Student, teacher: TargetSource, config: RunConfig) -> WindowDMT:
+def build_teacher_forced(network: Student, teacher: TargetSource, config: RunConfig) -> WindowDMT:
     """'teacher-forced' of `METHODS`: k steps of SMT with a frozen teacher.
 
     Windows start from targets, with the full dynamics loss along them. A student that has learned

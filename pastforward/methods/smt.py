@@ -25,8 +25,8 @@ from typing_extensions import override
 from pastforward.config import RunConfig
 from pastforward.losses import consistency, masked_mean, uniformity
 from pastforward.memory import scale_gradient, take
+from pastforward.methods import SMTConfig
 from pastforward.methods.base import Losses, Method, Transform
-from pastforward.methods.entry import SMTConfig
 from pastforward.methods.transitions import (
     SampledAnchors,
     Transitions,

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from pastforward.losses import transition_weights, variance_unexplained
 from pastforward.memory import take
-from pastforward.methods.entry import DMTConfig, SMTConfig
+from pastforward.methods import DMTConfig, SMTConfig
 from pastforward.teacher.decoder import futures
 from pastforward.teacher.target_source import TargetSource
 from pastforward.types import AnyBatch, Batch, MemoryShape

@@ -13,7 +13,7 @@ from pastforward.data.source import Source
 from pastforward.errors import UsageError
 from pastforward.files import checksum
 from pastforward.runs.foreign import require_allowed
-from pastforward.teacher.store.reading import read_store
+from pastforward.teacher.label_store import read_store
 from pastforward.training.checkpoint import load_tensors, part
 from pastforward.training.folder import RunFolder
 from pastforward.training.networks import AnyTeacher, build_network, build_run_teacher

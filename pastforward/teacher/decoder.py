@@ -23,7 +23,7 @@ from pastforward.inputs import embedding
 from pastforward.memory import take
 from pastforward.outputs import Readout, parameter_count
 from pastforward.scan import DiagonalRecurrence
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.types import AnyBatch, Batch, MemoryShape, Signature
 
 

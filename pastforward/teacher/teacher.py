@@ -10,7 +10,7 @@ from typing_extensions import override
 from pastforward.blocks import Attention
 from pastforward.errors import UsageError
 from pastforward.memory import take
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.teacher.decoder import Decoder
 from pastforward.teacher.encoders import ENCODERS
 from pastforward.teacher.encoders.base import Encoder

@@ -13,7 +13,7 @@ from pastforward.errors import UsageError, option
 from pastforward.files import to_json
 from pastforward.methods import METHODS
 from pastforward.methods import facts as method_facts
-from pastforward.teacher.store.reading import StoreFacts
+from pastforward.teacher.label_store import StoreFacts
 
 _SHARES_ERROR = 1e-6
 _SEEDS = 2**53

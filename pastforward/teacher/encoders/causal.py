@@ -1,7 +1,8 @@
 """L2. Encoders on a causal Transformer: one pass gives its states, a head the memories m_0..m_T.
 
 `StateHead` is a linear map of the state at t. `RegisterHead` pools the prefix by attention, as the
-paper's registers do. `LinearHead` is a diagonal linear recurrence of what the Transformer writes."""
+paper's registers do. `LinearHead` is a diagonal linear recurrence of what the Transformer writes.
+"""
 
 from abc import ABC, abstractmethod
 from typing import final
@@ -17,7 +18,7 @@ from pastforward.inputs import embedding
 from pastforward.memory import rms_norm, take
 from pastforward.registry import NoConfig
 from pastforward.scan import DiagonalRecurrence
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import LinearConfig
 from pastforward.teacher.encoders.base import Encoder
 from pastforward.types import MemoryShape, Signature

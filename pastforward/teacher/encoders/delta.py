@@ -26,7 +26,7 @@ from pastforward.errors import UsageError
 from pastforward.inputs import embedding
 from pastforward.memory import rms_norm
 from pastforward.scan import matrix_recurrence
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import DeltaConfig
 from pastforward.teacher.encoders.base import Encoder
 from pastforward.types import MemoryShape, Signature

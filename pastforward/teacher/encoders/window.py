@@ -11,7 +11,7 @@ from typing_extensions import override
 from pastforward.blocks import Transformer
 from pastforward.inputs import embedding
 from pastforward.memory import rms_norm
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import WindowConfig
 from pastforward.teacher.encoders.base import Encoder
 from pastforward.types import MemoryShape, Signature

@@ -25,9 +25,9 @@ from pastforward.analysis.checks.result import CheckResult, above
 from pastforward.analysis.checks.table import CHECKS, diagnose
 from pastforward.cells import StudentConfig
 from pastforward.config import RunConfig
-from pastforward.methods.entry import SMTConfig
+from pastforward.methods import SMTConfig
 from pastforward.report.checks_page import verdict
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 
 
 def flipped(logits):

@@ -13,7 +13,7 @@ from pastforward.data.source import Source
 from pastforward.errors import UsageError
 from pastforward.files import checksum, pack_tensors, to_json, write_atomically
 from pastforward.outputs import Readout
-from pastforward.teacher.store.reading import (
+from pastforward.teacher.label_store import (
     READOUT,
     FileFacts,
     Files,
