@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pastforward.memory import rms_norm
-from pastforward.types import MemoryShape
+from pastforward.types import Memory, MemoryShape
 
 
 class Cell(nn.Module, ABC):
@@ -26,8 +26,6 @@ class Cell(nn.Module, ABC):
         """The next memory before normalisation, `[..., K, D]`."""
 
     @final
-    def forward(
-        self, m: Float[Tensor, "... slots width"], e: Float[Tensor, "... inputs"]
-    ) -> Float[Tensor, "... slots width"]:
+    def forward(self, m: Memory, e: Float[Tensor, "... inputs"]) -> Memory:
         """One step."""
         return rms_norm(self.transition(m, e))

@@ -33,10 +33,6 @@ class TruncatedBPTT(RolloutMethod):
         self.window = window
 
     @override
-    def serial_calls(self, length: int) -> int:
-        return length
-
-    @override
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         student = self.student
         memory, parts = student.start(batch.x.shape[0]), []
@@ -61,10 +57,6 @@ class Distillation(RolloutMethod):
     def __init__(self, student: Student, teacher: Baseline) -> None:
         super().__init__(student)
         self.teacher = teacher
-
-    @override
-    def serial_calls(self, length: int) -> int:
-        return length
 
     @override
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:

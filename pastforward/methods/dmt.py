@@ -62,10 +62,6 @@ class UnrollDMT(DMT):
     """The whole rollout from m_0 against all target memories."""
 
     @override
-    def serial_calls(self, length: int) -> int:
-        return length
-
-    @override
     @torch.no_grad()
     def collect(self, batch: AnyBatch) -> BatchWithTargets:
         return BatchWithTargets(*batch[:3], self.target_source.targets_of(batch))

@@ -63,10 +63,6 @@ class RTRL(Method):
         return (self.student,)
 
     @override
-    def serial_calls(self, length: int) -> int:
-        return length
-
-    @override
     def compile(self, transform: Transform) -> None:
         pass  # matrix products take most of the time: nothing to gain
 

@@ -14,14 +14,14 @@ from typing_extensions import override
 
 from pastforward.errors import UsageError
 from pastforward.memory import take
-from pastforward.types import AnyBatch, BatchWithTargets
+from pastforward.types import AnyBatch, BatchWithTargets, Memories, Memory
 
 
 class TargetSource(ABC):
     """Abstract: what methods ask of whoever has the target memories."""
 
     @abstractmethod
-    def targets_of(self, batch: AnyBatch) -> Float[Tensor, "batch steps slots width"]:
+    def targets_of(self, batch: AnyBatch) -> Memories:
         """m_0..m_T of every sequence, `[B, T+1, K, D]`."""
 
     @abstractmethod
@@ -35,7 +35,7 @@ class TargetSource(ABC):
         """m_0, which is the same for all sequences."""
 
     @abstractmethod
-    def readout(self, m: Float[Tensor, "... slots width"]) -> Float[Tensor, "... parameters"]:
+    def readout(self, m: Memory) -> Float[Tensor, "... parameters"]:
         """The teacher's parameters of p(y_t | m_t)."""
 
     @abstractmethod
