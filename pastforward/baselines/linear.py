@@ -16,13 +16,12 @@ from collections.abc import Callable
 from typing import final
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 from typing_extensions import override
 
 from pastforward.baselines import BaselineConfig
-from pastforward.baselines.base import Recurrence, RecurrentBaseline
+from pastforward.baselines.base import Features, Recurrence, RecurrentBaseline
 from pastforward.types import Signature
 
 MODES = 32
@@ -119,17 +118,14 @@ class MinGRU(Recurrence):
         return torch.sigmoid(-gate), torch.sigmoid(gate) * candidate
 
 
-def scan(
-    keep: Float[Tensor, "batch length width"], add: Float[Tensor, "batch length width"]
-) -> Float[Tensor, "batch length width"]:
+def scan(keep: Features, add: Features) -> Features:
     """h_t = keep_t h_{t-1} + add_t from h_0 = 0, all t in log2 T passes (Hillis & Steele 1986).
 
     After the pass of distance d, (keep, add) at t stand for the last 2d steps up to t in one.
     """
     distance, length = 1, add.shape[1]
     while distance < length:
-        earlier = F.pad(add[:, :-distance], (0, 0, distance, 0))
-        add = add + keep * earlier
+        add = add + keep * F.pad(add[:, :-distance], (0, 0, distance, 0))
         keep = keep * F.pad(keep[:, :-distance], (0, 0, distance, 0), value=1.0)
         distance *= 2
     return add

@@ -1,8 +1,4 @@
-"""L1. The contract of a cell: one pure step on a memory.
-
-Time may be one of the leading axes: SMT is one call on all transitions, a rollout loops the same
-call.
-"""
+"""L1. The contract of a cell: one pure step on a memory, with any leading axes, time among them."""
 
 from abc import ABC, abstractmethod
 from typing import final

@@ -48,9 +48,7 @@ class Decoder(nn.Module):
         self.transformer = Transformer(
             width, config.decoder_depth, config.heads, length, causal=True
         )
-        self.extrapolation = (
-            None if recurrence is None else _Extrapolation(recurrence, memory, width)
-        )
+        self.extrapolation = recurrence and _Extrapolation(recurrence, memory, width)
         self.head = nn.Linear(width, parameter_count(signature.outputs))
 
     def forward(

@@ -146,8 +146,8 @@ class LabelStore:
 
     def __init__(self, folder: Path, facts: StoreFacts, files: Files) -> None:
         """`open_labels` checks first that all files are there."""
-        self.folder, self.facts, self.signature = folder, facts, facts.signature
-        self._files = files
+        self.folder, self.facts, self._files = folder, facts, files
+        self.signature = facts.signature
         self._chunks: dict[int, BatchWithTargets] = {}
 
     @property
@@ -158,25 +158,21 @@ class LabelStore:
     def batch(self, seed: int, index: int, size: int) -> BatchWithTargets:
         """Batch `index` of `size` sequences, a pure function of its arguments.
 
-        Raises `UsageError` for a damaged file. An epoch reads one chunk after the other, each in a
-        random order: the sequences themselves are random batches, and files are read whole.
+        An epoch reads one chunk after the other, each in a random order. Raises `UsageError` for a
+        damaged file.
         """
-        facts = self.facts
-        rows = grouped_examples(facts.sequences, facts.chunk, seed, index, size)
-        cuts = np.flatnonzero(np.diff(rows // facts.chunk)) + 1
-        parts = []
+        chunk, parts = self.facts.chunk, []
+        rows = grouped_examples(self.facts.sequences, chunk, seed, index, size)
+        cuts = np.flatnonzero(np.diff(rows // chunk)) + 1
         for run in np.split(rows, cuts):  # each in one chunk
-            within = torch.from_numpy(run % facts.chunk)
-            parts.append([tensor[within] for tensor in self.chunk(int(run[0]) // facts.chunk)])
+            within = torch.from_numpy(run % chunk)
+            parts.append([tensor[within] for tensor in self.chunk(int(run[0]) // chunk)])
         return BatchWithTargets(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
     def chunk(self, number: int) -> BatchWithTargets:
         """All sequences of a chunk, in the order written; raises `UsageError` for a damaged one."""
         if number not in self._chunks:
-            tensors = self._read(chunk_name(number))
-            self._chunks[number] = BatchWithTargets(
-                *(tensors[name] for name in BatchWithTargets._fields)
-            )
+            self._chunks[number] = BatchWithTargets(**self._read(chunk_name(number)))
         return self._chunks[number]
 
     def readout(self) -> Readout:

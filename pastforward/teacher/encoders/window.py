@@ -28,11 +28,8 @@ class WindowEncoder(Encoder):
         self, signature: Signature, memory: MemoryShape, config: TeacherConfig, own: WindowConfig
     ) -> None:
         super().__init__()
-        width, self.context, self.slots = (
-            config.width,
-            own.context or signature.length,
-            memory.slots,
-        )
+        self.context, self.slots = own.context or signature.length, memory.slots
+        width = config.width
         self.embed = embedding(signature.inputs, width)
         self.registers = nn.Parameter(torch.randn(memory.slots, width))
         self.transformer = Transformer(
