@@ -48,7 +48,7 @@ class Decoder(nn.Module):
         self.transformer = Transformer(
             width, config.decoder_depth, config.heads, length, causal=True
         )
-        self.extrapolation = recurrence and _Extrapolation(recurrence, memory, width)
+        self.extrapolation = _Extrapolation(recurrence, memory, width) if recurrence else None
         self.head = nn.Linear(width, parameter_count(signature.outputs))
 
     def forward(
