@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from pastforward.memory import flat
 from pastforward.outputs import kl
-from pastforward.types import Kind
+from pastforward.types import Kind, Memories, Memory
 
 MIN_VARIANCE = 0.01
 """Added to the variance that an error is divided by: at first target memories hardly differ."""
@@ -24,17 +24,12 @@ def masked_mean(values: Float[Tensor, "*shape"], mask: Bool[Tensor, "*shape"]) -
     return values.where(mask, 0.0).sum() / mask.sum().clamp(min=1)
 
 
-def squared_error(
-    predicted: Float[Tensor, "... slots width"], target: Float[Tensor, "... slots width"]
-) -> Float[Tensor, "..."]:
+def squared_error(predicted: Memory, target: Memory) -> Float[Tensor, "..."]:
     """MSE over the K * D numbers of each memory: L_dyn of the paper, before its mean."""
     return (predicted - target).square().mean((-2, -1))
 
 
-def variance_unexplained(
-    predicted: Float[Tensor, "batch steps slots width"],
-    target: Float[Tensor, "batch steps slots width"],
-) -> Float[Tensor, "batch steps"]:
+def variance_unexplained(predicted: Memories, target: Memories) -> Float[Tensor, "batch steps"]:
     """L_dyn over the targets' variance: the squared error as a fraction of variance unexplained.
 
     The variance is across the sequences of a batch at the same step, and carries gradient. So
@@ -46,9 +41,7 @@ def variance_unexplained(
     return squared_error(predicted, target) / (variance + MIN_VARIANCE)
 
 
-def transition_weights(
-    before: Float[Tensor, "... slots width"], after: Float[Tensor, "... slots width"]
-) -> Float[Tensor, "..."]:
+def transition_weights(before: Memory, after: Memory) -> Float[Tensor, "..."]:
     """Weights of transitions, of mean 1: half uniform, half proportional to |after - before|^2.
 
     Where memories seldom change (one event to store in a hundred steps), an unweighted mean is

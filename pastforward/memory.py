@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pastforward.types import Memory
+
 EPSILON = 1e-6
 
 
@@ -12,7 +14,7 @@ def rms_norm(m: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
     return m * torch.rsqrt(m.square().mean(-1, keepdim=True) + EPSILON)
 
 
-def flat(m: Float[Tensor, "... slots width"]) -> Float[Tensor, "... size"]:
+def flat(m: Memory) -> Float[Tensor, "... size"]:
     """All K * D numbers of a memory as one vector."""
     return m.flatten(-2)
 

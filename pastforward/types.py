@@ -25,7 +25,13 @@ So `memories[:, t]` is m_t, `x[:, t - 1]` is x_t and `y[:, t - 1]` is y_t.
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from jaxtyping import Float
 from torch import Tensor
+
+Memory = Float[Tensor, "... slots width"]
+"""One memory m_t, or several with any leading axes."""
+Memories = Float[Tensor, "batch steps slots width"]
+"""Memories of several steps of each sequence: all of m_0..m_T, or some."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import sys
 import torch
 from tiny import assert_same, descend, gradients, pair
 
-from pastforward.methods.entry import SMTConfig
+from pastforward.methods import SMTConfig
 from pastforward.methods.smt import JointSMT
 
 

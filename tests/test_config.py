@@ -13,9 +13,9 @@ from pastforward.config import Budget, RunConfig, Stage
 from pastforward.data import DataConfig, TextConfig
 from pastforward.errors import UsageError, above_zero, at_least, one_of, option
 from pastforward.files import from_json, to_json
-from pastforward.methods.entry import DistillConfig, DMTConfig, SMTConfig, TBPTTConfig
+from pastforward.methods import DistillConfig, DMTConfig, SMTConfig, TBPTTConfig
 from pastforward.student import build_student
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import DeltaConfig, LinearConfig, WindowConfig
 from pastforward.training.configs import FitConfig
 from pastforward.training.folder import RunFolder

@@ -170,7 +170,7 @@ LIGHT = sorted(
     or name.startswith("pastforward.recipes")
     or name.removeprefix("pastforward.") in (
         "errors", "registry", "ranges", "config", "files", "cells", "baselines", "methods",
-        "methods.entry", "data", "teacher", "teacher.encoders", "training", "inference", "analysis",
+        "data", "teacher", "teacher.encoders", "training", "inference", "analysis",
         "report", "runs", "cli",
     )
 )  # fmt: skip

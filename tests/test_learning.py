@@ -6,11 +6,11 @@ import torch
 from pastforward.cells import StudentConfig
 from pastforward.config import Budget
 from pastforward.data.opening import open_source
+from pastforward.methods import DMTConfig, SMTConfig
 from pastforward.methods.dmt import WindowDMT
-from pastforward.methods.entry import DMTConfig, SMTConfig
 from pastforward.methods.smt import JointSMT, TeacherTraining
 from pastforward.student import Student, build_student
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import LinearConfig
 from pastforward.teacher.teacher import build_teacher
 from pastforward.training.configs import FitConfig

@@ -13,8 +13,7 @@ from pastforward.cells import StudentConfig
 from pastforward.methods import facts
 from pastforward.methods.base import Losses, Method
 from pastforward.student import Student, build_student
-from pastforward.teacher import encoders
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig, encoders
 from pastforward.teacher.encoders import DeltaConfig
 from pastforward.teacher.teacher import Teacher, build_teacher
 from pastforward.training.callbacks import Callback

@@ -9,8 +9,8 @@ from benchmarks.speed.cost import encoder_macs, recurrence_macs, student_macs
 from benchmarks.speed.measuring import Row, interleaved, ratios, require_same
 from benchmarks.speed.networks import RATE, SYMBOLS, WIDTH, networks, optimiser_step, symbols
 from benchmarks.speed.rivals import FusedBPTT
+from pastforward.methods import SMTConfig
 from pastforward.methods.bptt import TruncatedBPTT
-from pastforward.methods.entry import SMTConfig
 from pastforward.methods.smt import FrozenSMT, JointSMT
 from pastforward.student import Student
 from pastforward.training.configs import FitConfig

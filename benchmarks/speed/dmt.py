@@ -9,9 +9,9 @@ from benchmarks.speed.measuring import Row, interleaved, ratios, require_same
 from benchmarks.speed.networks import SYMBOLS, networks, symbols
 from benchmarks.speed.rivals import PaperDMT
 from pastforward.config import Budget
+from pastforward.methods import DMTConfig
 from pastforward.methods.base import Method
 from pastforward.methods.dmt import UnrollDMT, WindowDMT
-from pastforward.methods.entry import DMTConfig
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
 from pastforward.training.configs import FitConfig

@@ -7,7 +7,7 @@ import torch
 from pastforward.cells import StudentConfig
 from pastforward.methods.base import Method
 from pastforward.student import Student, build_student
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.teacher.teacher import Teacher, build_teacher
 from pastforward.training.configs import FitConfig
 from pastforward.training.optimiser import Optimiser

@@ -12,8 +12,8 @@ import torch
 
 from benchmarks.speed.memory import CHUNK, SLOTS, TRANSITIONS
 from benchmarks.speed.networks import networks, symbols
+from pastforward.methods import SMTConfig
 from pastforward.methods.bptt import TruncatedBPTT
-from pastforward.methods.entry import SMTConfig
 from pastforward.methods.smt import JointSMT
 from pastforward.types import Batch
 

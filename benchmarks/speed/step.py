@@ -9,7 +9,7 @@ import torch
 from benchmarks.speed.cost import decoder_macs, encoder_macs, student_macs
 from benchmarks.speed.measuring import Row, interleaved, ratios, require_same
 from benchmarks.speed.networks import DEPTH, WIDTH, networks, optimiser_step, symbols
-from pastforward.methods.entry import SMTConfig
+from pastforward.methods import SMTConfig
 from pastforward.methods.smt import JointSMT
 from pastforward.types import Batch
 

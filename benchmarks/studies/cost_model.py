@@ -18,7 +18,7 @@ from benchmarks.paths import RESULTS
 from benchmarks.speed.cost import block_macs, decoder_macs, encoder_macs, student_macs
 from benchmarks.speed.measuring import interleaved
 from benchmarks.speed.networks import DEPTH, SYMBOLS, WIDTH, networks, symbols
-from pastforward.methods.entry import SMTConfig
+from pastforward.methods import SMTConfig
 from pastforward.methods.smt import JointSMT
 from pastforward.provenance import provenance
 from pastforward.student import Student

@@ -28,9 +28,9 @@ from benchmarks.studies.training_runs import method_of, opened
 from pastforward.analysis.evaluate import evaluate
 from pastforward.config import Budget, RunConfig
 from pastforward.data.source import Source
+from pastforward.methods import DMTConfig
 from pastforward.methods.base import Losses, Method, Transform
 from pastforward.methods.dmt import WindowDMT
-from pastforward.methods.entry import DMTConfig
 from pastforward.recipes import RECIPES
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from pastforward.errors import UsageError
 from pastforward.memory import flat
-from pastforward.methods.entry import SMTConfig
+from pastforward.methods import SMTConfig
 from pastforward.methods.smt import JointSMT
 from pastforward.methods.transitions import SampledAnchors
 from pastforward.outputs import nll

@@ -1,7 +1,4 @@
-"""L2. A causal Transformer that predicts y_t directly at every t: the ceiling.
-
-It attends to every input again, so it has no memory to compress and no bounded cost per step.
-"""
+"""L2. A causal Transformer that predicts y_t at every t from all inputs: no bounded memory."""
 
 from typing import final
 
@@ -22,14 +19,13 @@ class Attention(Baseline):
     def __init__(self, signature: Signature, config: BaselineConfig) -> None:
         """Raises `UsageError` where the width is no multiple of twice the heads (rotary pairs)."""
         super().__init__(signature, config)
-        heads = config.heads
-        if self.width % (2 * heads):
+        if self.width % (2 * config.heads):
             raise UsageError(
                 f"Sizes don't fit: the Transformer's width {self.width} is no multiple of twice "
-                f"its {heads} heads; change one of them."
+                f"its {config.heads} heads; change one of them."
             )
         self.transformer = Transformer(
-            self.width, config.depth, heads, signature.length, causal=True
+            self.width, config.depth, config.heads, signature.length, causal=True
         )
 
     @override

@@ -1,8 +1,7 @@
 """L2. The contract of a baseline: a network that is trained in parallel over time, by itself.
 
-Baselines are what a nonlinear recurrent network is measured against: linear recurrences, and a
-causal Transformer as the ceiling. They have the student's kind of embedding, readout and loss. They
-have no memory in this library's sense: no target memories, no `Stream`.
+A nonlinear recurrent network is compared with linear recurrences and a causal Transformer. They
+have the student's kind of embedding, readout and loss, but no target memories and no `Stream`.
 """
 
 from abc import ABC, abstractmethod
@@ -20,7 +19,7 @@ from pastforward.outputs import parameter_count
 from pastforward.student import Student
 from pastforward.types import Signature
 
-State = list[Tensor]
+Features = Float[Tensor, "batch length width"]
 
 
 class Baseline(nn.Module, ABC):
@@ -35,9 +34,7 @@ class Baseline(nn.Module, ABC):
         self.readout = Mlp(config.width, config.hidden, parameter_count(signature.outputs))
 
     @abstractmethod
-    def features(
-        self, e: Float[Tensor, "batch length width"]
-    ) -> Float[Tensor, "batch length width"]:
+    def features(self, e: Features) -> Features:
         """From embedded inputs to features; those at t depend on e_1..e_t alone."""
 
     @final
@@ -54,7 +51,7 @@ class Recurrence(nn.Module, ABC):
     """A linear recurrence in one layer, in its parallel and its serial form."""
 
     @abstractmethod
-    def forward(self, u: Float[Tensor, "batch length width"]) -> Tensor:
+    def forward(self, u: Features) -> Features:
         """All steps at once, from a zero state."""
 
     @abstractmethod
@@ -75,7 +72,7 @@ class Layer(nn.Module):
         self.recurrence = recurrence
         self.mlp = Mlp(width, 2 * width, width)
 
-    def forward(self, h: Float[Tensor, "batch length width"]) -> Tensor:
+    def forward(self, h: Features) -> Features:
         """All steps at once."""
         return self.feed_forward(h + self.recurrence(self.norms[0](h)))
 
@@ -97,8 +94,7 @@ class RecurrentBaseline(Baseline):
         self, signature: Signature, config: BaselineConfig, recurrences: Sequence[Recurrence]
     ) -> None:
         super().__init__(signature, config)
-        layers = [Layer(self.width, recurrence) for recurrence in recurrences]
-        self.layers = nn.ModuleList(layers)
+        self.layers = nn.ModuleList([Layer(self.width, own) for own in recurrences])
         self.norm = nn.LayerNorm(self.width)
 
     @override
@@ -107,11 +103,11 @@ class RecurrentBaseline(Baseline):
             e = layer(e)
         return self.norm(e)
 
-    def start(self, count: int) -> State:
+    def start(self, count: int) -> list[Tensor]:
         """Zero states of `count` sequences, one a layer."""
         return [cast(Layer, layer).recurrence.start(count) for layer in self.layers]
 
-    def step(self, state: State, x: Tensor) -> tuple[Tensor, State]:
+    def step(self, state: list[Tensor], x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Parameters of y_t from x_t and the state before it, and the next state."""
         h, later = self.embed(x), []
         for layer, own in zip(self.layers, state, strict=True):

@@ -1,7 +1,7 @@
 """L2. Baselines by name, as wide as brings them nearest to the student's parameter count."""
 
-from __future__ import annotations
-
+from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from pastforward.student import build_student
 from pastforward.types import Signature
 
 if TYPE_CHECKING:
-    from pastforward.teacher.configs import TeacherConfig
+    from pastforward.teacher import TeacherConfig
 
 
 def build_baseline(config: BaselineConfig, signature: Signature) -> Baseline:
@@ -39,21 +39,17 @@ def sized(config: BaselineConfig, signature: Signature, student: StudentConfig) 
     wanted = student_parameters(student, signature)
 
     def count(multiple: int) -> int:
-        # On the meta device weights have no values: only sizes are asked for.
-        with torch.device("meta"), torch.random.fork_rng(devices=[]):
-            return parameters(build_baseline(replace(config, width=step * multiple), signature))
+        return _size(lambda: build_baseline(replace(config, width=step * multiple), signature))
 
-    low, high = 1, 2
-    while count(high) < wanted:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if count(middle) < wanted else (low, middle)
-    best = min((low, high), key=lambda multiple: abs(count(multiple) - wanted))
+    top = 2
+    while count(top) < wanted:
+        top *= 2
+    high = bisect_left(range(top), wanted, 2, key=count)
+    best = min(high - 1, high, key=lambda multiple: abs(count(multiple) - wanted))
     return replace(config, width=step * best)
 
 
-def build_output_teacher(teacher: TeacherConfig, depth: int, signature: Signature) -> Attention:
+def build_output_teacher(teacher: "TeacherConfig", depth: int, signature: Signature) -> Attention:
     """The causal Transformer that output distillation learns from: no memory in between."""
     config = BaselineConfig(
         "attention", depth, teacher.width, hidden=2 * teacher.width, heads=teacher.heads
@@ -68,5 +64,10 @@ def parameters(network: nn.Module) -> int:
 
 def student_parameters(config: StudentConfig, signature: Signature) -> int:
     """How many numbers a student of this config learns."""
+    return _size(lambda: build_student(config, signature))
+
+
+def _size(build: Callable[[], nn.Module]) -> int:
+    # On the meta device weights have no values: only sizes are asked for.
     with torch.device("meta"), torch.random.fork_rng(devices=[]):
-        return parameters(build_student(config, signature))
+        return parameters(build())

@@ -1,7 +1,4 @@
-"""L2. Mamba-2 (Dao & Gu 2024) as the library `transformers` has it: an optional extra.
-
-Its plain PyTorch path is used, which runs on any machine; fused kernels are up to that library.
-"""
+"""L2. Mamba-2 (Dao & Gu 2024) as in the library `transformers`, an optional extra."""
 
 from importlib import import_module
 from typing import final

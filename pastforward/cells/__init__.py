@@ -1,6 +1,4 @@
-"""L0. Cells: one-step maps on memories; the table of those that have a name, and their dials.
-
-Imports no torch."""
+"""L0. Cells: one-step maps on memories. Their dials and their table; imports no torch."""
 
 from dataclasses import dataclass
 from typing import Any

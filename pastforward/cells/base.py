@@ -1,8 +1,4 @@
-"""L1. The contract of a cell: one pure step on a memory.
-
-Time may be one of the leading axes: SMT is one call on all transitions, a rollout loops the same
-call.
-"""
+"""L1. The contract of a cell: one pure step on a memory, with any leading axes, time among them."""
 
 from abc import ABC, abstractmethod
 from typing import final
@@ -11,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pastforward.memory import rms_norm
-from pastforward.types import MemoryShape
+from pastforward.types import Memory, MemoryShape
 
 
 class Cell(nn.Module, ABC):
@@ -26,8 +22,6 @@ class Cell(nn.Module, ABC):
         """The next memory before normalisation, `[..., K, D]`."""
 
     @final
-    def forward(
-        self, m: Float[Tensor, "... slots width"], e: Float[Tensor, "... inputs"]
-    ) -> Float[Tensor, "... slots width"]:
+    def forward(self, m: Memory, e: Float[Tensor, "... inputs"]) -> Memory:
         """One step."""
         return rms_norm(self.transition(m, e))

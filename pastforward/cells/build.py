@@ -37,9 +37,8 @@ class WrappedCell(Cell):
 def wrap(module: nn.Module) -> CellBuilder:
     """Make a cell of any `nn.Module` that maps (input `[N, E]`, state `[N, K * D]`) to a state.
 
-    Returns a builder `(memory, inputs) -> Cell`. Every cell that it builds has a copy of the
-    module, with the weights that the module has then, so no two students share weights. Raises
-    `UsageError` when the module, tried once, does not return a state of the shape it was given.
+    Returns a builder `(memory, inputs) -> Cell`. Every cell that it builds has its own copy of the
+    module. Raises `UsageError` when the module, tried once, returns no state of the same shape.
     """
 
     def build(memory: MemoryShape, inputs: int) -> WrappedCell:

@@ -21,11 +21,9 @@ class TransformerCell(Cell):
     """
 
     def __init__(
-        self,
-        memory: MemoryShape,
-        inputs: int,
+        self, memory: MemoryShape, inputs: int,
         config: TransformerCellConfig = TransformerCellConfig(),
-    ) -> None:
+    ) -> None:  # fmt: skip
         if memory.width % config.heads:
             raise UsageError(
                 f"The transformer cell has {config.heads} heads, which can't share a width of "

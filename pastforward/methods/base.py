@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from pastforward.rollout import rollout
 from pastforward.student import Student
-from pastforward.types import AnyBatch
+from pastforward.types import AnyBatch, Memories
 
 Transform = Callable[[Callable], Callable]
 """`torch.compile` with its options, or the identity."""
@@ -44,9 +44,9 @@ class Method(ABC):
         parts = (p for module in self.modules() for p in module.parameters())
         return list(dict.fromkeys(p for p in parts if p.requires_grad))
 
-    @abstractmethod
     def serial_calls(self, length: int) -> int:
-        """Consecutive cell calls in one optimiser step on sequences of `length`."""
+        """Consecutive cell calls in one optimiser step on sequences of `length`: all, if serial."""
+        return length
 
     @abstractmethod
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
@@ -85,9 +85,7 @@ class RolloutMethod(Method, ABC):
         self._step = transform(self.student.cell.forward)
 
     @final
-    def rollout(
-        self, x: Tensor, m: Float[Tensor, "batch slots width"] | None = None
-    ) -> Float[Tensor, "batch steps slots width"]:
+    def rollout(self, x: Tensor, m: Float[Tensor, "batch slots width"] | None = None) -> Memories:
         """m_0..m_T of x by the compiled step, from m or the empty memory."""
         m = self.student.start(len(x)) if m is None else m
         return rollout(self._step, m, self.student.embed(x))

@@ -5,10 +5,9 @@ target memory of the next step from the memory that it really has, so that error
 (DAgger: Ross, Gordon & Bagnell 2011, arXiv 1011.0686). The targets already carry long-range credit.
 
 `UnrollDMT` is the paper's: the whole rollout with its gradient. `WindowDMT` cuts sequences into
-windows of k steps that start from memories of the student's own rollout (or from targets), runs all
-windows in parallel and keeps gradients inside each: k serial steps with gradient, not T. Targets
-and own memories are computed once for the `replay_steps` optimiser steps on a batch, so own
-memories are up to `replay_steps` - 1 updates old.
+windows of k steps, started from the student's own memories or from targets, and runs them in
+parallel: k serial steps with gradient, not T. Targets and own memories are computed once for the
+`replay_steps` optimiser steps on a batch, so own memories are up to `replay_steps` - 1 updates old.
 """
 
 from abc import ABC
@@ -22,8 +21,8 @@ from typing_extensions import override
 
 from pastforward.config import RunConfig
 from pastforward.losses import masked_mean
+from pastforward.methods import DMTConfig
 from pastforward.methods.base import Losses, RolloutMethod
-from pastforward.methods.entry import DMTConfig
 from pastforward.methods.transitions import Transitions, dynamics, weighted_sum
 from pastforward.outputs import kl, nll
 from pastforward.student import Student
@@ -62,10 +61,6 @@ class UnrollDMT(DMT):
     """The whole rollout from m_0 against all target memories."""
 
     @override
-    def serial_calls(self, length: int) -> int:
-        return length
-
-    @override
     @torch.no_grad()
     def collect(self, batch: AnyBatch) -> BatchWithTargets:
         return BatchWithTargets(*batch[:3], self.target_source.targets_of(batch))
@@ -100,13 +95,13 @@ class WindowDMT(DMT):
     @override
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         collected = batch if isinstance(batch, BatchWithRollout) else self.collect(batch)
-        student, size, targets = self.student, batch.x.shape[0], collected.targets
+        size, targets = batch.x.shape[0], collected.targets
         starts = self._starts(collected, generator)
         steps = self._steps(batch.mask.shape[1], generator).to(batch.x.device)
         x = batch.x[:, steps].flatten(0, 1)
         own = self.rollout(x, self._begin(starts, steps[:, 0]).flatten(0, 1))[:, 1:]
         own = own.unflatten(0, (size, -1)).flatten(1, 2)
-        own = torch.cat([student.start(size, 1), own], 1)
+        own = torch.cat([self.student.start(size, 1), own], 1)
         steps = steps.flatten()
         parts = Transitions(targets[:, :1], targets[:, steps], targets[:, steps + 1])
         return self._path_losses(own, parts, Batch(*(part[:, steps] for part in batch[:3])))
@@ -153,11 +148,10 @@ def build_unroll_dmt(network: Student, teacher: TargetSource, config: RunConfig)
     return UnrollDMT(network, teacher, config.dmt)
 
 
-def build_run_teacherced(network: Student, teacher: TargetSource, config: RunConfig) -> WindowDMT:
-    """'teacher-forced' of `METHODS`: k steps of SMT with a frozen teacher.
+def build_teacher_forced(network: Student, teacher: TargetSource, config: RunConfig) -> WindowDMT:
+    """'teacher-forced' of `METHODS`: windows start from targets; the dynamics loss is at weight 1.
 
-    Windows start from targets, with the full dynamics loss along them. A student that has learned
-    single steps drifts off within a few steps of its own, and gradients through memories that are
-    far off undo what it has learned; windows that grow from stage to stage keep it near.
+    A student that has learned single steps drifts off within a few steps of its own, and gradients
+    through memories that are far off undo what it learned. Growing windows keep it near.
     """
     return WindowDMT(network, teacher, replace(config.dmt, on_policy_fraction=0.0, dynamics=1.0))

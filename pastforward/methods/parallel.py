@@ -1,7 +1,4 @@
-"""L3. Cross-entropy of a network that is parallel over time: a baseline, or an output teacher.
-
-No cell is called and nothing is unrolled.
-"""
+"""L3. Cross-entropy of a network that is parallel over time: a baseline, or an output teacher."""
 
 from collections.abc import Iterable
 from typing import final

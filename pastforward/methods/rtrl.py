@@ -5,9 +5,8 @@ influence J_t = dm_t/dtheta `[B, K * D, P]` is carried along with the memory,
 
     J_t = (df/dm) J_{t-1} + df/dtheta,
 
-and the gradient of the loss of y_t is (dl_t/dm_t) J_t: known as soon as y_t is, so nothing of the
-past is stored. It equals the gradient of BPTT up to rounding. Memory use does not grow with T, but
-a step costs B (K * D)^2 P multiplications, which only small cells can afford.
+and the gradient of the loss of y_t is (dl_t/dm_t) J_t, that of BPTT up to rounding. Memory use
+does not grow with T, but a step costs B (K * D)^2 P multiplications: for small cells only.
 """
 
 from collections.abc import Iterable
@@ -61,10 +60,6 @@ class RTRL(Method):
     @override
     def modules(self) -> Iterable[nn.Module]:
         return (self.student,)
-
-    @override
-    def serial_calls(self, length: int) -> int:
-        return length
 
     @override
     def compile(self, transform: Transform) -> None:

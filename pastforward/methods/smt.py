@@ -1,9 +1,9 @@
 """L3. Supervised Memory Training (arXiv 2606.06479): teacher alone, joint, from a frozen teacher.
 
 A step takes target memories m_t and m_{t+1}, decodes F steps of future from a few of them, and fits
-one step of the cell (m_t, x_{t+1}) -> m_{t+1} on all of them, in parallel over time: no two cell
-calls are consecutive. Which loss has gradients for what (E encoder, D decoder, f embedding and
-cell, g readout; * times `encoder_gradient_scale`):
+one cell step (m_t, x_{t+1}) -> m_{t+1} on all of them, in parallel over time. Which loss has
+gradients for what (E encoder, D decoder, f embedding and cell, g readout; * times
+`encoder_gradient_scale`):
 
                          TeacherTraining    JointSMT           FrozenSMT
     decoding (L_dec)     E, D               E, D               -
@@ -25,8 +25,8 @@ from typing_extensions import override
 from pastforward.config import RunConfig
 from pastforward.losses import consistency, masked_mean, uniformity
 from pastforward.memory import scale_gradient, take
+from pastforward.methods import SMTConfig
 from pastforward.methods.base import Losses, Method, Transform
-from pastforward.methods.entry import SMTConfig
 from pastforward.methods.transitions import (
     SampledAnchors,
     Transitions,

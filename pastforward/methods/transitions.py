@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from pastforward.losses import transition_weights, variance_unexplained
 from pastforward.memory import take
-from pastforward.methods.entry import DMTConfig, SMTConfig
+from pastforward.methods import DMTConfig, SMTConfig
 from pastforward.teacher.decoder import futures
 from pastforward.teacher.target_source import TargetSource
 from pastforward.types import AnyBatch, Batch, MemoryShape
@@ -54,8 +54,7 @@ def sample_anchors(
     if config.transitions is not None:
         # All sequences share their times, since variance and uniformity compare memories of the
         # same step. B rows are drawn and the first is used: seeds then give the same numbers.
-        size = (count, used)
-        drawn = torch.randint(1, length + 1, size, generator=generator, device=device)
+        drawn = torch.randint(1, length + 1, (count, used), generator=generator, device=device)
         times = drawn[:1].expand(count, -1)
     weights = _anchor_weights(config, batch, times)
     anchors = torch.multinomial(weights, min(config.anchors, used), True, generator=generator)
@@ -66,10 +65,7 @@ def sample_anchors(
 
 
 def _anchor_weights(config: SMTConfig, batch: AnyBatch, times: Tensor | None) -> Tensor:
-    """Which transitions `[B, n]` may be anchors: 1 where any of the next F outputs counts.
-
-    Elsewhere there is nothing to decode. All may in a sequence that has no such transition.
-    """
+    """1 for transitions `[B, n]` of which one of the next F outputs counts; all 1 if none does."""
     length = batch.mask.shape[1]
     future = min(config.future or length, length)
     counted = F.pad(batch.mask.cumsum(1), (1, 0))

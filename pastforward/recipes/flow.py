@@ -3,7 +3,7 @@
 from pastforward.cells import StudentConfig
 from pastforward.config import Budget, RunConfig
 from pastforward.data import DataConfig
-from pastforward.methods.entry import DMTConfig, SMTConfig
+from pastforward.methods import DMTConfig, SMTConfig
 from pastforward.recipes.strategies import DEFAULT_STRATEGY, stages
 from pastforward.training.configs import FitConfig
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from pastforward.config import Budget, RunConfig
 from pastforward.data import DataConfig
-from pastforward.methods.entry import DMTConfig, SMTConfig
+from pastforward.methods import DMTConfig, SMTConfig
 from pastforward.recipes.memory import student_for
 from pastforward.recipes.strategies import DEFAULT_STRATEGY, stages, with_growing_windows
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import DeltaConfig
 from pastforward.training.configs import FitConfig
 

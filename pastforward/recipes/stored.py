@@ -18,7 +18,7 @@ def for_labels(folder: str, strategy: str = STORED_STRATEGY, cell: str | None = 
 
     Raises `UsageError` when there is no such store.
     """
-    from pastforward.teacher.store.reading import read_store
+    from pastforward.teacher.label_store import read_store
 
     facts, _ = read_store(Path(folder).expanduser())
     run, memory = facts.config, facts.memory

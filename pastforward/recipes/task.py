@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from pastforward.cells import StudentConfig
 from pastforward.config import Budget, RunConfig
 from pastforward.data import DataConfig
-from pastforward.methods.entry import DMTConfig, SMTConfig
+from pastforward.methods import DMTConfig, SMTConfig
 from pastforward.recipes.copy import copy
 from pastforward.recipes.key_values import key_values
 from pastforward.recipes.memory import student_for
 from pastforward.recipes.retrieval import retrieval
 from pastforward.recipes.strategies import DEFAULT_STRATEGY, stages
 from pastforward.recipes.tracking import tracking
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.training.configs import FitConfig
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from pastforward.cells import StudentConfig
 from pastforward.config import Budget, RunConfig
 from pastforward.data import DataConfig
-from pastforward.methods.entry import DMTConfig, SMTConfig
+from pastforward.methods import DMTConfig, SMTConfig
 from pastforward.recipes.strategies import stages, with_growing_windows, with_prefixes
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import DeltaConfig
 from pastforward.training.configs import FitConfig
 

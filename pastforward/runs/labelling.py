@@ -23,8 +23,8 @@ from pastforward.report.formats import size_text
 from pastforward.runs.opening import Run, open_run
 from pastforward.runs.places import read_if_exists
 from pastforward.runs.training import Telling
-from pastforward.teacher.store.reading import Files, LabelStore, StoreFacts, open_labels
-from pastforward.teacher.store.writing import (
+from pastforward.teacher.label_store import Files, LabelStore, StoreFacts, open_labels
+from pastforward.teacher.label_writing import (
     CHUNK_BYTES,
     LabelJob,
     begin,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
     from pastforward.data.source import Source
-    from pastforward.teacher.store.reading import LabelStore
+    from pastforward.teacher.label_store import LabelStore
     from pastforward.training.callbacks import Callback
 
     What = str | Path | Source | LabelStore | RunConfig
@@ -167,6 +167,6 @@ def _as_given(config: RunConfig, cell: str | None, options: TrainOptions) -> Run
 def _is_store(what: What) -> TypeIs[LabelStore]:
     if isinstance(what, str | Path | RunConfig):  # without torch
         return False
-    from pastforward.teacher.store.reading import LabelStore
+    from pastforward.teacher.label_store import LabelStore
 
     return isinstance(what, LabelStore)

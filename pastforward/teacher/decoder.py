@@ -23,7 +23,7 @@ from pastforward.inputs import embedding
 from pastforward.memory import take
 from pastforward.outputs import Readout, parameter_count
 from pastforward.scan import DiagonalRecurrence
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.types import AnyBatch, Batch, MemoryShape, Signature
 
 
@@ -48,9 +48,7 @@ class Decoder(nn.Module):
         self.transformer = Transformer(
             width, config.decoder_depth, config.heads, length, causal=True
         )
-        self.extrapolation = (
-            None if recurrence is None else _Extrapolation(recurrence, memory, width)
-        )
+        self.extrapolation = _Extrapolation(recurrence, memory, width) if recurrence else None
         self.head = nn.Linear(width, parameter_count(signature.outputs))
 
     def forward(

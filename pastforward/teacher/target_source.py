@@ -1,8 +1,4 @@
-"""L2. Where target memories come from: a teacher that runs, or a label store written before.
-
-Methods that fit a student ask a `TargetSource`. `Teacher` is one; `StoredTargets` is the other, and
-with it no teacher is built or run.
-"""
+"""L2. Where target memories come from: a `Teacher` that runs, or stored ones of a batch."""
 
 from abc import ABC, abstractmethod
 from typing import final
@@ -14,14 +10,14 @@ from typing_extensions import override
 
 from pastforward.errors import UsageError
 from pastforward.memory import take
-from pastforward.types import AnyBatch, BatchWithTargets
+from pastforward.types import AnyBatch, BatchWithTargets, Memories, Memory
 
 
 class TargetSource(ABC):
-    """Abstract: what methods ask of whoever has the target memories."""
+    """Abstract: what methods need that fit a student."""
 
     @abstractmethod
-    def targets_of(self, batch: AnyBatch) -> Float[Tensor, "batch steps slots width"]:
+    def targets_of(self, batch: AnyBatch) -> Memories:
         """m_0..m_T of every sequence, `[B, T+1, K, D]`."""
 
     @abstractmethod
@@ -35,7 +31,7 @@ class TargetSource(ABC):
         """m_0, which is the same for all sequences."""
 
     @abstractmethod
-    def readout(self, m: Float[Tensor, "... slots width"]) -> Float[Tensor, "... parameters"]:
+    def readout(self, m: Memory) -> Float[Tensor, "... parameters"]:
         """The teacher's parameters of p(y_t | m_t)."""
 
     @abstractmethod
@@ -53,10 +49,7 @@ class StoredTargets(nn.Module, TargetSource):
 
     @override
     def targets_of(self, batch: AnyBatch) -> Tensor:
-        """As float32 where they were stored in half precision.
-
-        Raises `UsageError` where the batch has none.
-        """
+        """At least float32. Raises `UsageError` where the batch has none."""
         if not isinstance(batch, BatchWithTargets):
             raise UsageError("A batch came without targets; take batches from a label store.")
         return batch.targets.to(torch.promote_types(batch.targets.dtype, torch.float32))

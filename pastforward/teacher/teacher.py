@@ -10,13 +10,13 @@ from typing_extensions import override
 from pastforward.blocks import Attention
 from pastforward.errors import UsageError
 from pastforward.memory import take
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.teacher.decoder import Decoder
 from pastforward.teacher.encoders import ENCODERS
 from pastforward.teacher.encoders.base import Encoder
 from pastforward.teacher.encoders.causal import LinearEncoder, RegisterHead
 from pastforward.teacher.target_source import TargetSource
-from pastforward.types import AnyBatch, BatchWithTargets, MemoryShape, Signature
+from pastforward.types import AnyBatch, BatchWithTargets, Memories, MemoryShape, Signature
 
 
 @final
@@ -30,7 +30,7 @@ class Teacher(nn.Module, TargetSource):
         self.signature, self.memory = signature, memory
         self.encoder, self.decoder = encoder, decoder
 
-    def targets(self, x: Tensor) -> Float[Tensor, "batch steps slots width"]:
+    def targets(self, x: Tensor) -> Memories:
         """m_0..m_T, `[B, T+1, K, D]`, of x `[B, T]` or `[B, T, C]`."""
         return self.encoder.targets(x)
 

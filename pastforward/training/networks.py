@@ -13,7 +13,7 @@ from pastforward.config import RunConfig
 from pastforward.data.source import Source
 from pastforward.methods import facts as method_facts
 from pastforward.student import Student, build_student
-from pastforward.teacher.store.reading import LabelStore
+from pastforward.teacher.label_store import LabelStore
 from pastforward.teacher.target_source import StoredTargets
 from pastforward.teacher.teacher import Teacher, build_teacher
 from pastforward.types import Signature

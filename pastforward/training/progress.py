@@ -11,8 +11,8 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from typing_extensions import override
 
 from pastforward.config import RunConfig
+from pastforward.methods import SMTConfig
 from pastforward.methods import facts as method_facts
-from pastforward.methods.entry import SMTConfig
 from pastforward.report.formats import seconds_text
 from pastforward.training.callbacks import Callback
 from pastforward.training.distributed import rank

@@ -13,7 +13,7 @@ from pastforward.methods import METHODS
 from pastforward.methods import facts as method_facts
 from pastforward.methods.base import Method
 from pastforward.student_file import save_student
-from pastforward.teacher.store.reading import open_labels
+from pastforward.teacher.label_store import open_labels
 from pastforward.teacher.target_source import StoredTargets
 from pastforward.training.callbacks import Callback, Callbacks
 from pastforward.training.check import check

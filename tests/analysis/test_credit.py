@@ -13,7 +13,7 @@ from torch import nn
 from pastforward.analysis.credit import Credit, bptt_credit, last_output, scaled, smt_credit
 from pastforward.cells.build import wrap
 from pastforward.errors import UsageError
-from pastforward.methods.entry import SMTConfig
+from pastforward.methods import SMTConfig
 from pastforward.methods.smt import JointSMT
 from pastforward.methods.transitions import SampledAnchors
 from pastforward.student import Student

@@ -17,7 +17,7 @@ from pastforward.data.source import Source
 from pastforward.errors import UsageError
 from pastforward.losses import MIN_VARIANCE, variance_unexplained
 from pastforward.student import Student, build_student
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.teacher.teacher import build_teacher
 from pastforward.types import Batch, MemoryShape, Signature, Tokens, Vectors
 

@@ -17,12 +17,12 @@ from pastforward.baselines.build import (
     sized,
     student_parameters,
 )
-from pastforward.baselines.mingru import scan
+from pastforward.baselines.linear import scan
 from pastforward.cells import StudentConfig
 from pastforward.errors import UsageError
 from pastforward.outputs import parameter_count
 from pastforward.recipes import RECIPES
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.types import Signature, Tokens
 
 KINDS = ("tokens", "vectors")

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 import pastforward.training.trainer as trainer_module
 from pastforward.runs import labelling
-from pastforward.teacher.store.reading import open_labels
+from pastforward.teacher.label_store import open_labels
 from pastforward.teacher.teacher import Teacher
 from pastforward.training import networks
 

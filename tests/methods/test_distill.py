@@ -16,8 +16,7 @@ from tiny import (
 )
 
 from pastforward.config import Budget
-from pastforward.methods.bptt import TruncatedBPTT, bptt
-from pastforward.methods.distill import Distillation
+from pastforward.methods.bptt import Distillation, TruncatedBPTT, bptt
 from pastforward.methods.parallel import Parallel
 from pastforward.outputs import kl, nll
 from pastforward.training.configs import FitConfig

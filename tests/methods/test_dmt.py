@@ -8,8 +8,8 @@ from oracles import windows
 from tiny import assert_same, batch, descend, gradients, pair, seeded, signature, still, student
 
 from pastforward.losses import MIN_VARIANCE, transition_weights
+from pastforward.methods import DMTConfig, SMTConfig
 from pastforward.methods.dmt import UnrollDMT, WindowDMT
-from pastforward.methods.entry import DMTConfig, SMTConfig
 from pastforward.methods.smt import FrozenSMT
 from pastforward.outputs import kl
 from pastforward.teacher.encoders.base import Encoder

@@ -8,10 +8,9 @@ from tiny import batch, descend, gradients, networks, pair, seeded, signature, s
 
 from pastforward.config import RunConfig
 from pastforward.errors import UsageError
-from pastforward.methods import METHODS, facts
+from pastforward.methods import METHODS, DMTConfig, MethodEntry, TBPTTConfig, facts
 from pastforward.methods.base import Method
 from pastforward.methods.bptt import TruncatedBPTT
-from pastforward.methods.entry import DMTConfig, MethodEntry, TBPTTConfig
 from pastforward.teacher.target_source import StoredTargets
 from pastforward.types import BatchWithTargets
 

@@ -22,7 +22,7 @@ from tiny import (
 )
 
 from pastforward.losses import MIN_VARIANCE, uniformity
-from pastforward.methods.entry import SMTConfig
+from pastforward.methods import SMTConfig
 from pastforward.methods.smt import FrozenSMT, JointSMT, TeacherTraining
 from pastforward.methods.transitions import SampledAnchors
 from pastforward.outputs import kl, nll

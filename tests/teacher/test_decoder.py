@@ -4,7 +4,7 @@ import pytest
 import torch
 from tiny import ENCODERS, batch, seeded, sequence, signature, student, teacher
 
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.teacher.decoder import Decoder, futures
 from pastforward.teacher.teacher import build_teacher
 from pastforward.types import Batch, MemoryShape, Signature, Vectors

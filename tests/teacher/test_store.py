@@ -17,19 +17,19 @@ from pastforward.data.opening import open_source
 from pastforward.data.series import SeriesSource
 from pastforward.errors import UsageError
 from pastforward.files import to_json
+from pastforward.methods import DMTConfig, SMTConfig
 from pastforward.methods.dmt import UnrollDMT, WindowDMT
-from pastforward.methods.entry import DMTConfig, SMTConfig
 from pastforward.methods.smt import FrozenSMT
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import ENCODERS, DeltaConfig
-from pastforward.teacher.store.reading import (
+from pastforward.teacher.label_store import (
     LabelStore,
     StoreFacts,
     chunk_name,
     open_labels,
     read_store,
 )
-from pastforward.teacher.store.writing import LabelJob, begin, kept, sequence_bytes, write_chunks
+from pastforward.teacher.label_writing import LabelJob, begin, kept, sequence_bytes, write_chunks
 from pastforward.teacher.target_source import StoredTargets
 from pastforward.training.check import check
 from pastforward.training.configs import FitConfig

@@ -5,9 +5,9 @@ import torch
 from tiny import assert_same, descend, gradients, pair
 
 from pastforward.errors import UsageError
+from pastforward.methods import DMTConfig, SMTConfig
 from pastforward.methods.bptt import bptt
 from pastforward.methods.dmt import UnrollDMT, WindowDMT
-from pastforward.methods.entry import DMTConfig, SMTConfig
 from pastforward.methods.smt import FrozenSMT
 from pastforward.teacher.target_source import StoredTargets
 from pastforward.types import BatchWithTargets

@@ -9,8 +9,7 @@ from tiny import ENCODERS, batch, signature
 
 from pastforward.errors import UsageError
 from pastforward.registry import NoConfig
-from pastforward.teacher import encoders
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig, encoders
 from pastforward.teacher.encoders import DeltaConfig, LinearConfig
 from pastforward.teacher.encoders.base import Encoder
 from pastforward.teacher.encoders.causal import LinearEncoder

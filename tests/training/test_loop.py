@@ -10,10 +10,10 @@ from small_runs import BPTT, SMALL
 
 from pastforward.config import Budget
 from pastforward.data.opening import open_source
+from pastforward.methods import DMTConfig
 from pastforward.methods.base import Losses, Method
 from pastforward.methods.bptt import TruncatedBPTT, bptt
 from pastforward.methods.dmt import UnrollDMT, WindowDMT
-from pastforward.methods.entry import DMTConfig
 from pastforward.methods.smt import FrozenSMT
 from pastforward.student import Student, build_student
 from pastforward.teacher.teacher import Teacher, build_teacher

@@ -35,11 +35,11 @@ from pastforward.data.opening import open_data
 from pastforward.data.source import Source
 from pastforward.losses import variance_unexplained
 from pastforward.memory import flat
+from pastforward.methods import SMTConfig
 from pastforward.methods.base import Method
-from pastforward.methods.entry import SMTConfig
 from pastforward.methods.smt import TeacherTraining
 from pastforward.student import Student
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.teacher.teacher import Teacher
 from pastforward.training.loop import Fit
 from pastforward.training.networks import build_networks

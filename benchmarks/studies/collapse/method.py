@@ -11,8 +11,8 @@ from benchmarks.studies.collapse.losses import SPREADS
 from benchmarks.studies.collapse.settings import Setting
 from pastforward.losses import masked_mean, squared_error, variance_unexplained
 from pastforward.memory import take
+from pastforward.methods import SMTConfig
 from pastforward.methods.base import Losses, Method, Transform
-from pastforward.methods.entry import SMTConfig
 from pastforward.methods.transitions import anchor_futures, sample_anchors
 from pastforward.outputs import nll
 from pastforward.student import Student

@@ -6,6 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pastforward.memory import take
+from pastforward.types import Memories
 
 
 class Encoder(nn.Module, ABC):
@@ -16,7 +17,7 @@ class Encoder(nn.Module, ABC):
     """
 
     @abstractmethod
-    def targets(self, x: Tensor) -> Float[Tensor, "batch steps slots width"]:
+    def targets(self, x: Tensor) -> Memories:
         """m_0..m_T of every sequence, `[B, T+1, K, D]`; x is `[B, T]` or `[B, T, C]`."""
 
     def targets_at(

@@ -1,13 +1,14 @@
 """L2. Encoders on a causal Transformer: one pass gives its states, a head the memories m_0..m_T.
 
 `StateHead` is a linear map of the state at t. `RegisterHead` pools the prefix by attention, as the
-paper's registers do. `LinearHead` is a diagonal linear recurrence of what the Transformer writes."""
+paper's registers do. `LinearHead` is a diagonal linear recurrence of what the Transformer writes.
+"""
 
 from abc import ABC, abstractmethod
 from typing import final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 from typing_extensions import override
@@ -17,22 +18,18 @@ from pastforward.inputs import embedding
 from pastforward.memory import rms_norm, take
 from pastforward.registry import NoConfig
 from pastforward.scan import DiagonalRecurrence
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import LinearConfig
 from pastforward.teacher.encoders.base import Encoder
-from pastforward.types import MemoryShape, Signature
+from pastforward.types import Memories, MemoryShape, Signature
 
 
 class MemoryHead(nn.Module, ABC):
     """Abstract: from states to memories."""
 
     @abstractmethod
-    def forward(
-        self,
-        h: Float[Tensor, "batch steps hidden"],
-        times: Int[Tensor, "batch count"] | None = None,
-    ) -> Float[Tensor, "batch count slots width"]:
-        """Memories at all steps of h, or at the given times."""
+    def forward(self, h: Tensor, times: Tensor | None = None) -> Memories:
+        """Memories at all steps of h `[B, T+1, width]`, or at the given times `[B, count]`."""
 
 
 @final
@@ -159,8 +156,7 @@ class CausalEncoder(Encoder, ABC):
     def _embed(self, x: Tensor) -> Float[Tensor, "batch steps width"]:
         """A learned start symbol, whose state is h_0, and x."""
         e = self.embed(x)
-        start = self.start.to(e.dtype).expand(e.shape[0], 1, -1)
-        return torch.cat([start, e], 1)
+        return torch.cat([self.start.to(e.dtype).expand(e.shape[0], 1, -1), e], 1)
 
 
 @final

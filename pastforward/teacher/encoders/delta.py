@@ -8,9 +8,8 @@ x_{t-1}, the value v_t from x_t: the memory maps a symbol to the one that follow
 Schlag et al. 2021, arXiv 2102.11174; products of reflections: Grazzi et al. 2024, arXiv
 2411.12537.) The other slots hold x_t, so that a student can read x_{t-1} from m_{t-1}.
 
-There is no Transformer whose states could bypass the memory: all that an output depends on must be
-in the memory, at any distance. A step is a function of the memory and the input alone, so a student
-can reproduce it.
+A step depends on the memory and two inputs alone, so a student can reproduce it: no state of a
+Transformer bypasses the memory.
 """
 
 from typing import final
@@ -26,7 +25,7 @@ from pastforward.errors import UsageError
 from pastforward.inputs import embedding
 from pastforward.memory import rms_norm
 from pastforward.scan import matrix_recurrence
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import DeltaConfig
 from pastforward.teacher.encoders.base import Encoder
 from pastforward.types import MemoryShape, Signature

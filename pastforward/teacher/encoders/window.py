@@ -11,7 +11,7 @@ from typing_extensions import override
 from pastforward.blocks import Transformer
 from pastforward.inputs import embedding
 from pastforward.memory import rms_norm
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import WindowConfig
 from pastforward.teacher.encoders.base import Encoder
 from pastforward.types import MemoryShape, Signature
@@ -28,11 +28,8 @@ class WindowEncoder(Encoder):
         self, signature: Signature, memory: MemoryShape, config: TeacherConfig, own: WindowConfig
     ) -> None:
         super().__init__()
-        width, self.context, self.slots = (
-            config.width,
-            own.context or signature.length,
-            memory.slots,
-        )
+        self.context, self.slots = own.context or signature.length, memory.slots
+        width = config.width
         self.embed = embedding(signature.inputs, width)
         self.registers = nn.Parameter(torch.randn(memory.slots, width))
         self.transformer = Transformer(

@@ -24,9 +24,9 @@ from pastforward.analysis.checks.context import CheckContext, CheckResult, Histo
 from pastforward.analysis.checks.table import CHECKS, diagnose
 from pastforward.cells import StudentConfig
 from pastforward.config import RunConfig
-from pastforward.methods.entry import SMTConfig
+from pastforward.methods import SMTConfig
 from pastforward.report.checks_page import verdict
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 
 
 def flipped(logits):

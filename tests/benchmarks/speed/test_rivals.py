@@ -6,8 +6,8 @@ from torch.nn import functional as F
 from benchmarks.speed.networks import networks, symbols
 from benchmarks.speed.rivals import CachedTransformer, FusedBPTT, PaperDMT
 from pastforward.blocks import rotary_table, rotate
+from pastforward.methods import DMTConfig
 from pastforward.methods.dmt import UnrollDMT
-from pastforward.methods.entry import DMTConfig
 
 
 def test_the_paper_s_dmt_with_every_target_is_the_unroll_without_transition_weights():

@@ -13,7 +13,7 @@ from pastforward.data.source import Source
 from pastforward.errors import UsageError
 from pastforward.files import checksum, pack_tensors, to_json, write_atomically
 from pastforward.outputs import Readout
-from pastforward.teacher.store.reading import (
+from pastforward.teacher.label_store import (
     READOUT,
     FileFacts,
     Files,
@@ -43,9 +43,8 @@ class LabelJob:
     @property
     def bytes(self) -> int:
         """Upper bound on the size of all chunks."""
-        facts = self.facts
-        numbers = facts.sequences * sequence_bytes(facts, self.source)
-        return numbers + _HEADER * len(facts.chunks)
+        numbers = self.facts.sequences * sequence_bytes(self.facts, self.source)
+        return numbers + _HEADER * len(self.facts.chunks)
 
 
 def sequence_bytes(facts: StoreFacts, source: Source) -> int:
@@ -105,17 +104,15 @@ def write_chunks(job: LabelJob, files: Files, advance: Callable[[int], None]) ->
         if name in files:
             advance(job.facts.count(number))
             continue
-        content = _chunk(job, number, advance)
-        write_atomically(job.folder / name, content)
+        write_atomically(job.folder / name, content := _chunk(job, number, advance))
         files[name] = _describe(content)
         write_store(job.folder, job.facts, files)
 
 
 def _chunk(job: LabelJob, number: int, advance: Callable[[int], None]) -> bytes:
-    facts = job.facts
+    facts, targets = job.facts, []
     batch = job.source.batch(facts.seed, number, facts.chunk)
     tensors = {n: part[: facts.count(number)] for n, part in batch._asdict().items()}
-    targets = []
     for x in tensors["x"].split(facts.config.fit.batch):
         targets.append(job.targets(x).to("cpu", _dtype(facts)))
         advance(len(x))

@@ -1,4 +1,13 @@
-"""L2. A label store: what it says of itself (store.json), and batches with their targets, mapped."""
+"""L2. The label store: a frozen teacher's target memories in a folder, for any number of students.
+
+DIR/store.json             what it is, and the sizes and SHA-256 sums of the files beside it
+    readout.safetensors    the teacher's readout, for the distill term of DMT
+    chunk-00000.safetensors ...   x, y, mask and targets of a fixed number of sequences
+
+The sequences are training batches of a source, so a chunk is a function of (source, seed, number)
+and of the teacher alone. Targets are stored in half precision: memories are of order 1, and a
+number is rounded by at most 2^-11 of itself.
+"""
 
 import json
 import shlex
@@ -137,8 +146,8 @@ class LabelStore:
 
     def __init__(self, folder: Path, facts: StoreFacts, files: Files) -> None:
         """`open_labels` checks first that all files are there."""
-        self.folder, self.facts, self.signature = folder, facts, facts.signature
-        self._files = files
+        self.folder, self.facts, self._files = folder, facts, files
+        self.signature = facts.signature
         self._chunks: dict[int, BatchWithTargets] = {}
 
     @property
@@ -149,25 +158,21 @@ class LabelStore:
     def batch(self, seed: int, index: int, size: int) -> BatchWithTargets:
         """Batch `index` of `size` sequences, a pure function of its arguments.
 
-        Raises `UsageError` for a damaged file. An epoch reads one chunk after the other, each in a
-        random order: the sequences themselves are random batches, and files are read whole.
+        An epoch reads one chunk after the other, each in a random order. Raises `UsageError` for a
+        damaged file.
         """
-        facts = self.facts
-        rows = grouped_examples(facts.sequences, facts.chunk, seed, index, size)
-        cuts = np.flatnonzero(np.diff(rows // facts.chunk)) + 1
-        parts = []
+        chunk, parts = self.facts.chunk, []
+        rows = grouped_examples(self.facts.sequences, chunk, seed, index, size)
+        cuts = np.flatnonzero(np.diff(rows // chunk)) + 1
         for run in np.split(rows, cuts):  # each in one chunk
-            within = torch.from_numpy(run % facts.chunk)
-            parts.append([tensor[within] for tensor in self.chunk(int(run[0]) // facts.chunk)])
+            within = torch.from_numpy(run % chunk)
+            parts.append([tensor[within] for tensor in self.chunk(int(run[0]) // chunk)])
         return BatchWithTargets(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
     def chunk(self, number: int) -> BatchWithTargets:
         """All sequences of a chunk, in the order written; raises `UsageError` for a damaged one."""
         if number not in self._chunks:
-            tensors = self._read(chunk_name(number))
-            self._chunks[number] = BatchWithTargets(
-                *(tensors[name] for name in BatchWithTargets._fields)
-            )
+            self._chunks[number] = BatchWithTargets(**self._read(chunk_name(number)))
         return self._chunks[number]
 
     def readout(self) -> Readout:
