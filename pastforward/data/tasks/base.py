@@ -15,7 +15,6 @@ from pastforward.errors import UsageError
 LONGEST = 65536
 """The longest sequence that a task draws."""
 
-
 Random = tuple[np.ndarray, ...]
 """What is random in B sequences: arrays `[B, ...]`."""
 
@@ -55,10 +54,12 @@ def alphabet(default: int) -> Any:
 class Task(ABC):
     """Abstract. Raises `UsageError` when an axis is out of its bounds, or two don't fit."""
 
-    family: ClassVar[str]
+    family: ClassVar[str] = ""
     """Its name in `TASKS`."""
-
     length: int
+
+    def __init_subclass__(cls, family: str = "") -> None:
+        cls.family = family
 
     @abstractmethod
     def sizes(self) -> tuple[int, int]:
@@ -101,12 +102,11 @@ class Task(ABC):
     @final
     def __post_init__(self) -> None:
         for one in fields(self):
-            value, bounds = getattr(self, one.name), one.metadata["axis"]
-            if not bounds.least <= value <= bounds.most:
+            value, (_, least, most) = getattr(self, one.name), one.metadata["axis"]
+            if not least <= value <= most:
                 example = "" if one.name == "length" else f",{one.name}={one.default}"
-                self._refuse(f"{one.name} {value}; give {bounds.least} to {bounds.most}", example)
-        problem = self.clash()
-        if problem:
+                self._refuse(f"{one.name} {value}; give {least} to {most}", example)
+        if problem := self.clash():
             self._refuse(problem)
 
     @final

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import log
-from typing import ClassVar, NamedTuple, final
+from typing import NamedTuple, final
 
 import numpy as np
 from typing_extensions import override
@@ -18,14 +18,12 @@ class _Trace(NamedTuple):
 
 @final
 @dataclass(frozen=True)
-class Stack(Task):
+class Stack(Task, family="stack"):
     """Inputs 0..V-1 push a symbol, V pops; y_t is the symbol that x_t popped.
 
     A pop of the empty stack leaves it empty and does not count. No push on a full stack is drawn:
     it would be lost.
     """
-
-    family: ClassVar[str] = "stack"
 
     length: int = steps(64, 2)
     depth: int = axis(8, "symbols that fit on the stack", 1, 4096)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import permutations
 from math import gcd, log
-from typing import ClassVar, NamedTuple, final
+from typing import NamedTuple, final
 
 import numpy as np
 from typing_extensions import override
@@ -51,10 +51,8 @@ class Tracked(Task):
 
 @final
 @dataclass(frozen=True)
-class Parity(Tracked):
+class Parity(Tracked, family="parity"):
     """Inputs are bits; the state is 1 after an odd number of ones."""
-
-    family: ClassVar[str] = "parity"
 
     @override
     def sizes(self) -> tuple[int, int]:
@@ -79,15 +77,13 @@ ORDER = 120
 
 @final
 @dataclass(frozen=True)
-class S5(Tracked):
+class S5(Tracked, family="s5"):
     """Inputs are permutations; the state is their product, x_t after all before it.
 
     Outputs number the 120 permutations in lexicographic order. Inputs 0 and 1 are the swap of the
     first two items and the rotation of all, which generate the group; the others follow in order,
     up to `elements` inputs.
     """
-
-    family: ClassVar[str] = "s5"
 
     elements: int = axis(ORDER, "different permutations among the inputs", 2, ORDER)
 
@@ -144,15 +140,13 @@ class _Trace(NamedTuple):
 
 @final
 @dataclass(frozen=True)
-class Modular(Task):
+class Modular(Task, family="modular"):
     """As in `3 + 4 * 2 = - 1 = =`: read from left to right, modulo p, no precedence.
 
     Inputs 0..p-1 are numbers, then come +, -, * and =. The first is a number, the last an =. At an
     = the output is the value so far, and the expression goes on. Factors are coprime to p, so that
     each operation is invertible and all values stay equally likely.
     """
-
-    family: ClassVar[str] = "modular"
 
     length: int = steps(64, 2)
     modulus: int = axis(5, "values", 2, 1024)
