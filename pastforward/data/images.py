@@ -78,17 +78,7 @@ class PixelSource(Source):
         return Batch(torch.cat([start, y[:, :-1]], 1), y, torch.ones_like(y, dtype=torch.bool))
 
 
-def read_arrays(path: Path) -> list[np.ndarray]:
-    """Arrays of a file or folder: [all], [train, test] or [train, valid, test]."""
-    if path.is_dir():
-        return [read_idx(p) for p in _idx_parts(path)]
-    if is_idx(path):
-        return [read_idx(path)]
-    return _read_numpy(path)
-
-
-def read_idx(path: Path) -> np.ndarray:
-    """The array in an IDX file; raises `UsageError` when it is truncated or no IDX file."""
+def _read_idx(path: Path) -> np.ndarray:
     data = read_bytes(path)
     if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in IDX_TYPES:
         raise UsageError(
@@ -153,7 +143,9 @@ def _npz_parts(path: Path, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
 def open_images(config: DataConfig, options: ImageConfig) -> Source:
     """Images in a file or folder; raises `UsageError` where they can't be read."""
     path = Path(config.source).expanduser()
-    return require_length(image_source(str(path), read_arrays(path), options), config.length)
+    files = _idx_parts(path) if path.is_dir() else [path] if is_idx(path) else []
+    arrays = [_read_idx(p) for p in files] or _read_numpy(path)
+    return require_length(image_source(str(path), arrays, options), config.length)
 
 
 def image_source(

@@ -127,8 +127,3 @@ class Task(ABC):
 def axes(task: type[Task]) -> tuple[Field, ...]:
     """The axes of a kind of task other than T."""
     return fields(task)[1:]
-
-
-def masked(y: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """y where the mask is True, 0 elsewhere."""
-    return np.where(mask, y, 0)

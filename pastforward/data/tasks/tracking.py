@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import permutations
 from math import gcd, log
-from typing import NamedTuple, final
+from typing import final
 
 import numpy as np
 from typing_extensions import override
 
-from pastforward.data.tasks.base import Random, Sequences, Task, axis, masked, steps
+from pastforward.data.tasks.base import Random, Sequences, Task, axis, steps
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Tracked(Task):
         mask = np.zeros(x.shape, dtype=bool)
         # Counted are t = every, 2 * every, ...
         mask[:, self.every - 1 :: self.every] = True
-        return Sequences(x, masked(self.track(x), mask), mask)
+        return Sequences(x, np.where(mask, self.track(x), 0), mask)
 
 
 @final
@@ -133,11 +133,6 @@ def _moves() -> np.ndarray:
     return np.array([[number[tuple(p[i] for i in q)] for q in items] for p in inputs])
 
 
-class _Trace(NamedTuple):
-    value: np.ndarray  # [B, T], value of the complete part of the expression
-    pending: np.ndarray  # [B, T], operator that waits for its number: 1, 2, 3; 0 for none
-
-
 @final
 @dataclass(frozen=True)
 class Modular(Task, family="modular"):
@@ -196,7 +191,7 @@ class Modular(Task, family="modular"):
         kept = np.stack([np.ones_like(asked), ~asked], 2).reshape(size, -1)
         x = np.concatenate([first, pairs[kept].reshape(size, -1)], 1)
         mask = x == p + 3
-        return Sequences(x, masked(self._trace(x).value, mask), mask)
+        return Sequences(x, np.where(mask, self.states(x)["value"], 0), mask)
 
     @override
     def states(self, x: np.ndarray) -> dict[str, np.ndarray]:
@@ -204,16 +199,12 @@ class Modular(Task, family="modular"):
 
         Operators are 1, 2, 3 for +, -, * and 0 for none.
         """
-        found = self._trace(x)
-        return {"value": found.value, "pending": found.pending}
-
-    def _trace(self, x: np.ndarray) -> _Trace:
-        p, found = self.modulus, _Trace(np.empty_like(x), np.empty_like(x))
+        p, found = self.modulus, {"value": np.empty_like(x), "pending": np.empty_like(x)}
         value, pending = x[:, 0] % p, np.zeros_like(x[:, 0])
         for t in range(x.shape[1]):
             word = x[:, t]
             done = np.choose(pending, [value, value + word, value - word, value * word]) % p
             value = np.where(word < p, done, value)
             pending = np.where((word >= p) & (word < p + 3), word - p + 1, 0)
-            found.value[:, t], found.pending[:, t] = value, pending
+            found["value"][:, t], found["pending"][:, t] = value, pending
         return found
