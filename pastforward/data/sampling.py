@@ -117,8 +117,7 @@ def fit_length(what: str, splits: Splits, length: int | None, unit: str) -> int:
 
     Raises `UsageError`, with the size of `what`, when a split has not even one sequence.
     """
-    shortest = min(len(s) for s in splits)
-    total = sum(len(s) for s in splits)
+    shortest, total = min(map(len, splits)), sum(map(len, splits))
     default = max(_SHORTEST, min(DEFAULT_LENGTH, (shortest - 1) // 4))
     wanted = default if length is None else length
     if wanted < 1:

@@ -1,8 +1,7 @@
 """L1. What a synthetic task is: seeded draws, the true state, and the best possible loss.
 
 A task is a frozen dataclass. Its fields are its axes of difficulty, whole numbers with bounds; the
-first is T. Everything else follows from them.
-"""
+first is T."""
 
 from abc import ABC, abstractmethod
 from dataclasses import Field, dataclass, field, fields
@@ -28,7 +27,7 @@ class Sequences(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """An axis of difficulty: what it counts, and its bounds."""
+    """What an axis of difficulty counts, and its bounds."""
 
     meaning: str
     least: int
