@@ -91,37 +91,30 @@ class SourceEntry(Entry):
     """Whether a file or folder is of this kind; the first row that accepts it is taken."""
 
 
-_HERE = "pastforward.data"
-
 EMBEDDED: Registry[Entry] = Registry("embedded data set", {
-    "digits": Entry(f"{_HERE}.named:digits", summary="1797 handwritten digits, 8 x 8 pixels"),
-    "pydoc": Entry(f"{_HERE}.named:pydoc", summary="the help topics of this Python, as bytes"),
+    "digits": Entry(
+        "pastforward.data.named:digits", summary="1797 handwritten digits, 8 x 8 pixels"),
+    "pydoc": Entry(
+        "pastforward.data.named:pydoc", summary="the help topics of this Python, as bytes"),
 })  # fmt: skip
 """Data sets that need no download."""
 
+
+def _kind(target: str, *row: Any, **known_by: Any) -> SourceEntry:
+    return SourceEntry(f"pastforward.data.{target}", *row, **known_by)
+
+
 SOURCES: Registry[SourceEntry] = Registry("kind of data", {
-    "embedded": SourceEntry(
-        f"{_HERE}.named:open_embedded", NoConfig, "data without a download: digits, pydoc",
-        names=EMBEDDED,
-    ),
-    "task": SourceEntry(
-        f"{_HERE}.tasks.source:open_task", NoConfig, "synthetic tasks: copy:32, stack:64,depth=4",
-        names=TASKS,
-    ),
-    "hub": SourceEntry(
-        f"{_HERE}.named:open_hub", HubConfig, "hf:NAME, text of the Hugging Face hub",
-        names=("hf",),
-    ),
-    "images": SourceEntry(
-        f"{_HERE}.images:open_images", ImageConfig, "an IDX, .npy or .npz file, or IDX files",
-        holds=holds_images,
-    ),
-    "table": SourceEntry(
-        f"{_HERE}.series:open_csv", SeriesConfig, "a .csv file of numbers over time",
-        holds=is_csv,
-    ),
-    "text": SourceEntry(
-        f"{_HERE}.text:open_text", TextConfig, "any other file or folder", holds=Path.exists
-    ),
+    "embedded": _kind("named:open_embedded", NoConfig,
+                      "data without a download: digits, pydoc", names=EMBEDDED),
+    "task": _kind("tasks.source:open_task", NoConfig,
+                  "synthetic tasks: copy:32, stack:64,depth=4", names=TASKS),
+    "hub": _kind("named:open_hub", HubConfig,
+                 "hf:NAME, text of the Hugging Face hub", names=("hf",)),
+    "images": _kind("images:open_images", ImageConfig,
+                    "an IDX, .npy or .npz file, or IDX files", holds=holds_images),
+    "table": _kind("series:open_csv", SeriesConfig,
+                   "a .csv file of numbers over time", holds=is_csv),
+    "text": _kind("text:open_text", TextConfig, "any other file or folder", holds=Path.exists),
 })  # fmt: skip
 """Kinds of data, in the order in which they are tried."""

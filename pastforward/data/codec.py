@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +13,6 @@ from pastforward.errors import UsageError
 @dataclass(frozen=True)
 class TextCodec:
     """Text as characters, or as UTF-8 bytes (256 symbols) when `characters` is None."""
-
-    joiner: ClassVar[str] = ""
-    """What stands between two decoded texts that follow each other."""
 
     characters: str | None = None
 
@@ -42,11 +39,6 @@ class TextCodec:
             return bytes(symbols).decode("utf-8", errors="replace")
         return "".join(self.characters[s] for s in symbols)
 
-    def default_prompt(self) -> str:
-        """What generation starts from when no prompt is given: a new line, or the first symbol."""
-        starts_lines = self.characters is None or "\n" in self.characters
-        return "\n" if starts_lines else self.decode([0])
-
     @cached_property
     def _index(self) -> dict[str, int]:
         return {c: i for i, c in enumerate(self.characters or "")}
@@ -59,11 +51,6 @@ class PixelCodec:
     height: int
     width: int
     levels: int
-
-    @property
-    def size(self) -> int:
-        """How many symbols there are."""
-        return self.levels
 
     def encode(self, image: np.ndarray) -> list[int]:
         """An image `[H, W]` of greys in [0, 1] to H * W symbols; `UsageError` for another shape."""
@@ -89,9 +76,6 @@ class PixelCodec:
 class SymbolCodec:
     """Symbols of the synthetic tasks, written as numbers with spaces between."""
 
-    joiner: ClassVar[str] = " "
-    """What stands between two decoded texts that follow each other."""
-
     size: int
 
     def encode(self, text: str) -> list[int]:
@@ -107,11 +91,7 @@ class SymbolCodec:
 
     def decode(self, symbols: Sequence[int]) -> str:
         """Symbols to numbers with spaces between."""
-        return self.joiner.join(str(int(s)) for s in symbols)
-
-    def default_prompt(self) -> str:
-        """What generation starts from when no prompt is given: the first symbol."""
-        return self.decode([0])
+        return " ".join(str(int(s)) for s in symbols)
 
 
 @dataclass(frozen=True)

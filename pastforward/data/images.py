@@ -1,34 +1,84 @@
-"""L1. Images from IDX (MNIST and its family), .npy and .npz files: checked, quantised, split."""
+"""L1. Images as sequences of pixels, from arrays or from IDX (MNIST), .npy and .npz files."""
 
 import io
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from math import prod
 from pathlib import Path
+from typing import Any, final
 
 import numpy as np
+import torch
+from typing_extensions import override
 
 from pastforward.data import DataConfig, ImageConfig
 from pastforward.data.codec import PixelCodec, quantise
 from pastforward.data.files import IDX_TYPES, idx_images, is_idx, read_bytes
-from pastforward.data.pixels import PixelSource
-from pastforward.data.sampling import shuffled
-from pastforward.data.source import Source, Splits, require_length
+from pastforward.data.sampling import epoch_examples, portions, shuffled
+from pastforward.data.source import (
+    Source,
+    Splits,
+    held_out_index,
+    require_length,
+    symbol_references,
+)
 from pastforward.errors import UsageError
+from pastforward.types import Batch, Signature, Tokens
 
 
-def read_arrays(path: Path) -> list[np.ndarray]:
-    """Arrays of a file or folder: [all], [train, test] or [train, valid, test]."""
-    if path.is_dir():
-        return [read_idx(p) for p in _idx_parts(path)]
-    if is_idx(path):
-        return [read_idx(path)]
-    return _read_numpy(path)
+@final
+class PixelSource(Source):
+    """x = (start, p_1, .., p_{T-1}) and y = (p_1, .., p_T), T = height * width.
+
+    Pixels are levels 0..levels-1; the input symbol `levels` is the start symbol. Every epoch shows
+    each training image once.
+    """
+
+    codec: PixelCodec
+
+    def __init__(self, name: str, splits: Splits, codec: PixelCodec, origin: str) -> None:
+        """`splits` hold levels `[N, T]`; `origin` says where they came from and how they read."""
+        inputs, outputs = Tokens(codec.levels + 1), Tokens(codec.levels)
+        super().__init__(name, Signature(inputs, outputs, codec.height * codec.width), codec)
+        self._splits = splits
+        self._origin = origin
+
+    @override
+    def batch(self, seed: int, index: int, size: int) -> Batch:
+        train = self._splits.train
+        return self._sequences(train[epoch_examples(len(train), seed, index, size)])
+
+    @override
+    def held_out(self, split: str, size: int, limit: int) -> Iterator[Batch]:
+        pixels = self._splits[held_out_index(split)]
+        return (self._sequences(pixels[part]) for part in portions(len(pixels), size, limit))
+
+    @override
+    def references(self) -> dict[str, float]:
+        train, _, test = (np.bincount(s.ravel(), minlength=self.codec.levels) for s in self._splits)
+        return symbol_references(train, test)
+
+    @override
+    def describe(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "origin": self._origin,
+            "kind": "pixels",
+            "height": self.codec.height,
+            "width": self.codec.width,
+            "levels": self.codec.levels,
+            "sequences": {k: len(v) for k, v in self._splits._asdict().items()},
+        }
+
+    def _sequences(self, pixels: np.ndarray) -> Batch:
+        y = torch.from_numpy(pixels.astype(np.int64))
+        start = torch.full((len(y), 1), self.codec.levels)
+        return Batch(torch.cat([start, y[:, :-1]], 1), y, torch.ones_like(y, dtype=torch.bool))
 
 
-def read_idx(path: Path) -> np.ndarray:
-    """The array in an IDX file; raises `UsageError` when it is truncated or no IDX file."""
+def _read_idx(path: Path) -> np.ndarray:
     data = read_bytes(path)
     if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in IDX_TYPES:
         raise UsageError(
@@ -93,7 +143,9 @@ def _npz_parts(path: Path, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
 def open_images(config: DataConfig, options: ImageConfig) -> Source:
     """Images in a file or folder; raises `UsageError` where they can't be read."""
     path = Path(config.source).expanduser()
-    return require_length(image_source(str(path), read_arrays(path), options), config.length)
+    files = _idx_parts(path) if path.is_dir() else [path] if is_idx(path) else []
+    arrays = [_read_idx(p) for p in files] or _read_numpy(path)
+    return require_length(image_source(str(path), arrays, options), config.length)
 
 
 def image_source(

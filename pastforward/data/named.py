@@ -8,8 +8,8 @@ import numpy as np
 
 from pastforward.data import EMBEDDED, DataConfig, HubConfig, TextConfig
 from pastforward.data.codec import PixelCodec, TextCodec
+from pastforward.data.images import PixelSource
 from pastforward.data.opening import parse_name
-from pastforward.data.pixels import PixelSource
 from pastforward.data.sampling import contiguous, shuffled
 from pastforward.data.source import Source, require_length
 from pastforward.data.text import TextSource, text_source

@@ -1,6 +1,6 @@
 """L1. Which examples and windows a batch takes: pure functions of (seed, index)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import ClassVar
 
@@ -12,7 +12,8 @@ from pastforward.data.source import Source, Splits, held_out_index
 from pastforward.errors import UsageError
 from pastforward.types import Batch
 
-TRAIN, VALID, TEST = range(3)
+TRAIN = 0
+"""Random stream of the training split; 1 and 2 are those of 'valid' and 'test'."""
 
 
 def generator(seed: int, stream: int, index: int) -> np.random.Generator:
@@ -24,33 +25,26 @@ def generator(seed: int, stream: int, index: int) -> np.random.Generator:
 
 def epoch_examples(count: int, seed: int, index: int, size: int) -> np.ndarray:
     """Examples `[size]` of training batch `index`: epoch after epoch, each in a new order."""
-    return _across_epochs(lambda epoch: _order(count, seed, epoch), count, index, size)
+    return grouped_examples(count, None, seed, index, size)
 
 
-def grouped_examples(count: int, group: int, seed: int, index: int, size: int) -> np.ndarray:
+def grouped_examples(count: int, group: int | None, seed: int, index: int, size: int) -> np.ndarray:
     """As `epoch_examples`, but in groups of `group` neighbours: all of one, then the next."""
-    return _across_epochs(lambda e: _grouped_order(count, group, seed, e), count, index, size)
-
-
-def _across_epochs(
-    order: Callable[[int], np.ndarray], count: int, index: int, size: int
-) -> np.ndarray:
     k = np.arange(index * size, (index + 1) * size)
     epochs = range(k[0] // count, k[-1] // count + 1)
-    return np.concatenate([order(e)[k[k // count == e] % count] for e in epochs])
+    return np.concatenate(
+        [_order(count, group, seed, e)[k[k // count == e] % count] for e in epochs]
+    )
 
 
-@lru_cache(maxsize=2)
-def _grouped_order(count: int, group: int, seed: int, epoch: int) -> np.ndarray:
+@lru_cache(maxsize=4)
+def _order(count: int, group: int | None, seed: int, epoch: int) -> np.ndarray:
+    # Cached: consecutive batches ask for the order of the same epoch.
     random = generator(seed, TRAIN, epoch)
+    if group is None:
+        return random.permutation(count)
     starts = random.permutation(np.arange(0, count, group))
     return np.concatenate([random.permutation(np.arange(count)[s : s + group]) for s in starts])
-
-
-@lru_cache(maxsize=2)
-def _order(count: int, seed: int, epoch: int) -> np.ndarray:
-    # Consecutive batches ask for the order of the same epoch.
-    return generator(seed, TRAIN, epoch).permutation(count)
 
 
 def portions(count: int, size: int, limit: int) -> Iterator[slice]:
@@ -123,8 +117,7 @@ def fit_length(what: str, splits: Splits, length: int | None, unit: str) -> int:
 
     Raises `UsageError`, with the size of `what`, when a split has not even one sequence.
     """
-    shortest = min(len(s) for s in splits)
-    total = sum(len(s) for s in splits)
+    shortest, total = min(map(len, splits)), sum(map(len, splits))
     default = max(_SHORTEST, min(DEFAULT_LENGTH, (shortest - 1) // 4))
     wanted = default if length is None else length
     if wanted < 1:

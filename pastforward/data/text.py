@@ -65,10 +65,7 @@ def open_text(config: DataConfig, options: TextConfig) -> TextSource:
 
 
 def text_source(
-    name: str,
-    parts: list[bytes],
-    config: TextConfig | None = None,
-    length: int | None = None,
+    name: str, parts: list[bytes], config: TextConfig | None = None, length: int | None = None
 ) -> TextSource:
     """UTF-8 text in one part (split 90/5/5), two (train, held out) or three (with test).
 
@@ -110,10 +107,9 @@ def _named(files: list[Path], stems: tuple[str, ...]) -> Path | None:
 
 def _is_text(data: bytes) -> bool:
     try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
+        return bool(_decoded("", data))
+    except UsageError:
         return False
-    return b"\0" not in data
 
 
 def _decoded(name: str, data: bytes) -> str:

@@ -1,8 +1,7 @@
 """L1. What a synthetic task is: seeded draws, the true state, and the best possible loss.
 
 A task is a frozen dataclass. Its fields are its axes of difficulty, whole numbers with bounds; the
-first is T. Everything else follows from them.
-"""
+first is T."""
 
 from abc import ABC, abstractmethod
 from dataclasses import Field, dataclass, field, fields
@@ -14,7 +13,6 @@ from pastforward.errors import UsageError
 
 LONGEST = 65536
 """The longest sequence that a task draws."""
-
 
 Random = tuple[np.ndarray, ...]
 """What is random in B sequences: arrays `[B, ...]`."""
@@ -29,7 +27,7 @@ class Sequences(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """An axis of difficulty: what it counts, and its bounds."""
+    """What an axis of difficulty counts, and its bounds."""
 
     meaning: str
     least: int
@@ -55,10 +53,12 @@ def alphabet(default: int) -> Any:
 class Task(ABC):
     """Abstract. Raises `UsageError` when an axis is out of its bounds, or two don't fit."""
 
-    family: ClassVar[str]
+    family: ClassVar[str] = ""
     """Its name in `TASKS`."""
-
     length: int
+
+    def __init_subclass__(cls, family: str = "") -> None:
+        cls.family = family
 
     @abstractmethod
     def sizes(self) -> tuple[int, int]:
@@ -101,12 +101,11 @@ class Task(ABC):
     @final
     def __post_init__(self) -> None:
         for one in fields(self):
-            value, bounds = getattr(self, one.name), one.metadata["axis"]
-            if not bounds.least <= value <= bounds.most:
+            value, (_, least, most) = getattr(self, one.name), one.metadata["axis"]
+            if not least <= value <= most:
                 example = "" if one.name == "length" else f",{one.name}={one.default}"
-                self._refuse(f"{one.name} {value}; give {bounds.least} to {bounds.most}", example)
-        problem = self.clash()
-        if problem:
+                self._refuse(f"{one.name} {value}; give {least} to {most}", example)
+        if problem := self.clash():
             self._refuse(problem)
 
     @final
@@ -127,8 +126,3 @@ class Task(ABC):
 def axes(task: type[Task]) -> tuple[Field, ...]:
     """The axes of a kind of task other than T."""
     return fields(task)[1:]
-
-
-def masked(y: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """y where the mask is True, 0 elsewhere."""
-    return np.where(mask, y, 0)

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from dataclasses import dataclass
 from math import log
-from typing import ClassVar, final
+from typing import final
 
 import numpy as np
 from typing_extensions import override
@@ -71,10 +71,8 @@ class SecondHalf(Task):
 
 @final
 @dataclass(frozen=True)
-class Copy(SecondHalf):
+class Copy(SecondHalf, family="copy"):
     """s, then s."""
-
-    family: ClassVar[str] = "copy"
 
     @override
     def repeat(self, first: np.ndarray) -> np.ndarray:
@@ -83,10 +81,8 @@ class Copy(SecondHalf):
 
 @final
 @dataclass(frozen=True)
-class ReversedCopy(SecondHalf):
+class ReversedCopy(SecondHalf, family="reversed_copy"):
     """s, then s backwards."""
-
-    family: ClassVar[str] = "reversed_copy"
 
     @override
     def repeat(self, first: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import log
-from typing import ClassVar, final
+from typing import final
 
 import numpy as np
 from typing_extensions import override
@@ -12,10 +12,8 @@ from pastforward.data.tasks.base import Random, Sequences, Task, alphabet, axis,
 
 @final
 @dataclass(frozen=True)
-class Retrieval(Task):
+class Retrieval(Task, family="retrieval"):
     """Inputs 0..V-1 are plain symbols, V..2V-1 the same ones marked, 2V asks."""
-
-    family: ClassVar[str] = "retrieval"
 
     length: int = steps(128, 4)
     symbols: int = alphabet(8)
@@ -57,7 +55,7 @@ class Retrieval(Task):
 
 @final
 @dataclass(frozen=True)
-class KeyValues(Task):
+class KeyValues(Task, family="key_values"):
     """Multi-query associative recall, as in Arora et al. 2023 (arXiv 2312.04927).
 
     P pairs of a key and a value are shown, then each key is asked once, in random order.
@@ -65,8 +63,6 @@ class KeyValues(Task):
     Inputs 0..S-1 are keys, S..2S-1 values, 2S is a blank; outputs are the values 0..S-1. Keys of a
     sequence differ; values may repeat. The queries lie anywhere after the pairs, blanks between.
     """
-
-    family: ClassVar[str] = "key_values"
 
     length: int = steps(64, 3)
     pairs: int = axis(8, "pairs shown", 1, 4096)

@@ -6,7 +6,7 @@ The best predictor weighs each symbol by the summed weights of its places, so it
 from abc import abstractmethod
 from dataclasses import dataclass
 from math import log
-from typing import ClassVar, final
+from typing import final
 
 import numpy as np
 from typing_extensions import override
@@ -101,10 +101,8 @@ class Sampled(Task):
 
 @final
 @dataclass(frozen=True)
-class Recency(Sampled):
+class Recency(Sampled, family="recency"):
     """Late symbols are likelier."""
-
-    family: ClassVar[str] = "recency"
 
     @override
     def place(self, rank: np.ndarray) -> np.ndarray:
@@ -121,10 +119,8 @@ class Recency(Sampled):
 
 @final
 @dataclass(frozen=True)
-class Primacy(Sampled):
+class Primacy(Sampled, family="primacy"):
     """Early symbols are likelier."""
-
-    family: ClassVar[str] = "primacy"
 
     @override
     def place(self, rank: np.ndarray) -> np.ndarray:

@@ -51,10 +51,9 @@ HELD_OUT = 2048
 
 @final
 class TaskSource(Source):
-    """Training sequences are drawn as needed; held-out ones have random streams of their own.
+    """Sequences are drawn as needed, held-out ones from random streams of their own.
 
-    Held-out sequence n is the same at any `size` and `limit`. References are computed from the
-    task, not counted on a split.
+    References are computed from the task, not counted on a split.
     """
 
     def __init__(self, task: Task) -> None:
@@ -94,6 +93,7 @@ class TaskSource(Source):
         }
 
     def _drawn(self, stream: int, part: slice) -> Batch:
+        # A generator for each sequence: the same ones at any `size` and `limit`.
         rows = [self.task.draw(generator(0, stream, n), 1) for n in range(part.start, part.stop)]
         return self._build(tuple(map(np.concatenate, zip(*rows, strict=True))))
 

@@ -2,30 +2,22 @@
 
 from dataclasses import dataclass
 from math import log
-from typing import ClassVar, NamedTuple, final
+from typing import final
 
 import numpy as np
 from typing_extensions import override
 
-from pastforward.data.tasks.base import Random, Sequences, Task, alphabet, axis, masked, steps
-
-
-class _Trace(NamedTuple):
-    popped: np.ndarray  # [B, T], what x_t removed, V for nothing
-    top: np.ndarray  # [B, T], what is on top after x_t, V for nothing
-    height: np.ndarray  # [B, T], symbols on the stack after x_t
+from pastforward.data.tasks.base import Random, Sequences, Task, alphabet, axis, steps
 
 
 @final
 @dataclass(frozen=True)
-class Stack(Task):
+class Stack(Task, family="stack"):
     """Inputs 0..V-1 push a symbol, V pops; y_t is the symbol that x_t popped.
 
     A pop of the empty stack leaves it empty and does not count. No push on a full stack is drawn:
     it would be lost.
     """
-
-    family: ClassVar[str] = "stack"
 
     length: int = steps(64, 2)
     depth: int = axis(8, "symbols that fit on the stack", 1, 4096)
@@ -63,26 +55,23 @@ class Stack(Task):
             push = (wanted[:, t] & (t < self.length - 1) | due) & (height < self.depth)
             x[push, t] = symbols[push, t]
             height = np.maximum(height + np.where(push, 1, -1), 0)
-        popped = self._trace(x).popped
-        mask = popped < self.symbols
-        return Sequences(x, masked(popped, mask), mask)
+        # A pop removes what was on top a step before.
+        top = np.roll(self.states(x)["top"], 1, 1)
+        top[:, 0] = self.symbols
+        mask = (x == self.symbols) & (top < self.symbols)
+        return Sequences(x, np.where(mask, top, 0), mask)
 
     @override
     def states(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """'top': the symbol on top, V for none; 'height': how many there are."""
-        found = self._trace(x)
-        return {"top": found.top, "height": found.height}
-
-    def _trace(self, x: np.ndarray) -> _Trace:
         rows, height = np.arange(len(x)), np.zeros(len(x), dtype=np.int64)
         # Index 0 holds V, "nothing", so that the top of an empty stack can be read too.
         stack = np.full((len(x), self.depth + 1), self.symbols)
-        found = _Trace(*(np.empty_like(x) for _ in _Trace._fields))
+        found = {"top": np.empty_like(x), "height": np.empty_like(x)}
         for t in range(x.shape[1]):
             pop = x[:, t] == self.symbols
             push = ~pop & (height < self.depth)
-            found.popped[:, t] = np.where(pop, stack[rows, height], self.symbols)
             height = np.maximum(height + push - pop, 0)
             stack[rows[push], height[push]] = x[push, t]
-            found.top[:, t], found.height[:, t] = stack[rows, height], height
+            found["top"][:, t], found["height"][:, t] = stack[rows, height], height
         return found

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import permutations
 from math import gcd, log
-from typing import ClassVar, NamedTuple, final
+from typing import final
 
 import numpy as np
 from typing_extensions import override
 
-from pastforward.data.tasks.base import Random, Sequences, Task, axis, masked, steps
+from pastforward.data.tasks.base import Random, Sequences, Task, axis, steps
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,13 @@ class Tracked(Task):
         mask = np.zeros(x.shape, dtype=bool)
         # Counted are t = every, 2 * every, ...
         mask[:, self.every - 1 :: self.every] = True
-        return Sequences(x, masked(self.track(x), mask), mask)
+        return Sequences(x, np.where(mask, self.track(x), 0), mask)
 
 
 @final
 @dataclass(frozen=True)
-class Parity(Tracked):
+class Parity(Tracked, family="parity"):
     """Inputs are bits; the state is 1 after an odd number of ones."""
-
-    family: ClassVar[str] = "parity"
 
     @override
     def sizes(self) -> tuple[int, int]:
@@ -79,15 +77,13 @@ ORDER = 120
 
 @final
 @dataclass(frozen=True)
-class S5(Tracked):
+class S5(Tracked, family="s5"):
     """Inputs are permutations; the state is their product, x_t after all before it.
 
     Outputs number the 120 permutations in lexicographic order. Inputs 0 and 1 are the swap of the
     first two items and the rotation of all, which generate the group; the others follow in order,
     up to `elements` inputs.
     """
-
-    family: ClassVar[str] = "s5"
 
     elements: int = axis(ORDER, "different permutations among the inputs", 2, ORDER)
 
@@ -137,22 +133,15 @@ def _moves() -> np.ndarray:
     return np.array([[number[tuple(p[i] for i in q)] for q in items] for p in inputs])
 
 
-class _Trace(NamedTuple):
-    value: np.ndarray  # [B, T], value of the complete part of the expression
-    pending: np.ndarray  # [B, T], operator that waits for its number: 1, 2, 3; 0 for none
-
-
 @final
 @dataclass(frozen=True)
-class Modular(Task):
+class Modular(Task, family="modular"):
     """As in `3 + 4 * 2 = - 1 = =`: read from left to right, modulo p, no precedence.
 
     Inputs 0..p-1 are numbers, then come +, -, * and =. The first is a number, the last an =. At an
     = the output is the value so far, and the expression goes on. Factors are coprime to p, so that
     each operation is invertible and all values stay equally likely.
     """
-
-    family: ClassVar[str] = "modular"
 
     length: int = steps(64, 2)
     modulus: int = axis(5, "values", 2, 1024)
@@ -202,7 +191,7 @@ class Modular(Task):
         kept = np.stack([np.ones_like(asked), ~asked], 2).reshape(size, -1)
         x = np.concatenate([first, pairs[kept].reshape(size, -1)], 1)
         mask = x == p + 3
-        return Sequences(x, masked(self._trace(x).value, mask), mask)
+        return Sequences(x, np.where(mask, self.states(x)["value"], 0), mask)
 
     @override
     def states(self, x: np.ndarray) -> dict[str, np.ndarray]:
@@ -210,16 +199,12 @@ class Modular(Task):
 
         Operators are 1, 2, 3 for +, -, * and 0 for none.
         """
-        found = self._trace(x)
-        return {"value": found.value, "pending": found.pending}
-
-    def _trace(self, x: np.ndarray) -> _Trace:
-        p, found = self.modulus, _Trace(np.empty_like(x), np.empty_like(x))
+        p, found = self.modulus, {"value": np.empty_like(x), "pending": np.empty_like(x)}
         value, pending = x[:, 0] % p, np.zeros_like(x[:, 0])
         for t in range(x.shape[1]):
             word = x[:, t]
             done = np.choose(pending, [value, value + word, value - word, value * word]) % p
             value = np.where(word < p, done, value)
             pending = np.where((word >= p) & (word < p + 3), word - p + 1, 0)
-            found.value[:, t], found.pending[:, t] = value, pending
+            found["value"][:, t], found["pending"][:, t] = value, pending
         return found
