@@ -6,10 +6,9 @@ kept = m                                            # a plain tensor: keep, copy
 m, parameters = stream.step(m, x_2)                 # of y_2
 y, other = stream.generate(kept, 100, generator)    # branch from an earlier memory
 
-An engine runs many steps in one call: it reads known inputs, or writes outputs that it feeds back."""
+An engine runs many steps in one call: it reads inputs, or writes outputs and feeds them back."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from typing import NamedTuple, final
 
 import torch
@@ -125,17 +124,18 @@ class Stream:
         self, x: Tensor, y: Tensor, mask: Tensor | None = None
     ) -> Float[Tensor, "batch length"]:
         """-log p(y_t | x_1..x_t) in nats, from the empty memory; 0 where `mask` is False."""
-        nats = torch.cat(list(self._nll(x, y)), 1)
+        m, found = self.student.start(len(x)), []
+        for chunk, seen in zip(x.split(_CHUNK, 1), y.split(_CHUNK, 1), strict=True):
+            m, parameters = self._engine.read(m, chunk)
+            found.append(nll(self.student.signature.outputs, parameters, seen))
+        nats = torch.cat(found, 1)
         return nats if mask is None else nats.where(mask, 0.0)
 
     @torch.inference_mode()
     def generate(
-        self,
-        m: Float[Tensor, "batch slots width"],
-        count: int,
-        generator: torch.Generator,
+        self, m: Float[Tensor, "batch slots width"], count: int, generator: torch.Generator,
         sampling: Sampling = PLAIN,
-    ) -> Written:
+    ) -> Written:  # fmt: skip
         """Draw `count` outputs after m, each fed back as the next input.
 
         The same seed gives the same outputs, however many calls they are split into. Raises
@@ -150,12 +150,6 @@ class Stream:
             m, y = self._engine.write(m, u, sampling)
             drawn.append(y)
         return Written(torch.cat(drawn, 1), m)
-
-    def _nll(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:
-        m = self.student.start(x.shape[0])
-        for chunk, seen in zip(x.split(_CHUNK, 1), y.split(_CHUNK, 1), strict=True):
-            m, parameters = self._engine.read(m, chunk)
-            yield nll(self.student.signature.outputs, parameters, seen)
 
     def _require_feedback(self, count: int, sampling: Sampling) -> None:
         read, written = self.student.signature.inputs, self.student.signature.outputs
