@@ -119,15 +119,12 @@ class _Meters:
 
     def read(self, split: str, references: dict[str, float]) -> Evaluation:
         return Evaluation(
-            split=split,
-            sequences=sum(map(len, self.student.sequences)),
-            outputs=int(self.student.outputs.sum()),
+            split, sum(map(len, self.student.sequences)), int(self.student.outputs.sum()),
             student=self.student.read(),
             teacher=None if self.networks[1] is None else self.teacher.read(),
-            references=references,
-            drift=self.drift and self.drift.read(),
+            references=references, drift=self.drift and self.drift.read(),
             collapse={whose: meter.read() for whose, meter in self.collapse.items()},
-        )
+        )  # fmt: skip
 
 
 def finite(value: Any) -> Any:

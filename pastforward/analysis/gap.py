@@ -83,13 +83,9 @@ class Gap:
 
 
 def loss_gap(
-    student: Student,
-    teacher: Teacher,
-    source: Source,
-    split: str = "test",
-    limit: int = 512,
+    student: Student, teacher: Teacher, source: Source, split: str = "test", limit: int = 512,
     size: int = 64,
-) -> Gap:
+) -> Gap:  # fmt: skip
     """Measure on the first `limit` sequences of a held-out split, `size` at a time.
 
     At most 2 T serial steps a batch, most of them for all starting times at once.

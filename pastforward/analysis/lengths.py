@@ -32,13 +32,9 @@ class AtLength:
 
 
 def loss_by_length(
-    student: Student,
-    teacher: Teacher | None,
-    open_at: Callable[[int], Source],
-    lengths: Iterable[int],
-    split: str = "test",
-    limit: int = 256,
-) -> Iterator[AtLength]:
+    student: Student, teacher: Teacher | None, open_at: Callable[[int], Source],
+    lengths: Iterable[int], split: str = "test", limit: int = 256,
+) -> Iterator[AtLength]:  # fmt: skip
     """Measure at each length in turn, on `limit` sequences; `open_at(length)` gives the data.
 
     Raises `UsageError` where the data has no such length, or other symbols there.

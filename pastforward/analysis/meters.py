@@ -37,11 +37,9 @@ class ScoreMeter:
         self.sequences: list[Tensor] = []
 
     def add(
-        self,
-        parameters: Float[Tensor, "batch length parameters"],
-        y: Tensor,
+        self, parameters: Float[Tensor, "batch length parameters"], y: Tensor,
         mask: Bool[Tensor, "batch length"],
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Score output parameters of y_1..y_T."""
         nats = nll(self.kind, parameters, y).where(mask, 0.0).double().cpu()
         counted = mask.double().cpu()
@@ -175,10 +173,6 @@ class DriftMeter:
         variance = (self.squares / self.count - mean.square()).clamp_min(0.0).mean((0, 2))
         scale = float(variance.mean()) + MIN_VARIANCE
         mse, missed = self.errors / self.count, self.missed / (self.count * len(self.sum))
-        return Drift(
-            mse=mse.tolist(),
-            relative=(mse / scale).tolist(),
-            one_step=float(missed.mean()) / scale,
-            by_slot=(missed / (variance + MIN_VARIANCE)).tolist(),
-            variance=float(variance.mean()),
-        )
+        by_slot = (missed / (variance + MIN_VARIANCE)).tolist()
+        one_step, variance = float(missed.mean()) / scale, float(variance.mean())
+        return Drift(mse.tolist(), (mse / scale).tolist(), one_step, by_slot, variance)

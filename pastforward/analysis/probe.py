@@ -57,19 +57,13 @@ class Memories:
 
 
 def remember(
-    networks: dict[str, Student | Teacher],
-    source: Source,
-    split: str,
-    limit: int,
-    size: int = 64,
+    networks: dict[str, Student | Teacher], source: Source, split: str, limit: int, size: int = 64
 ) -> Memories:
     """Memories of each network on the first `limit` sequences; a teacher's are its targets."""
     batches = list(source.held_out(split, size, limit))
     parts = [Batch(*(part.cpu() for part in batch)) for batch in batches]
     with frozen(*networks.values()):
-        by = {
-            name: torch.cat(list(_memories(network, batches))) for name, network in networks.items()
-        }
+        by = {name: torch.cat(list(_memories(net, batches))) for name, net in networks.items()}
     states = [source.states(part) for part in parts] if isinstance(source, HasStates) else [{}]
     return Memories(
         batch=Batch(*(torch.cat(column) for column in zip(*parts, strict=True))),

@@ -34,11 +34,7 @@ Samples = str | ImageSamples
 
 
 def draw_samples(
-    network: Network,
-    codec: Codec,
-    held_out: Batch,
-    seed: int = 0,
-    sampling: Sampling = PLAIN,
+    network: Network, codec: Codec, held_out: Batch, seed: int = 0, sampling: Sampling = PLAIN
 ) -> Samples | None:
     """Samples that suit the codec, the same for the same seed.
 

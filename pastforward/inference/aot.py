@@ -75,7 +75,10 @@ class _Weightless(nn.Module):
 
 @final
 class AheadOfTime(Engine):
-    """Compiled for `batch` streams: a loop that reads, and one that writes per top_k and top_p."""
+    """Compiled for `batch` streams: a loop that reads, and one that writes per top_k and top_p.
+
+    Both raise `UsageError` for another number of streams.
+    """
 
     def __init__(self, student: Student, batch: int = 1, cache: Path | None = None) -> None:
         """Loops are compiled on first use, or loaded from `cache` (default: the user's)."""
@@ -94,13 +97,11 @@ class AheadOfTime(Engine):
 
     @override
     def read(self, m: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """As `Engine.read`; raises `UsageError` for another number of streams than compiled for."""
         self._require(m)
         return self._reader(m, x)
 
     @override
     def write(self, m: Tensor, noise: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor]:
-        """As `Engine.write`; raises as `read` does."""
         self._require(m)
         temperature = torch.tensor(sampling.temperature, dtype=m.dtype, device=m.device)
         return self._writer(sampling)(m, noise, temperature)
@@ -121,8 +122,8 @@ class AheadOfTime(Engine):
 
     def _build(self, graph: nn.Module, inputs: tuple[Tensor, ...]) -> Callable:
         """The graph's loop with this student's weights, for any number of steps."""
-        weights = dict(graph.named_parameters()) | dict(graph.named_buffers())
-        weights = {name: tensor.detach().contiguous() for name, tensor in weights.items()}
+        tensors = dict(graph.named_parameters()) | dict(graph.named_buffers())
+        weights = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
         shapes = (dict.fromkeys(weights), (None, {1: Dim("steps", min=1)}, None)[: len(inputs)])
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the compiler, about its own code
@@ -140,7 +141,6 @@ class AheadOfTime(Engine):
         return run
 
     def _start(self) -> Tensor:
-        """A memory to trace with."""
         return self.student.start(self.batch).detach().clone()
 
     def _require(self, m: Tensor) -> None:

@@ -49,17 +49,14 @@ def noise(kind: Kind, shape: tuple[int, ...], generator: torch.Generator, like: 
     # Always drawn in float32, so that a seed gives the same numbers in all precisions.
     if isinstance(kind, Tokens):
         return torch.rand(shape, generator=generator, device=like.device).to(like.dtype)
-    shape = (*shape, kind.width)
-    return torch.randn(shape, generator=generator, device=like.device).to(like.dtype)
+    normal = torch.randn((*shape, kind.width), generator=generator, device=like.device)
+    return normal.to(like.dtype)
 
 
 def draw(
-    kind: Kind,
-    parameters: Float[Tensor, "... parameters"],
-    noise: Tensor,
-    temperature: Float[Tensor, ""],
-    sampling: Sampling,
-) -> Tensor:
+    kind: Kind, parameters: Float[Tensor, "... parameters"], noise: Tensor,
+    temperature: Float[Tensor, ""], sampling: Sampling,
+) -> Tensor:  # fmt: skip
     """y `[...]` (or `[..., C]`), by inverting the distribution function at `noise`.
 
     `temperature` replaces `sampling.temperature`: as a tensor it can change from call to call

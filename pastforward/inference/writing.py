@@ -11,13 +11,9 @@ from pastforward.inference.stream import Stream
 
 
 def continue_text(
-    stream: Stream,
-    codec: Codec,
-    prompt: str,
-    count: int,
-    generator: torch.Generator,
+    stream: Stream, codec: Codec, prompt: str, count: int, generator: torch.Generator,
     sampling: Sampling = PLAIN,
-) -> str:
+) -> str:  # fmt: skip
     """`count` symbols after `prompt`, as text.
 
     Raises `UsageError` for an empty prompt, one with symbols that the codec does not know, or a
@@ -31,19 +27,15 @@ def continue_text(
     if not prompt:
         raise UsageError("An empty prompt was given; give at least one character.")
     m = stream.start(1)
-    x = torch.tensor([codec.encode(prompt)], device=m.device)
-    m, _ = stream.feed(m, x)
+    m, _ = stream.feed(m, torch.tensor([codec.encode(prompt)], device=m.device))
     y = stream.generate(m, count, generator, sampling).y
     return codec.decode(y[0].tolist())
 
 
 def complete_images(
-    stream: Stream,
-    codec: PixelCodec,
-    given: Int[Tensor, "batch given"],
-    generator: torch.Generator,
-    sampling: Sampling = PLAIN,
-) -> Int[Tensor, "batch pixels"]:
+    stream: Stream, codec: PixelCodec, given: Int[Tensor, "batch given"],
+    generator: torch.Generator, sampling: Sampling = PLAIN,
+) -> Int[Tensor, "batch pixels"]:  # fmt: skip
     """Draw the pixels after the first ones `given`: levels `[B, H * W]`, the given ones included.
 
     Raises `UsageError` when no pixel is left to draw.
@@ -60,12 +52,9 @@ def complete_images(
 
 
 def draw_images(
-    stream: Stream,
-    codec: PixelCodec,
-    count: int,
-    generator: torch.Generator,
+    stream: Stream, codec: PixelCodec, count: int, generator: torch.Generator,
     sampling: Sampling = PLAIN,
-) -> Int[Tensor, "batch pixels"]:
+) -> Int[Tensor, "batch pixels"]:  # fmt: skip
     """`count` new images, levels `[count, H * W]`."""
     nothing = torch.zeros(count, 0, dtype=torch.long)
     return complete_images(stream, codec, nothing, generator, sampling)

@@ -1,4 +1,4 @@
-"""L4. The page of `analyse`, and the figures of what the analyses found."""
+"""L4. The page of `analyse` and its figures."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import ListedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 from torch import Tensor
@@ -17,21 +17,8 @@ from pastforward.analysis.credit import Credit
 from pastforward.analysis.gap import Gap
 from pastforward.analysis.lengths import AtLength, Point
 from pastforward.analysis.probe import Memories, Probe
-from pastforward.report import templates
-from pastforward.report.charts import (
-    COLOURS,
-    GREY,
-    INK,
-    LINE,
-    SOFT,
-    Curve,
-    colour_of,
-    draw,
-    dress,
-    legend,
-    percent_axis,
-    with_gaps,
-)
+from pastforward.report import charts, templates
+from pastforward.report.charts import COLOURS, GREY, INK, LINE, SOFT, Curve
 
 WHOSE = {"student": COLOURS[0], "targets": COLOURS[1], "untrained": GREY}
 _CAUSES = {
@@ -65,16 +52,16 @@ def gap_figure(gaps: Mapping[str, Gap]) -> Figure:
         for what, field in (("loss", "nats"), ("drift", "drift")):
             values = [getattr(loss, field) for loss in steps]
             label = f"{name}, {gap.total:+.3f} alone"
-            draw(axes[what], Curve(range(len(values)), values, colour, label, width=2))
+            charts.draw(axes[what], Curve(range(len(values)), values, colour, label, width=2))
     for level in dict.fromkeys(gap.teacher.nats for gap in gaps.values()):
         axes["loss"].axhline(level, color=INK, lw=1.3, ls="--", label=f"teacher {level:.3f}")
     for what in ("loss", "drift"):
         ticks = [*map(str, next(iter(gaps.values())).after), "alone"]
         axes[what].set_xticks(range(len(ticks)), ticks)
         axes[what].set_ylim(bottom=min(0.0, axes[what].get_ylim()[0]))
-    dress(axes["loss"], "After k of its own steps from a target", "", "nats per output")
-    dress(axes["drift"], "", "k", "drift / variance")
-    legend(axes["loss"])
+    charts.dress(axes["loss"], "After k of its own steps from a target", "", "nats per output")
+    charts.dress(axes["drift"], "", "k", "drift / variance")
+    charts.legend(axes["loss"])
     _bars_of_parts(axes["parts"], gaps)
     return figure
 
@@ -90,11 +77,11 @@ def credit_figure(panels: Mapping[str, Mapping[str, Credit]]) -> Figure:
             norms = [norm if norm > 0.0 else math.nan for norm in credit.norms]
             # Later lines are thinner, so that those below the same line still show.
             width, marker = 5.2 - 3.6 * place / max(1, len(names) - 1), _lone(norms)
-            ax.plot(credit.times, norms, style, color=colour_of(place), lw=width,
+            ax.plot(credit.times, norms, style, color=charts.colour_of(place), lw=width,
                     marker=marker, ms=4, label=name)  # fmt: skip
         ax.set_yscale("log")
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        dress(ax, title, "t", "")
+        charts.dress(ax, title, "t", "")
     axes[0].set_ylabel("mean of |dL / dm$_t$|", color=SOFT, size=9.5)
     lines = {line.get_label(): line for ax in axes for line in ax.get_lines()}
     figure.legend(
@@ -116,18 +103,20 @@ def lengths_figure(found: Sequence[AtLength], trained: int) -> Figure:
             if None not in scores:
                 colour = COLOURS[0 if name == "student" else 1]
                 values = [getattr(score, what) for score in scores]
-                draw(ax, Curve(lengths, values, colour, name, width=2))
+                charts.draw(ax, Curve(lengths, values, colour, name, width=2))
         _powers_of_two(ax, lengths)
         ax.axvspan(lengths[0] / 1.25, trained * 1.08, color=LINE, alpha=0.5, lw=0, zorder=0)
         ax.set_xlim(lengths[0] / 1.25, lengths[-1] * 1.25)
-    references = with_gaps(row.reference for row in found)
+    references = charts.with_gaps(row.reference for row in found)
     axes[0].plot(lengths, references, ":", color=GREY, lw=1.6, label="unigram reference")
     axes[0].set_ylim(bottom=min(0.0, axes[0].get_ylim()[0]))
-    dress(axes[0], f"Loss by length, trained at T = {trained:,}", "length", "nats per output")
-    legend(axes[0])
+    charts.dress(
+        axes[0], f"Loss by length, trained at T = {trained:,}", "length", "nats per output"
+    )
+    charts.legend(axes[0])
     if counted:
-        percent_axis(axes[1])
-        dress(axes[1], "Outputs right", "length", "")
+        charts.percent_axis(axes[1])
+        charts.dress(axes[1], "Outputs right", "length", "")
     return figure
 
 
@@ -141,10 +130,10 @@ def memory_loss_figure(found: Mapping[str, Sequence[Point]]) -> Figure:
         x, y = [p.size for p in points], np.array([p.nats for p in points])
         spread = np.array([p.spread for p in points])
         ax.fill_between(x, y - spread, y + spread, color=colour, alpha=0.18, lw=0)
-        draw(ax, Curve(x, y, mpl.colors.to_hex(colour), budget, width=2))
+        charts.draw(ax, Curve(x, y.tolist(), to_hex(colour), budget, width=2))
     _powers_of_two(ax, sizes)
-    dress(ax, "Loss against memory size", "K · D, numbers in a memory", "nats per output")
-    legend(ax, "budget")
+    charts.dress(ax, "Loss against memory size", "K · D, numbers in a memory", "nats per output")
+    charts.legend(ax, "budget")
     return figure
 
 
@@ -152,11 +141,11 @@ def probes_figure(title: str, probes: Mapping[str, Probe]) -> Figure:
     """Accuracy of a linear probe by t, by whose memories; always the most frequent, dotted."""
     first = next(iter(probes.values()))
     curves = {
-        whose: (f"{whose} {probe.accuracy:.1%}", with_gaps(probe.by_time))
-        for whose, probe in probes.items()
+        whose: (f"{whose} {p.accuracy:.1%}", charts.with_gaps(p.by_time))
+        for whose, p in probes.items()
     }
-    figure = _accuracies(curves, "most frequent at t", with_gaps(first.majority_by_time))
-    dress(figure.axes[0], title, "t", "right, held out")
+    figure = _accuracies(curves, "most frequent at t", charts.with_gaps(first.majority_by_time))
+    charts.dress(figure.axes[0], title, "t", "right, held out")
     return figure
 
 
@@ -166,7 +155,7 @@ def future_figure(probes: Mapping[str, Sequence[Probe]]) -> Figure:
     curves = {whose: (whose, [probe.accuracy for probe in row]) for whose, row in probes.items()}
     figure = _accuracies(curves, "most frequent", [probe.majority for probe in first])
     title = "Outputs to come, read off a memory by a linear probe"
-    dress(figure.axes[0], title, "j: output y$_{t+j-1}$ from m$_t$", "right, held out")
+    charts.dress(figure.axes[0], title, "j: output y$_{t+j-1}$ from m$_t$", "right, held out")
     return figure
 
 
@@ -177,11 +166,11 @@ def _accuracies(
     figure = Figure(figsize=(6.6, 3.7), layout="constrained")
     ax = figure.subplots()
     for whose, (label, values) in curves.items():
-        draw(ax, Curve(range(1, len(values) + 1), values, WHOSE[whose], label, width=2))
-    draw(ax, Curve(range(1, len(frequent) + 1), frequent, INK, base, ":", width=1.5))
+        charts.draw(ax, Curve(range(1, len(values) + 1), values, WHOSE[whose], label, width=2))
+    charts.draw(ax, Curve(range(1, len(frequent) + 1), frequent, INK, base, ":", width=1.5))
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    percent_axis(ax)
-    legend(ax)
+    charts.percent_axis(ax)
+    charts.legend(ax)
     return figure
 
 
@@ -201,7 +190,7 @@ def _bars_of_parts(ax: Axes, gaps: Mapping[str, Gap]) -> None:
     ax.invert_yaxis()
     low, high = ax.get_xlim()
     ax.set_xlim(low, high + 0.35 * (high - low))
-    dress(ax, "From the teacher to the student alone", "nats per output", "")
+    charts.dress(ax, "From the teacher to the student alone", "nats per output", "")
 
 
 def _powers_of_two(ax: Axes, ticks: Sequence[int]) -> None:
@@ -245,7 +234,7 @@ def _panel(ax: Axes, whose: str, rows: Tensor, values: np.ndarray, smooth: bool)
     # Rasterized: thousands of dots as vectors would make a page of megabytes.
     drawn = ax.scatter(x, y, c=colours[chosen], s=7, alpha=0.75, lw=0, cmap=colour_map, vmin=low,
                        vmax=high, rasterized=True)  # fmt: skip
-    dress(ax, whose, f"component 1 ({first:.0%} of variance)", f"component 2 ({second:.0%})")
+    charts.dress(ax, whose, f"component 1 ({first:.0%} of variance)", f"component 2 ({second:.0%})")
     ax.set_xticks([])
     ax.set_yticks([])
     return drawn

@@ -42,18 +42,12 @@ def write_page(name: str, context: CheckContext, results: Sequence[CheckResult],
     lines = [
         Line((r.level, r.check, r.measured), r.level, notes=list(_explained(r))) for r in ordered
     ]
+    level = verdict(results)
     return templates.write_page(
-        out,
-        "checks.html",
-        title=name,
-        source=context.source.name,
-        verdict=_SAID[verdict(results)],
-        level=verdict(results),
-        counted=counted(results),
-        limit=context.limit,
+        out, "checks.html", title=name, source=context.source.name, limit=context.limit,
+        verdict=_SAID[level], level=level, counted=counted(results), charts=_charts(context),
         table=Table(("", "check", "found"), lines, names=3),
-        charts=_charts(context),
-    )
+    )  # fmt: skip
 
 
 def verdict(results: Sequence[CheckResult]) -> Level:

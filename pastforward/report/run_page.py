@@ -76,11 +76,11 @@ def _learning(runs: Sequence[RunSummary]) -> list[Chart]:
 
 
 def _drift(runs: Sequence[RunSummary]) -> list[Chart]:
-    found = [run.evaluation.get("drift") for run in runs]
+    found = [(run.evaluation.get("drift") or {}).get("relative") for run in runs]
     curves = [
-        Curve(range(len(drift["relative"])), with_gaps(drift["relative"]), colour_of(place))
-        for place, drift in enumerate(found)
-        if drift
+        Curve(range(len(relative)), with_gaps(relative), colour_of(place))
+        for place, relative in enumerate(found)
+        if relative
     ]
     if not curves:
         return []
@@ -118,20 +118,17 @@ def _memories(runs: Sequence[RunSummary]) -> Table | None:
 
 def _run(place: int, run: RunSummary) -> dict[str, Any]:
     images = _images(run.samples) if isinstance(run.samples, ImageSamples) else {}
+    config = json.dumps(run.facts.get("config", {}), indent=2)
     return {
-        "name": run.name,
-        "colour": colour_of(place),
-        "text": None if images else run.samples,
-        "images": images,
-        "config": json.dumps(run.facts.get("config", {}), indent=2),
-    }
+        "name": run.name, "colour": colour_of(place), "config": config,
+        "text": None if images else run.samples, "images": images,
+    }  # fmt: skip
 
 
 def _images(samples: ImageSamples) -> dict[str, str]:
+    tinted = pictures.tint(samples)
     rows = {
-        "new": samples.new,
-        "completed, given pixels in blue": pictures.tint(samples),
-        "original": samples.original,
-    }
+        "new": samples.new, "completed, given pixels in blue": tinted, "original": samples.original,
+    }  # fmt: skip
     tiled = {name: pictures.tile(row, scale=8, columns=5) for name, row in rows.items()}
-    return {name: pictures.data_uri(pictures.png(pixels)) for name, pixels in tiled.items()}
+    return {name: pictures.data_uri(pictures.png(row)) for name, row in tiled.items()}

@@ -49,11 +49,7 @@ class Result(NamedTuple):
         return None if self.nats is None else self.nats / math.log(2)
 
 
-HEAD = (
-    "network", "nats", "±", "bits", "correct", "to teacher", "weights", "time", "serial",
-)  # fmt: skip
-
-
+HEAD = ("network", "nats", "±", "bits", "correct", "to teacher", "weights", "time", "serial")
 _SAME = 1e-4
 """Nats: a unigram model of equally frequent symbols differs from 'uniform' by sampling only."""
 
@@ -100,26 +96,17 @@ def results(runs: Sequence[RunSummary]) -> list[Result]:
             teachers.setdefault(row, []).append(run.name)
     named = [row._replace(name=f"teacher of {', '.join(of)}") for row, of in teachers.items()]
     found = [pair for run in runs for pair in run.evaluation["references"].items()]
-    references = [
-        Result(reference_label(name), "reference", nats)
-        for name, nats in distinct_references(found)
-    ]
-    return students + named + references
+    references = distinct_references(found)
+    return students + named + [Result(reference_label(n), "reference", v) for n, v in references]
 
 
 def cells(result: Result) -> tuple[str, ...]:
     """A row as text, in the order of `HEAD`."""
     return (
-        result.name,
-        number(result.nats, 4),
-        number(result.error, 4),
-        number(result.bits, 4),
-        percent(result.accuracy),
-        _over(result.over_teacher),
-        number(result.parameters, 0),
-        seconds_text(result.seconds),
-        _calls(result.serial_calls),
-    )
+        result.name, number(result.nats, 4), number(result.error, 4), number(result.bits, 4),
+        percent(result.accuracy), _over(result.over_teacher), number(result.parameters, 0),
+        seconds_text(result.seconds), _calls(result.serial_calls),
+    )  # fmt: skip
 
 
 def best(rows: Sequence[Result]) -> Result | None:
@@ -133,17 +120,12 @@ def _student(run: RunSummary) -> Result:
     # A ratio of densities, which may be negative, would say nothing.
     fair = teacher and score["nats"] is not None and (teacher["nats"] or 0.0) > 0.0
     return Result(
-        name=run.name,
-        kind="student",
-        nats=score["nats"],
-        error=score["error"],
-        accuracy=score["accuracy"],
+        run.name, "student", score["nats"], score["error"], score["accuracy"],
         over_teacher=score["nats"] / teacher["nats"] - 1 if teacher and fair else None,
-        parameters=run.facts.get("parameters"),
-        seconds=run.facts.get("seconds"),
-        serial_calls=run.facts.get("serial_calls"),
         note=unhelpful(score["nats"], run.evaluation["references"]),
-    )
+        parameters=run.facts.get("parameters"), seconds=run.facts.get("seconds"),
+        serial_calls=run.facts.get("serial_calls"),
+    )  # fmt: skip
 
 
 def _over(value: float | None) -> str:

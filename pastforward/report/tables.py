@@ -88,16 +88,12 @@ def results_table(runs: Sequence[RunSummary]) -> Table:
     winner, largest = best(rows), max((row.nats or 0.0 for row in rows), default=0.0) or 1.0
     lines = [
         Line(
-            cells(row),
-            "unhelpful" if row.note else row.kind,
-            row is winner,
-            group=row.kind,
-            notes=[row.note] if row.note else [],
+            cells(row), "unhelpful" if row.note else row.kind, row is winner, group=row.kind,
+            notes=[row.note] if row.note else [], bar=max(0.0, 100 * (row.nats or 0.0) / largest),
             colour=colour_of(place) if row.kind == "student" else GREY,
-            bar=max(0.0, 100 * (row.nats or 0.0) / largest),
         )
         for place, row in enumerate(rows)
-    ]
+    ]  # fmt: skip
     table = Table(
         HEAD, lines, page_only=["±"],
         title="Held-out loss per output, students alone from their empty memory",

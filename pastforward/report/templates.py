@@ -24,11 +24,8 @@ def write_page(out: Path | str, template: str, **values: Any) -> Path:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("pastforward.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+        loader=PackageLoader("pastforward.report"), undefined=StrictUndefined,
+        autoescape=True, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
     environment.globals["svg"] = svg
     return environment

@@ -113,8 +113,8 @@ class CheckContext:
     @property
     def networks(self) -> dict[str, nn.Module]:
         """The networks by their names in messages."""
-        teacher = {} if self._teacher is None else {"teacher": self._teacher}
-        return {"student": self.student} | teacher
+        both = {"student": self.student, "teacher": self._teacher}
+        return {whose: network for whose, network in both.items() if network is not None}
 
     @cached_property
     def broken(self) -> list[str]:
