@@ -3,12 +3,12 @@
 A run's config is a tree of frozen dataclasses, each owned by the component whose dials it holds:
 
 RunConfig
-  data      DataConfig       data/configs.py       what is read
-  student   StudentConfig    cells/configs.py      what ships
-  baseline  BaselineConfig   baselines/configs.py  trained in the student's place, if given
-  teacher   TeacherConfig    teacher/configs.py    encoder and decoder, discarded after training
-  smt, dmt, tbptt, distill   methods/configs.py    dials of methods
-  fit       FitConfig        training/configs.py   batch, optimiser, schedule
+  data      DataConfig       data/__init__.py       what is read
+  student   StudentConfig    cells/__init__.py      what ships
+  baseline  BaselineConfig   baselines/__init__.py  trained in the student's place, if given
+  teacher   TeacherConfig    teacher/configs.py     encoder and decoder, discarded after training
+  smt, dmt, tbptt, distill   methods/entry.py       dials of methods
+  fit       FitConfig        training/__init__.py   batch, optimiser, schedule
   budget    Budget           how long, divided among the
   stages    Stage, ...       methods, in order
 """
@@ -23,7 +23,7 @@ from pastforward.data import DataConfig
 from pastforward.errors import UsageError
 from pastforward.methods.entry import DistillConfig, DMTConfig, SMTConfig, TBPTTConfig
 from pastforward.teacher.configs import TeacherConfig
-from pastforward.training.configs import FitConfig
+from pastforward.training import FitConfig
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pastforward.student import Student, build_student
 from pastforward.teacher.configs import TeacherConfig
 from pastforward.teacher.encoders import LinearConfig
 from pastforward.teacher.teacher import build_teacher
-from pastforward.training.configs import FitConfig
+from pastforward.training import FitConfig
 from pastforward.training.loop import FitContext, fit
 
 SOURCE = open_source("copy:8")

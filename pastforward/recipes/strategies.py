@@ -45,18 +45,23 @@ def stages(
     'finetune' in `rates`. Raises `UsageError` for an unknown strategy.
     """
     known = STRATEGIES | (own or {})
-    if strategy in known:
-        shares = known[strategy]
-    elif strategy in METHODS or ":" in strategy:
-        shares = ((strategy, 1.0),)
-    else:
+    if strategy not in known and strategy not in METHODS and ":" not in strategy:
         raise UsageError(
             f"There is no method '{strategy}'; {nearest(strategy, [*known, *METHODS])}."
         )
     return tuple(
-        Stage(method, share, _finetune(rates) if n and method == "bptt" else _rate(method, rates))
-        for n, (method, share) in enumerate(shares)
+        Stage(method, share, _rate(method, rates, first=n == 0))
+        for n, (method, share) in enumerate(known.get(strategy, ((strategy, 1.0),)))
     )
+
+
+def _rate(method: str, rates: Mapping[str, float], first: bool) -> float:
+    if method == "bptt" and not first:
+        return rates.get("finetune", FINETUNE * rates["bptt"])
+    if method in rates or method not in METHODS:
+        return rates.get(method, rates["smt"])
+    row = METHODS[method]
+    return row.lr_factor * rates[row.lr_of or "smt"]
 
 
 def with_growing_windows(
@@ -111,16 +116,3 @@ def with_prefixes(
 
 def _slower(steps: int) -> float:
     return min(1.0, (32 / steps) ** 0.5)
-
-
-def _finetune(rates: Mapping[str, float]) -> float:
-    return rates.get("finetune", FINETUNE * rates["bptt"])
-
-
-def _rate(method: str, rates: Mapping[str, float]) -> float:
-    if method in rates:
-        return rates[method]
-    if method not in METHODS:
-        return rates["smt"]
-    row = METHODS[method]
-    return row.lr_factor * rates[row.lr_of or "smt"]

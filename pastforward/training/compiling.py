@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pastforward.methods.base import Method
-from pastforward.training.configs import FitConfig
+from pastforward.training import FitConfig
 
 TOLERANCE = {False: 1e-2, True: 0.2}
 """Allowed norm of the gradients' difference over their norm, by whether bfloat16 is used."""

@@ -13,9 +13,9 @@ from pastforward.config import Budget
 from pastforward.data.source import Source
 from pastforward.methods.base import Method
 from pastforward.student import Student
+from pastforward.training import FitConfig
 from pastforward.training.callbacks import Callback, Callbacks
 from pastforward.training.compiling import TOLERANCE, compile_checked, wanted
-from pastforward.training.configs import FitConfig
 from pastforward.training.distributed import (
     agree,
     average_gradients,

@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from pastforward.training.configs import FitConfig
+from pastforward.training import FitConfig
 
 _NEWTON_SCHULZ = 3.4445, -4.7750, 2.0315
 """Coefficients of Jordan's quintic: five iterations bring singular values >= 0.01 to 0.7..1.2."""

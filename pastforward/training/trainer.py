@@ -15,10 +15,10 @@ from pastforward.methods.base import Method
 from pastforward.student_file import save_student
 from pastforward.teacher.store.reading import open_labels
 from pastforward.teacher.target_source import StoredTargets
+from pastforward.training import FitConfig
 from pastforward.training.callbacks import Callback, Callbacks
 from pastforward.training.check import check
 from pastforward.training.checkpoint import load_tensors, part, prefixed, save_tensors
-from pastforward.training.configs import FitConfig
 from pastforward.training.distributed import agree, connect, rank
 from pastforward.training.folder import RunFolder
 from pastforward.training.loop import Batches, Fit, Progress, read_steps

@@ -20,7 +20,7 @@ from pastforward.methods.bptt import TruncatedBPTT, bptt
 from pastforward.methods.distill import Distillation
 from pastforward.methods.parallel import Parallel
 from pastforward.outputs import kl, nll
-from pastforward.training.configs import FitConfig
+from pastforward.training import FitConfig
 from pastforward.training.loop import FitContext, fit
 
 KINDS = ("tokens", "vectors")

@@ -31,8 +31,8 @@ from pastforward.teacher.store.reading import (
 )
 from pastforward.teacher.store.writing import LabelJob, begin, kept, sequence_bytes, write_chunks
 from pastforward.teacher.target_source import StoredTargets
+from pastforward.training import FitConfig
 from pastforward.training.check import check
-from pastforward.training.configs import FitConfig
 from pastforward.training.loop import FitContext, fit
 from pastforward.types import Batch
 

@@ -11,7 +11,7 @@ from pastforward.config import Budget, RunConfig, Stage
 from pastforward.data import DataConfig
 from pastforward.methods.entry import DMTConfig, SMTConfig
 from pastforward.teacher.configs import TeacherConfig
-from pastforward.training.configs import FitConfig
+from pastforward.training import FitConfig
 from pastforward.training.folder import IfExists, RunFolder
 from pastforward.training.trainer import Trainer
 
