@@ -44,7 +44,7 @@ def stages(
     `rates` takes that of the method its row in `METHODS` names. BPTT after another stage is
     'finetune' in `rates`. Raises `UsageError` for an unknown strategy.
     """
-    known = STRATEGIES | (own or {})
+    known = {**STRATEGIES, **(own or {})}
     if strategy not in known and strategy not in METHODS and ":" not in strategy:
         raise UsageError(
             f"There is no method '{strategy}'; {nearest(strategy, [*known, *METHODS])}."

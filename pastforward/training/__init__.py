@@ -36,6 +36,10 @@ class FitConfig:
     precision: str = "auto"
     """'auto' (bfloat16 on CUDA) or 'float32'."""
 
+    def steps(self, length: int) -> int:
+        """Steps of sequences of `length` that training reads."""
+        return min(length, self.prefix or length)
+
     def __post_init__(self) -> None:
         at_least(self, "fit", 1, "batch", "accumulate", "prefix")
         at_least(self, "fit", 0, "weight_decay", "warmup", "evaluations")

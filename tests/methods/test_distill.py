@@ -21,7 +21,7 @@ from pastforward.methods.distill import Distillation
 from pastforward.methods.parallel import Parallel
 from pastforward.outputs import kl, nll
 from pastforward.training import FitConfig
-from pastforward.training.loop import FitContext, fit
+from pastforward.training.fit import FitContext, fit
 
 KINDS = ("tokens", "vectors")
 

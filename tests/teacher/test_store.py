@@ -33,7 +33,7 @@ from pastforward.teacher.store.writing import LabelJob, begin, kept, sequence_by
 from pastforward.teacher.target_source import StoredTargets
 from pastforward.training import FitConfig
 from pastforward.training.check import check
-from pastforward.training.loop import FitContext, fit
+from pastforward.training.fit import FitContext, fit
 from pastforward.types import Batch
 
 WALK = np.random.default_rng(0).normal(3, 2, (900, 2)).cumsum(0)

@@ -23,7 +23,8 @@ from pastforward.teacher.teacher import Teacher, build_teacher
 from pastforward.training import FitConfig
 from pastforward.training import networks as selection
 from pastforward.training.callbacks import Callback, TensorBoard
-from pastforward.training.loop import FitContext, NonFiniteLoss, fit
+from pastforward.training.fit import FitContext, fit
+from pastforward.training.loop import NonFiniteLoss
 
 SOURCE = open_source("copy:8")
 CONFIG = FitConfig(batch=8, warmup=1, evaluations=4, compile="off")
