@@ -14,7 +14,6 @@ from pastforward.methods.base import Method
 from pastforward.student_file import save_student
 from pastforward.teacher.store.reading import open_labels
 from pastforward.teacher.target_source import StoredTargets
-from pastforward.training import FitConfig
 from pastforward.training.callbacks import Callback, Callbacks
 from pastforward.training.check import check
 from pastforward.training.distributed import agree, connect, rank
@@ -81,8 +80,9 @@ class Trainer:
         """Serial cell calls in an optimiser step, by stage."""
         length = self.source.signature.length
         return {
-            stage.name: self._make_method(stage).serial_calls(self._fit_config(stage).steps(length))
+            stage.name: self._make_method(stage, config).serial_calls(config.fit.steps(length))
             for stage in self.config.stages
+            for config in [self.config.during(stage, length)]
         }
 
     def checkpoint(self) -> None:
@@ -146,31 +146,16 @@ class Trainer:
             self.fit.optimiser.restore(part("optimiser", tensors))
             self.fit.progress = Progress(**facts["progress"])
 
-    def _make_method(self, stage: Stage) -> Method:
-        config = self.config
-        if stage.window is not None:
-            config = replace(
-                config,
-                dmt=replace(config.dmt, window=stage.window),
-                tbptt=replace(config.tbptt, window=stage.window),
-            )
+    def _make_method(self, stage: Stage, config: RunConfig) -> Method:
         return METHODS.load(stage.method)(self.network, self.target_source, config)
-
-    def _fit_config(self, stage: Stage) -> FitConfig:
-        """That of the run; where a stage reads prefixes, more sequences but fewer positions."""
-        config = self.config.fit
-        if stage.prefix is None:
-            return config
-        whole = config.steps(self.source.signature.length)
-        steps = min(stage.prefix, whole)
-        return replace(config, prefix=steps, batch=round(config.batch * (whole / steps) ** 0.5))
 
     def _make_fit(self) -> Fit:
         stage, budget = self.stage, self.budgets[self.number]
         assert budget is not None
+        config = self.config.during(stage, self.source.signature.length)
         return Fit(
-            self._make_method(stage), self.store or self.source, stage.lr, budget,
-            self._fit_config(stage), self.config.seed + 7919 * self.number, self.device,
+            self._make_method(stage, config), self.store or self.source, stage.lr, budget,
+            config.fit, config.seed + 7919 * self.number, self.device,
         )  # fmt: skip
 
     def _step(self) -> dict[str, float]:
@@ -191,16 +176,10 @@ class Trainer:
     def _log(self, terms: dict[str, float]) -> None:
         if rank() != 0:
             return
-        progress = self.fit.progress
-        row = {
-            "stage": self.stage.method,
-            "number": self.number,
-            "step": self.spent.step + progress.step,
-            "tokens": self.spent.tokens + progress.tokens,
-            "seconds": round(self.spent.seconds + progress.seconds, 3),
-            "calls": self.spent.calls + progress.calls,
-        }
-        self.folder.metrics.append(row | terms)
+        spent = replace(self.spent)
+        spent.add(self.fit.progress)
+        row = {"stage": self.stage.method, "number": self.number} | asdict(spent)
+        self.folder.metrics.append(row | {"seconds": round(spent.seconds, 3)} | terms)
 
     def _skip_empty(self) -> None:
         """Go on to the first stage that has a budget."""
