@@ -13,12 +13,7 @@ from pastforward.data.kinds import MEMORY, family, known_names
 from pastforward.errors import UsageError, nearest
 from pastforward.recipes import RECIPES
 from pastforward.recipes.real_data import flow, pixels
-from pastforward.recipes.strategies import (
-    DEFAULT_STRATEGY,
-    STORED_SHARES,
-    STORED_STRATEGY,
-    stages,
-)
+from pastforward.recipes.strategies import DEFAULT_STRATEGY, STORED_SHARES, STORED_STRATEGY, stages
 from pastforward.recipes.tasks import for_task
 from pastforward.registry import import_target, is_foreign
 

@@ -72,18 +72,18 @@ def with_growing_windows(
     They take three fifths of its share, longer ones more, at rate `lr`, DMT's own when None.
     """
     windows = [2**n for n in range(2, window.bit_length()) if 2**n < window]
+    weights = range(2, len(windows) + 2)
     grown: list[Stage] = []
     for stage in stages:
-        if stage.method != "dmt" or not windows:
-            grown.append(stage)
-            continue
-        parts = [_TEACHER_FORCED_SHARE * stage.share * (n + 2) for n in range(len(windows))]
-        whole = sum(n + 2 for n in range(len(windows)))
-        grown += [
-            Stage("teacher-forced", part / whole, lr or stage.lr, steps)
-            for part, steps in zip(parts, windows, strict=True)
-        ]
-        grown.append(replace(stage, share=(1 - _TEACHER_FORCED_SHARE) * stage.share))
+        kept = stage
+        if stage.method == "dmt" and windows:
+            share = _TEACHER_FORCED_SHARE * stage.share
+            grown += [
+                Stage("teacher-forced", share * weight / sum(weights), lr or stage.lr, steps)
+                for weight, steps in zip(weights, windows, strict=True)
+            ]
+            kept = replace(stage, share=(1 - _TEACHER_FORCED_SHARE) * stage.share)
+        grown.append(kept)
     return tuple(grown)
 
 
@@ -100,17 +100,17 @@ def with_prefixes(
         return stages
     found: list[Stage] = []
     for stage in stages:
+        kept = stage
         if stage.method == "teacher":
             share = stage.share / (len(prefixes) + 1.5)
             found += [
                 replace(stage, share=share, lr=stage.lr * _slower(steps), prefix=steps)
                 for steps in prefixes
             ]
-            found.append(replace(stage, share=1.5 * share, lr=stage.lr * _slower(length)))
+            kept = replace(stage, share=1.5 * share, lr=stage.lr * _slower(length))
         elif stage.method in ("smt-frozen", "teacher-forced") and length > _LONG_ENOUGH:
-            found.append(replace(stage, prefix=_LONG_ENOUGH))
-        else:
-            found.append(stage)
+            kept = replace(stage, prefix=_LONG_ENOUGH)
+        found.append(kept)
     return tuple(found)
 
 
