@@ -90,14 +90,14 @@ from .teacher.target_source import StoredTargets as StoredTargets
 from .teacher.target_source import TargetSource as TargetSource
 from .teacher.teacher import Teacher as Teacher
 from .teacher.teacher import build_teacher as build_teacher
+from .training import FitConfig as FitConfig
 from .training.callbacks import Callback as Callback
 from .training.callbacks import TensorBoard as TensorBoard
-from .training.configs import FitConfig as FitConfig
+from .training.fit import FitContext as FitContext
+from .training.fit import fit as fit
 from .training.folder import RunFolder as RunFolder
 from .training.loop import Fit as Fit
-from .training.loop import FitContext as FitContext
 from .training.loop import NonFiniteLoss as NonFiniteLoss
-from .training.loop import fit as fit
 from .training.trainer import Trainer as Trainer
 from .types import Batch as Batch
 from .types import MemoryShape as MemoryShape

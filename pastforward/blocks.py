@@ -1,4 +1,7 @@
-"""L0. Transformer blocks: rotary positions, attention, MLP. Pre-norm, no biases in attention."""
+"""L0. Blocks of networks: input embedding, MLP, and Transformers with rotary positions.
+
+Transformers are pre-norm, without biases in attention.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,6 +11,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
+
+from pastforward.types import Kind, Tokens
+
+
+def embedding(kind: Kind, width: int) -> nn.Module:
+    """A module from x_t, tokens `[...]` or vectors `[..., C]`, to e_t `[..., width]`."""
+    if isinstance(kind, Tokens):
+        return nn.Embedding(kind.size, width)
+    return nn.Linear(kind.width, width)
 
 
 def rotary_table(length: int, width: int) -> Float[Tensor, "2 length half"]:
@@ -121,10 +133,8 @@ class Transformer(nn.Module):
         self, width: int, depth: int, heads: int, length: int, causal: bool,
         recompute: int | None = None,
     ) -> None:  # fmt: skip
-        """With `recompute`, the backward pass computes layers again from the input of the first.
-
-        The MLP is then computed for so many positions at a time.
-        """
+        """With `recompute`, the backward pass computes layers again from the input of the first,
+        the MLP for so many positions at a time."""
         super().__init__()
         self.rotary = Rotary(length, width // heads)
         self.blocks = nn.ModuleList([Block(width, heads, causal) for _ in range(depth)])

@@ -3,27 +3,27 @@
 A run's config is a tree of frozen dataclasses, each owned by the component whose dials it holds:
 
 RunConfig
-  data      DataConfig       data/__init__.py      what is read
-  student   StudentConfig    cells/__init__.py     what ships
-  baseline  BaselineConfig   baselines/__init__.py trained in the student's place, if given
-  teacher   TeacherConfig    teacher/__init__.py   encoder and decoder, discarded after training
-  smt, dmt, tbptt, distill   methods/__init__.py   dials of methods
-  fit       FitConfig        training/configs.py   batch, optimiser, schedule
+  data      DataConfig       data/__init__.py       what is read
+  student   StudentConfig    cells/__init__.py      what ships
+  baseline  BaselineConfig   baselines/__init__.py  trained in the student's place, if given
+  teacher   TeacherConfig    teacher/configs.py     encoder and decoder, discarded after training
+  smt, dmt, tbptt, distill   methods/entry.py       dials of methods
+  fit       FitConfig        training/__init__.py   batch, optimiser, schedule
   budget    Budget           how long, divided among the
   stages    Stage, ...       methods, in order
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pastforward.baselines import BaselineConfig
 from pastforward.cells import StudentConfig
 from pastforward.data import DataConfig
 from pastforward.errors import UsageError
-from pastforward.methods import DistillConfig, DMTConfig, SMTConfig, TBPTTConfig
-from pastforward.teacher import TeacherConfig
-from pastforward.training.configs import FitConfig
+from pastforward.methods.entry import DistillConfig, DMTConfig, SMTConfig, TBPTTConfig
+from pastforward.teacher.configs import TeacherConfig
+from pastforward.training import FitConfig
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,10 @@ class Budget:
 
     def part(self, share: float) -> "Budget":
         """A share of this budget, in the same unit."""
-        if self.steps is not None:
-            return Budget(steps=max(1, round(share * self.steps)))
-        if self.tokens is not None:
-            return Budget(tokens=max(1, round(share * self.tokens)))
-        return Budget(seconds=share * (self.seconds or 0.0))
+        if self.seconds is not None:
+            return Budget(seconds=share * self.seconds)
+        steps, tokens = (n and max(1, round(share * n)) for n in (self.steps, self.tokens))
+        return Budget(steps, tokens)
 
     def divide(self, shares: Sequence[float]) -> tuple["Budget | None", ...]:
         """Parts that add up to this budget, in order; None where a stage gets nothing.
@@ -114,3 +113,17 @@ class RunConfig:
     seed: int = 0
     label_store: str | None = None
     """A folder that `label` wrote; a run then trains no teacher."""
+
+    def during(self, stage: Stage, length: int) -> "RunConfig":
+        """This config with the window and prefix of a stage, for sequences of T = `length`.
+
+        A stage that reads prefixes takes more sequences but fewer positions.
+        """
+        dmt, tbptt, fit = self.dmt, self.tbptt, self.fit
+        if stage.window is not None:
+            dmt, tbptt = replace(dmt, window=stage.window), replace(tbptt, window=stage.window)
+        if stage.prefix is not None:
+            whole = fit.steps(length)
+            steps = min(stage.prefix, whole)
+            fit = replace(fit, prefix=steps, batch=round(fit.batch * (whole / steps) ** 0.5))
+        return replace(self, dmt=dmt, tbptt=tbptt, fit=fit)

@@ -52,7 +52,8 @@ def from_json(kind: type[T], value: Any) -> T:
     try:
         return _converter().structure(value, kind)
     except Exception as error:  # cattrs raises groups and errors of many kinds
-        raise ValueError(_reason(error)) from error
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{type(error).__name__}: {reason}") from error
 
 
 def checksum(path: Path) -> str:
@@ -91,7 +92,3 @@ def _converter() -> "Converter":
     from cattrs import Converter
 
     return Converter(forbid_extra_keys=True, detailed_validation=False)
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"

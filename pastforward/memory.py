@@ -1,4 +1,6 @@
-"""L0. Operations on memories: K slots of width D, each slot of root-mean-square 1."""
+"""L0. Memories: K slots of width D, each slot of root-mean-square 1; rollouts of a cell."""
+
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Int
@@ -7,6 +9,9 @@ from torch import Tensor
 from pastforward.types import Memory
 
 EPSILON = 1e-6
+
+Step = Callable[[Tensor, Tensor], Tensor]
+"""A cell's step: (m_{t-1} `[B, K, D]`, e_t `[B, E]`) -> m_t `[B, K, D]`."""
 
 
 def rms_norm(m: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
@@ -35,3 +40,13 @@ def take(sequence: Tensor, times: Int[Tensor, "batch ..."]) -> Tensor:
     rest = sequence.shape[2:]
     index = times.reshape(len(times), -1, *[1] * len(rest)).expand(-1, -1, *rest)
     return sequence.gather(1, index).unflatten(1, times.shape[1:])
+
+
+def rollout(
+    step: Step, m: Float[Tensor, "batch slots width"], e: Float[Tensor, "batch length inputs"]
+) -> Float[Tensor, "batch steps slots width"]:
+    """m_0..m_T from m_0 and embedded inputs e_1..e_T: T serial calls of `step`."""
+    memories = [m]
+    for e_t in e.unbind(1):
+        memories.append(step(memories[-1], e_t))
+    return torch.stack(memories, 1)

@@ -11,14 +11,10 @@ SOURCE = Path(__file__).resolve().parent.parent
 
 
 def provenance() -> dict[str, Any]:
-    """Facts that every row of figures carries besides the command that made it.
+    """Facts that every row of figures carries: commit, clean, torch, hardware, threads, date.
 
-    commit    hash of the checkout's HEAD; None where the package runs from no git checkout
-    clean     whether the checkout holds no changes that are not committed; None likewise
-    torch     version
-    hardware  cores and name of the processor, and the name of the GPU if there is one
-    threads   threads of torch in this process
-    date      today's, as YYYY-MM-DD
+    `commit` is the hash of the checkout's HEAD, `clean` whether it holds no uncommitted changes;
+    both are None where the package runs from no git checkout. `threads` are torch's.
     """
     import torch
 

@@ -90,22 +90,19 @@ class Registry(Mapping[str, Row], Generic[Row]):
         if given is None:
             return kind()
         if isinstance(given, Mapping):
-            return self._from_json(name, kind, given)
+            try:
+                return from_json(kind, dict(given))
+            except ValueError as error:
+                raise UsageError(
+                    f"The {self.kind} '{name}' can't be configured by {dict(given)} ({error}); its "
+                    f"dials are those of {kind.__name__}."
+                ) from error
         if not isinstance(given, kind):
             raise UsageError(
                 f"The {self.kind} '{name}' was given {type(given).__name__}; give it "
                 f"{kind.__name__}."
             )
         return given
-
-    def _from_json(self, name: str, kind: type, given: Mapping[str, Any]) -> Any:
-        try:
-            return from_json(kind, dict(given))
-        except ValueError as error:
-            raise UsageError(
-                f"The {self.kind} '{name}' can't be configured by {dict(given)} ({error}); its "
-                f"dials are those of {kind.__name__}."
-            ) from error
 
 
 def is_foreign(name: str) -> bool:

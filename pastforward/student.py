@@ -4,13 +4,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pastforward.blocks import embedding
 from pastforward.cells import StudentConfig
 from pastforward.cells.base import Cell
 from pastforward.cells.build import build_cell
-from pastforward.inputs import embedding
-from pastforward.memory import rms_norm
+from pastforward.memory import rms_norm, rollout
 from pastforward.outputs import Readout
-from pastforward.rollout import rollout
 from pastforward.types import MemoryShape, Signature, Tokens
 
 

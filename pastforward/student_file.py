@@ -129,7 +129,11 @@ def _require_fit(network: Network, config: StudentConfig | BaselineConfig) -> No
     if isinstance(config, BaselineConfig) and config.width is None:
         raise UsageError("A baseline is saved with its width; give BaselineConfig a width.")
     if isinstance(config, StudentConfig) and config.cell not in CELLS:
-        fits = _sizes(network) == (config.slots, config.width, config.embed, config.hidden)
+        fits = isinstance(network, Student) and (
+            (network.memory.slots, network.memory.width, network.cell.inputs)
+            == (config.slots, config.width, config.embed)
+            and network.readout.net.up.out_features == config.hidden
+        )
     else:
         with torch.device("meta"), torch.random.fork_rng(devices=[]):
             build = build_student if isinstance(config, StudentConfig) else build_baseline
@@ -139,13 +143,6 @@ def _require_fit(network: Network, config: StudentConfig | BaselineConfig) -> No
             f"The network to save is not what {config} builds; give the config that it was built "
             "by."
         )
-
-
-def _sizes(network: Network) -> tuple[int, int, int, int] | None:
-    if not isinstance(network, Student):
-        return None
-    hidden = network.readout.net.up.out_features
-    return network.memory.slots, network.memory.width, network.cell.inputs, hidden
 
 
 def _description(network: Network) -> list[tuple[Any, ...]]:

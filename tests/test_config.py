@@ -17,7 +17,7 @@ from pastforward.methods import DistillConfig, DMTConfig, SMTConfig, TBPTTConfig
 from pastforward.student import build_student
 from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import DeltaConfig, LinearConfig, WindowConfig
-from pastforward.training.configs import FitConfig
+from pastforward.training import FitConfig
 from pastforward.training.folder import RunFolder
 from pastforward.types import Signature, Tokens
 

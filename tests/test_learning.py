@@ -13,8 +13,8 @@ from pastforward.student import Student, build_student
 from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import LinearConfig
 from pastforward.teacher.teacher import build_teacher
-from pastforward.training.configs import FitConfig
-from pastforward.training.loop import FitContext, fit
+from pastforward.training import FitConfig
+from pastforward.training.fit import FitContext, fit
 
 SOURCE = open_source("copy:8")
 SMT = SMTConfig(anchors=1, noise=0.2, uniformity=0.05)

@@ -5,7 +5,7 @@ import torch
 from tiny import seeded
 from torch.distributions import Categorical, Independent, Normal, kl_divergence
 
-from pastforward.inputs import embedding
+from pastforward.blocks import embedding
 from pastforward.outputs import Readout, kl, nll, parameter_count
 from pastforward.types import MemoryShape, Tokens, Vectors
 

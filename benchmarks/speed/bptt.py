@@ -13,7 +13,7 @@ from pastforward.methods import SMTConfig
 from pastforward.methods.bptt import TruncatedBPTT
 from pastforward.methods.smt import FrozenSMT, JointSMT
 from pastforward.student import Student
-from pastforward.training.configs import FitConfig
+from pastforward.training import FitConfig
 from pastforward.training.optimiser import Optimiser
 from pastforward.types import Batch, BatchWithTargets
 

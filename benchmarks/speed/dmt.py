@@ -14,7 +14,7 @@ from pastforward.methods.base import Method
 from pastforward.methods.dmt import UnrollDMT, WindowDMT
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
-from pastforward.training.configs import FitConfig
+from pastforward.training import FitConfig
 from pastforward.training.loop import Fit
 from pastforward.types import Batch, Signature, Tokens
 

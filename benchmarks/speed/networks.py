@@ -9,7 +9,7 @@ from pastforward.methods.base import Method
 from pastforward.student import Student, build_student
 from pastforward.teacher import TeacherConfig
 from pastforward.teacher.teacher import Teacher, build_teacher
-from pastforward.training.configs import FitConfig
+from pastforward.training import FitConfig
 from pastforward.training.optimiser import Optimiser
 from pastforward.types import AnyBatch, Batch, Signature, Tokens
 

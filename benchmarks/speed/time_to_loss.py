@@ -17,7 +17,7 @@ from pastforward.config import Budget, RunConfig
 from pastforward.data.opening import open_data
 from pastforward.methods import METHODS
 from pastforward.recipes import RECIPES
-from pastforward.recipes.auto import for_data
+from pastforward.recipes.resolve import for_data
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
 from pastforward.training.loop import Fit

@@ -23,7 +23,7 @@ from pastforward.methods.bptt import bptt
 from pastforward.recipes.names import at_length
 from pastforward.recipes.resolve import resolve
 from pastforward.student import build_student
-from pastforward.training.loop import FitContext, fit
+from pastforward.training.fit import FitContext, fit
 
 _POSITIONS = 2048
 

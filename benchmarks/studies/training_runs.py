@@ -8,9 +8,8 @@ from pastforward.data.opening import open_data
 from pastforward.data.source import Source
 from pastforward.methods import METHODS
 from pastforward.methods.base import Method
-from pastforward.recipes.copy import copy
-from pastforward.recipes.digits import digits
-from pastforward.recipes.retrieval import retrieval
+from pastforward.recipes.real_data import digits
+from pastforward.recipes.tuned import copy, retrieval
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
 from pastforward.training.networks import build_networks

@@ -23,7 +23,7 @@ from torch import Tensor
 from pastforward.analysis.evaluate import frozen, on_device
 from pastforward.analysis.meters import DriftMeter, ScoreMeter
 from pastforward.data.source import Source
-from pastforward.rollout import rollout
+from pastforward.memory import rollout
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
 from pastforward.types import Batch

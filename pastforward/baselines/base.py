@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from pastforward.baselines import BaselineConfig
-from pastforward.blocks import Mlp
-from pastforward.inputs import embedding
+from pastforward.blocks import Mlp, embedding
 from pastforward.outputs import parameter_count
 from pastforward.student import Student
 from pastforward.types import Signature

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from typing_extensions import override
 
-from pastforward.rollout import rollout
+from pastforward.memory import rollout
 from pastforward.student import Student
 from pastforward.types import AnyBatch, Memories
 

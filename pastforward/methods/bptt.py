@@ -17,9 +17,9 @@ from typing_extensions import override
 from pastforward.baselines.base import Baseline
 from pastforward.config import RunConfig
 from pastforward.losses import masked_mean
+from pastforward.memory import rollout
 from pastforward.methods.base import Losses, RolloutMethod
-from pastforward.outputs import kl, nll
-from pastforward.rollout import rollout
+from pastforward.outputs import nll
 from pastforward.student import Student
 from pastforward.types import AnyBatch
 

@@ -13,11 +13,11 @@ def _row(target: str, summary: str) -> Entry:
 RECIPES: Registry[Entry] = Registry(
     "recipe",
     {
-        "digits": _row("digits:digits", "handwritten digits, 64 pixels, 17 grey levels"),
-        "pydoc": _row("pydoc:pydoc", "Python's help topics, byte by byte"),
-        "copy32": _row("named:copy32", "string copy, T = 32"),
-        "copy64": _row("named:copy64", "string copy, T = 64"),
-        "retrieval128": _row("named:retrieval128", "one marked symbol, asked for at the end"),
+        "digits": _row("real_data:digits", "handwritten digits, 64 pixels, 17 grey levels"),
+        "pydoc": _row("real_data:pydoc", "Python's help topics, byte by byte"),
+        "copy32": _row("tuned:copy32", "string copy, T = 32"),
+        "copy64": _row("tuned:copy64", "string copy, T = 64"),
+        "retrieval128": _row("tuned:retrieval", "one marked symbol, asked for at the end"),
     },
 )
 """Functions (strategy, cell) -> RunConfig, by the names that `train` and `compare` take."""

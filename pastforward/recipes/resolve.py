@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pastforward.cells import CELLS
 from pastforward.config import RunConfig
-from pastforward.data import DataConfig
-from pastforward.data.opening import MEMORY, family, known_names
+from pastforward.data import DataConfig, ImageConfig
+from pastforward.data.kinds import MEMORY, family, known_names
 from pastforward.errors import UsageError, nearest
 from pastforward.recipes import RECIPES
-from pastforward.recipes.auto import for_data, for_source
-from pastforward.recipes.strategies import DEFAULT_STRATEGY
+from pastforward.recipes.real_data import flow, pixels
+from pastforward.recipes.strategies import DEFAULT_STRATEGY, STORED_SHARES, STORED_STRATEGY, stages
+from pastforward.recipes.tasks import for_task
 from pastforward.registry import import_target, is_foreign
 
 if TYPE_CHECKING:
     from pastforward.data.source import Source
+
+LONGEST = 256
+"""Pixels above which images are averaged down, where the user didn't say how far."""
+_FEWEST = 4
+"""Pixels that are left in either direction."""
+STORED_RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 1e-3, "bptt": 1e-3}
+"""With a label store, where the run that wrote it has no rate."""
 
 
 def resolve(
@@ -35,20 +44,95 @@ def resolve(
         return for_source(what, DataConfig(MEMORY + what.name), strategy, cell)
     if what in RECIPES:
         return RECIPES.load(what)(strategy, cell)
-    described = DataConfig(what) if data is None else _named(data, what)
-    if is_foreign(what) and not _is_data(what):
+    if is_foreign(what) and family(what) not in known_names():
         found = import_target(what)
         if not _is_source(found):
             return _own_recipe(what, found, strategy, cell)
     _require_data(what)
+    described = DataConfig(what) if data is None else DataConfig(what, data.length, data.options)
     return for_data(described, strategy, cell)
 
 
-def _named(data: DataConfig, what: str) -> DataConfig:
-    return DataConfig(what, data.length, data.options)
+def for_data(
+    data: str | DataConfig, strategy: str = DEFAULT_STRATEGY, cell: str = "mlp"
+) -> RunConfig:
+    """A config for a path or a name of data, or for data described further.
+
+    Raises `UsageError` when there is no such data or it can't be read.
+    """
+    from pastforward.data.opening import open_data
+
+    data = DataConfig(data) if isinstance(data, str) else data
+    source = open_data(data)
+    smaller = _averaged(source, data)
+    if smaller is not None:
+        data, source = smaller, open_data(smaller)
+    return for_source(source, data, strategy, cell)
 
 
-def _own_recipe(name: str, recipe: Callable[..., Any], strategy: str, cell: str) -> RunConfig:
+def for_source(
+    source: Source, data: DataConfig, strategy: str = DEFAULT_STRATEGY, cell: str = "mlp"
+) -> RunConfig:
+    """A config for a source that is open already; `data` says what it is."""
+    from pastforward.data.codec import PixelCodec
+    from pastforward.data.tasks.source import TaskSource
+    from pastforward.types import Tokens
+
+    if isinstance(source, TaskSource):
+        return for_task(source.task, data, strategy, cell)
+    length, kind = source.signature.length, source.signature.outputs
+    # 32 holds a few classes of symbols; large vocabularies and many channels get 64.
+    width = 64 if (kind.size if isinstance(kind, Tokens) else kind.width) > 64 else 32
+    if isinstance(source.codec, PixelCodec):
+        return pixels(data, (length, source.codec.width), strategy, cell, width)
+    return flow(data, length, strategy, cell, width)
+
+
+def for_labels(folder: str, strategy: str = STORED_STRATEGY, cell: str | None = None) -> RunConfig:
+    """A config for a label store: a student alone, sizes and by default cell as in its run.
+
+    Raises `UsageError` when there is no such store.
+    """
+    from pastforward.teacher.store.reading import read_store
+
+    facts, _ = read_store(Path(folder).expanduser())
+    run, memory = facts.config, facts.memory
+    student = replace(run.student, slots=memory.slots, width=memory.width)
+    if cell is not None and cell != student.cell:
+        # The run's dials of its cell stay where the new cell has dials of the same kind.
+        known = cell in CELLS and student.cell in CELLS
+        alike = known and CELLS[cell].config is CELLS[student.cell].config
+        student = replace(student, cell=cell, cell_config=student.cell_config if alike else None)
+    return replace(
+        run,
+        student=student,
+        smt=replace(run.smt, consistency=0.0),  # it would need the decoder
+        stages=stages(strategy, STORED_RATES | {s.method: s.lr for s in run.stages}, STORED_SHARES),
+        label_store=folder,
+    )
+
+
+def _averaged(source: Source, data: DataConfig) -> DataConfig | None:
+    """The same images averaged down to at most `LONGEST` pixels, where they are larger."""
+    from pastforward.data.codec import PixelCodec
+
+    given = data.options or ImageConfig()
+    if not isinstance(source.codec, PixelCodec) or data.length is not None:
+        return None
+    if not isinstance(given, ImageConfig) or given.pool != 1:
+        return None
+    pool = _pool(source.codec.height, source.codec.width)
+    return None if pool == 1 else replace(data, options=replace(given, pool=pool))
+
+
+def _pool(height: int, width: int) -> int:
+    """The least factor that brings images to `LONGEST` pixels and leaves something to see."""
+    factors = range(1, min(height, width) // _FEWEST + 1)
+    fitting = (p for p in factors if height % p == 0 and width % p == 0)
+    return next((p for p in fitting if height * width <= LONGEST * p * p), 1)
+
+
+def _own_recipe(name: str, recipe: Any, strategy: str, cell: str) -> RunConfig:
     found = recipe(strategy, cell) if callable(recipe) else recipe
     if not isinstance(found, RunConfig):
         raise UsageError(
@@ -69,16 +153,10 @@ def _is_source(found: Any) -> bool:
     return named.endswith("Source")
 
 
-def _is_data(name: str) -> bool:
-    return family(name) in known_names()
-
-
 def _require_data(name: str) -> None:
     """Refuse a name that is neither data nor a path, with the nearest recipe."""
     known = known_names()
-    if _is_data(name) or Path(name).expanduser().exists() or {"/", "."} & set(name):
-        return
-    if is_foreign(name):
-        return
-    choices = dict.fromkeys([*RECIPES, *known])
-    raise UsageError(f"There is no recipe or file '{name}'; {nearest(family(name), choices)}.")
+    path = Path(name).expanduser().exists() or {"/", "."} & set(name)
+    if family(name) not in known and not path and not is_foreign(name):
+        choices = dict.fromkeys([*RECIPES, *known])
+        raise UsageError(f"There is no recipe or file '{name}'; {nearest(family(name), choices)}.")

@@ -44,19 +44,24 @@ def stages(
     `rates` takes that of the method its row in `METHODS` names. BPTT after another stage is
     'finetune' in `rates`. Raises `UsageError` for an unknown strategy.
     """
-    known = STRATEGIES | (own or {})
-    if strategy in known:
-        shares = known[strategy]
-    elif strategy in METHODS or ":" in strategy:
-        shares = ((strategy, 1.0),)
-    else:
+    known = {**STRATEGIES, **(own or {})}
+    if strategy not in known and strategy not in METHODS and ":" not in strategy:
         raise UsageError(
             f"There is no method '{strategy}'; {nearest(strategy, [*known, *METHODS])}."
         )
     return tuple(
-        Stage(method, share, _finetune(rates) if n and method == "bptt" else _rate(method, rates))
-        for n, (method, share) in enumerate(shares)
+        Stage(method, share, _rate(method, rates, first=n == 0))
+        for n, (method, share) in enumerate(known.get(strategy, ((strategy, 1.0),)))
     )
+
+
+def _rate(method: str, rates: Mapping[str, float], first: bool) -> float:
+    if method == "bptt" and not first:
+        return rates.get("finetune", FINETUNE * rates["bptt"])
+    if method in rates or method not in METHODS:
+        return rates.get(method, rates["smt"])
+    row = METHODS[method]
+    return row.lr_factor * rates[row.lr_of or "smt"]
 
 
 def with_growing_windows(
@@ -67,18 +72,18 @@ def with_growing_windows(
     They take three fifths of its share, longer ones more, at rate `lr`, DMT's own when None.
     """
     windows = [2**n for n in range(2, window.bit_length()) if 2**n < window]
+    weights = range(2, len(windows) + 2)
     grown: list[Stage] = []
     for stage in stages:
-        if stage.method != "dmt" or not windows:
-            grown.append(stage)
-            continue
-        parts = [_TEACHER_FORCED_SHARE * stage.share * (n + 2) for n in range(len(windows))]
-        whole = sum(n + 2 for n in range(len(windows)))
-        grown += [
-            Stage("teacher-forced", part / whole, lr or stage.lr, steps)
-            for part, steps in zip(parts, windows, strict=True)
-        ]
-        grown.append(replace(stage, share=(1 - _TEACHER_FORCED_SHARE) * stage.share))
+        kept = stage
+        if stage.method == "dmt" and windows:
+            share = _TEACHER_FORCED_SHARE * stage.share
+            grown += [
+                Stage("teacher-forced", share * weight / sum(weights), lr or stage.lr, steps)
+                for weight, steps in zip(weights, windows, strict=True)
+            ]
+            kept = replace(stage, share=(1 - _TEACHER_FORCED_SHARE) * stage.share)
+        grown.append(kept)
     return tuple(grown)
 
 
@@ -95,32 +100,19 @@ def with_prefixes(
         return stages
     found: list[Stage] = []
     for stage in stages:
+        kept = stage
         if stage.method == "teacher":
             share = stage.share / (len(prefixes) + 1.5)
             found += [
                 replace(stage, share=share, lr=stage.lr * _slower(steps), prefix=steps)
                 for steps in prefixes
             ]
-            found.append(replace(stage, share=1.5 * share, lr=stage.lr * _slower(length)))
+            kept = replace(stage, share=1.5 * share, lr=stage.lr * _slower(length))
         elif stage.method in ("smt-frozen", "teacher-forced") and length > _LONG_ENOUGH:
-            found.append(replace(stage, prefix=_LONG_ENOUGH))
-        else:
-            found.append(stage)
+            kept = replace(stage, prefix=_LONG_ENOUGH)
+        found.append(kept)
     return tuple(found)
 
 
 def _slower(steps: int) -> float:
     return min(1.0, (32 / steps) ** 0.5)
-
-
-def _finetune(rates: Mapping[str, float]) -> float:
-    return rates.get("finetune", FINETUNE * rates["bptt"])
-
-
-def _rate(method: str, rates: Mapping[str, float]) -> float:
-    if method in rates:
-        return rates[method]
-    if method not in METHODS:
-        return rates["smt"]
-    row = METHODS[method]
-    return row.lr_factor * rates[row.lr_of or "smt"]

@@ -15,8 +15,7 @@ from pastforward.data.opening import MEMORY, kind_of
 from pastforward.errors import UsageError
 from pastforward.recipes import RECIPES
 from pastforward.recipes.names import stem
-from pastforward.recipes.resolve import resolve
-from pastforward.recipes.stored import for_labels
+from pastforward.recipes.resolve import for_labels, resolve
 from pastforward.recipes.strategies import DEFAULT_STRATEGY, STORED_STRATEGY
 from pastforward.runs.foreign import require_allowed
 from pastforward.runs.sections import with_changes

@@ -18,8 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from pastforward.blocks import Transformer
-from pastforward.inputs import embedding
+from pastforward.blocks import Transformer, embedding
 from pastforward.memory import take
 from pastforward.outputs import Readout, parameter_count
 from pastforward.scan import DiagonalRecurrence

@@ -141,20 +141,16 @@ def _lengths(config: RunConfig, length: int) -> Iterator[str]:
                     f"Stage '{stage.method}' has {name} of {value} steps; give it 1 to T = "
                     f"{length} of them, or none."
                 )
-    for section, name, value, what in (
-        ("smt", "future", config.smt.future, "The future F"),
-        ("smt", "transitions", config.smt.transitions, "The number of transitions"),
-        ("smt", "anchors", config.smt.anchors, "The number of anchors"),
-        ("dmt", "window", config.dmt.window, "The window k"),
-        (
-            "tbptt",
-            "window",
-            config.tbptt.window if _uses(config, "tbptt") else None,
-            "The window k",
-        ),
-        ("fit", "prefix", config.fit.prefix, "The prefix"),
-        ("encoder", "context", _context(config), "The context Tc"),
+    truncated = any(stage.method == "tbptt" for stage in config.stages)
+    for section, name, what in (
+        ("smt", "future", "The future F"),
+        ("smt", "transitions", "The number of transitions"),
+        ("smt", "anchors", "The number of anchors"),
+        ("dmt", "window", "The window k"),
+        *([("tbptt", "window", "The window k")] if truncated else []),
+        ("fit", "prefix", "The prefix"),
     ):
+        value = getattr(getattr(config, section), name)
         if value is not None and value > length:
             yield (
                 f"{what} is {value}, more than the data's sequences of T = {length} steps; "
@@ -162,20 +158,8 @@ def _lengths(config: RunConfig, length: int) -> Iterator[str]:
             )
 
 
-def _context(config: RunConfig) -> int | None:
-    dials = config.teacher.encoder_config
-    return dials.context if isinstance(dials, WindowConfig) else None
-
-
-def _uses(config: RunConfig, method: str) -> bool:
-    return any(stage.method == method for stage in config.stages)
-
-
 def _prefix(config: RunConfig, source: Source) -> Iterator[str]:
-    asked = [config.fit.prefix, *(stage.prefix for stage in config.stages)]
-    if not any(asked):
-        return
-    mask = source.batch(config.seed, 0, config.fit.batch).mask
-    for prefix in asked:
-        if prefix and not mask[:, :prefix].any():
+    prefixes = filter(None, [config.fit.prefix, *(stage.prefix for stage in config.stages)])
+    for prefix in prefixes:
+        if not source.batch(config.seed, 0, config.fit.batch).mask[:, :prefix].any():
             yield f"No output counts in the first {prefix} steps; give a longer prefix, or none."

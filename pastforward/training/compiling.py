@@ -5,23 +5,16 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.utils import get_total_norm
 
 from pastforward.methods.base import Method
-from pastforward.training.configs import FitConfig
 
-TOLERANCE = {False: 1e-2, True: 0.2}
-"""Allowed norm of the gradients' difference over their norm, by whether bfloat16 is used."""
-
-
-def wanted(config: FitConfig, device: torch.device) -> bool:
-    """Is compilation asked for? 'auto' leaves it out on a CPU, where it gains little."""
-    if config.compile == "auto":
-        return device.type != "cpu"
-    return config.compile == "on"
+_TOLERANCE, _TOLERANCE_BFLOAT16 = 1e-2, 0.2
+"""Allowed norm of the gradients' difference over their norm."""
 
 
 def compile_checked(
-    method: Method, gradients: Callable[[], Sequence[Tensor]], tolerance: float
+    method: Method, gradients: Callable[[], Sequence[Tensor]], bfloat16: bool
 ) -> None:
     """Compile `method`; where that fails or is wrong, warn and go back to eager code.
 
@@ -31,20 +24,14 @@ def compile_checked(
     right = gradients()
     try:
         method.compile(lambda part: torch.compile(part, dynamic=False))
-        error = _difference(gradients(), right)
+        found = gradients()
+        off = get_total_norm([a - b for a, b in zip(found, right, strict=True)])
+        error = float(off / get_total_norm(right).clamp(min=1e-12))
         # Generated code can be silently wrong: seen on CPUs with more than one thread (2.13.0).
-        problem = None if error <= tolerance else f"gradients are off by {error:.1%}"
+        within = error <= (_TOLERANCE_BFLOAT16 if bfloat16 else _TOLERANCE)
+        problem = None if within else f"gradients are off by {error:.1%}"
     except Exception as failure:  # any compiler can fail in any way; eager is always right
         problem = str(failure).strip().splitlines()[0]
     if problem is not None:
         method.compile(lambda part: part)
         warnings.warn(f"torch.compile failed ({problem}); training eagerly.", stacklevel=3)
-
-
-def _difference(given: Sequence[Tensor], right: Sequence[Tensor]) -> float:
-    """Norm of the difference over the norm of `right`."""
-    off, size = (
-        torch.nn.utils.get_total_norm(parts)
-        for parts in ([a - b for a, b in zip(given, right, strict=True)], right)
-    )
-    return float(off / size.clamp(min=1e-12))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import nn
 
 
 def connect() -> torch.device:
@@ -28,7 +28,7 @@ def world() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def broadcast_parameters(parameters: Sequence[nn.Parameter]) -> None:
+def broadcast(parameters: Sequence[nn.Parameter]) -> None:
     """Give every rank rank 0's weights."""
     if world() > 1:
         for parameter in parameters:
@@ -51,7 +51,7 @@ def agree(value: float) -> float:
     """Rank 0's value on every rank, so that all stop and evaluate at the same step."""
     if world() == 1:
         return value
-    message: Tensor = torch.tensor([value], dtype=torch.float64)
+    message = torch.tensor([value], dtype=torch.float64)
     if dist.get_backend() == "nccl":
         message = message.float().cuda()
     dist.broadcast(message, 0)

@@ -1,4 +1,4 @@
-"""L4. The run folder: config, metrics, student, teacher, checkpoint, report.
+"""L4. The run folder: config, metrics, student, teacher, checkpoint, report; files of tensors.
 
 runs/NAME/config.json  metrics.jsonl  student.safetensors  teacher.safetensors
           checkpoints/last.safetensors  evaluation.json  report.html  doctor.html  labels/"""
@@ -11,9 +11,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from pastforward.config import RunConfig
 from pastforward.errors import UsageError
-from pastforward.files import from_json, to_json, write_json
+from pastforward.files import (
+    from_json,
+    pack_tensors,
+    read_tensors,
+    to_json,
+    write_atomically,
+    write_json,
+)
 
 Row = dict[str, Any]
 
@@ -60,50 +69,33 @@ class IfExists(StrEnum):
 
 
 @dataclass(frozen=True)
+class _File:
+    """Path of one of a run's files, read as an attribute of its folder."""
+
+    name: str
+
+    def __get__(self, folder: "RunFolder", _: type | None = None) -> Path:
+        return folder.path / self.name
+
+
+@dataclass(frozen=True)
 class RunFolder:
     """Where a run's files are."""
 
     path: Path
 
-    @property
-    def config(self) -> Path:
-        """The run's config, JSON."""
-        return self.path / "config.json"
+    config = _File("config.json")
+    student = _File("student.safetensors")  # the best student, or baseline
+    teacher = _File("teacher.safetensors")  # the last teacher
+    checkpoint = _File("checkpoints/last.safetensors")  # all that resuming needs
+    evaluation = _File("evaluation.json")  # held-out figures; there once a run is finished
+    failure = _File("failed.json")  # why the run can't be finished: a loss that is not finite
+    report = _File("report.html")
 
     @property
     def metrics(self) -> MetricsLog:
         """Terms of steps and held-out losses."""
         return MetricsLog(self.path / "metrics.jsonl")
-
-    @property
-    def student(self) -> Path:
-        """The best student, or baseline."""
-        return self.path / "student.safetensors"
-
-    @property
-    def teacher(self) -> Path:
-        """The last teacher."""
-        return self.path / "teacher.safetensors"
-
-    @property
-    def checkpoint(self) -> Path:
-        """All that resuming needs."""
-        return self.path / "checkpoints" / "last.safetensors"
-
-    @property
-    def evaluation(self) -> Path:
-        """Held-out figures and facts, JSON; there once a run is finished."""
-        return self.path / "evaluation.json"
-
-    @property
-    def failure(self) -> Path:
-        """Why the run can't be finished, JSON; there after a loss that is not finite."""
-        return self.path / "failed.json"
-
-    @property
-    def report(self) -> Path:
-        """The page about the run."""
-        return self.path / "report.html"
 
     @property
     def is_run(self) -> bool:
@@ -166,7 +158,8 @@ class RunFolder:
             shutil.rmtree(fresh.path, ignore_errors=True)
 
     def _require_same(self, config: RunConfig) -> None:
-        before, asked = (_plain(one) for one in (self.read_config(), config))
+        texts = (json.dumps(to_json(one)) for one in (self.read_config(), config))
+        before, asked = map(json.loads, texts)
         differing = [k for k in asked if k != "budget" and asked[k] != before[k]]
         if differing:
             raise UsageError(
@@ -175,5 +168,32 @@ class RunFolder:
             )
 
 
-def _plain(config: RunConfig) -> dict:
-    return json.loads(json.dumps(to_json(config)))
+def save_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    """Write all of it or nothing.
+
+    Raises `UsageError` when the disk is full or the place can't be written; the old file stays.
+    """
+    write_atomically(path, pack_tensors(tensors, {"facts": facts}))
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and facts; raises `UsageError` for a missing, truncated or foreign file."""
+    try:
+        tensors, metadata = read_tensors(path)
+        return tensors, metadata["facts"]
+    except (OSError, KeyError, ValueError) as error:
+        raise UsageError(
+            f"{path} is missing, cut short or not one of pastforward's files "
+            f"({type(error).__name__}: {error}); point to a run folder that `train` wrote."
+        ) from error
+
+
+def join_parts(**parts: dict[str, Tensor]) -> dict[str, Tensor]:
+    """All tensors of all parts, as 'part/name'."""
+    return {f"{of}/{name}": tensor for of, part in parts.items() for name, tensor in part.items()}
+
+
+def part(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The part that `join_parts` was given as `prefix`."""
+    cut = len(prefix) + 1
+    return {n[cut:]: t for n, t in tensors.items() if n.startswith(prefix + "/")}

@@ -1,29 +1,18 @@
 """L4. One loop for all methods: gradients, ranks, clipping, schedule, budget."""
 
+import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from pastforward.baselines.base import Baseline, Network
 from pastforward.config import Budget
-from pastforward.data.source import Source
 from pastforward.methods.base import Method
-from pastforward.student import Student
-from pastforward.training.callbacks import Callback, Callbacks
-from pastforward.training.compiling import TOLERANCE, compile_checked, wanted
-from pastforward.training.configs import FitConfig
-from pastforward.training.distributed import (
-    agree,
-    average_gradients,
-    broadcast_parameters,
-    rank,
-    world,
-)
-from pastforward.training.networks import Selection
+from pastforward.training import FitConfig
+from pastforward.training.compiling import compile_checked
+from pastforward.training.distributed import agree, average_gradients, broadcast, rank, world
 from pastforward.training.optimiser import Optimiser, schedule
 from pastforward.types import AnyBatch, Signature
 
@@ -62,10 +51,8 @@ class Progress:
 
     def add(self, other: "Progress") -> None:
         """Add what another stage has spent."""
-        self.step += other.step
-        self.tokens += other.tokens
-        self.seconds += other.seconds
-        self.calls += other.calls
+        for name, spent in vars(other).items():
+            setattr(self, name, getattr(self, name) + spent)
 
 
 @dataclass
@@ -83,7 +70,7 @@ class Fit:
     def __post_init__(self) -> None:
         self.optimiser = Optimiser(self.method.modules(), self.config)
         self.parameters = self.optimiser.parameters
-        broadcast_parameters(self.parameters)
+        broadcast(self.parameters)
         self.generator = torch.Generator(self.device)
         self.progress = Progress()
         self._replayed: tuple[int, list[AnyBatch]] = -1, []
@@ -91,7 +78,7 @@ class Fit:
     @property
     def length(self) -> int:
         """Steps of each sequence that are read."""
-        return read_steps(self.config, self.source.signature.length)
+        return self.config.steps(self.source.signature.length)
 
     def share(self) -> float:
         """Spent part of the budget, the same on all ranks."""
@@ -105,8 +92,10 @@ class Fit:
 
     def prepare(self) -> None:
         """Compile where that is asked for, and where it is right."""
-        if wanted(self.config, self.device):
-            compile_checked(self.method, self._first_gradients, TOLERANCE[self._bfloat16])
+        # On a CPU compiled code gains little.
+        auto = self.config.compile == "auto" and self.device.type != "cpu"
+        if auto or self.config.compile == "on":
+            compile_checked(self.method, self._first_gradients, bfloat16=self._bfloat16)
 
     def step(self) -> dict[str, float]:
         """One optimiser step; returns the terms. Raises `NonFiniteLoss` before a bad step."""
@@ -170,76 +159,10 @@ class Fit:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self._bfloat16)
 
 
-def read_steps(config: FitConfig, length: int) -> int:
-    """Steps of sequences of `length` that training reads."""
-    return min(length, config.prefix or length)
-
-
-@dataclass(frozen=True)
-class FitContext:
-    """Where and how `fit` runs a method."""
-
-    device: torch.device | str | None = None
-    """Where networks are moved to and batches read; where the networks are, when None."""
-    seed: int = 0
-    """Of batches and noise."""
-    validation: Source | None = None
-    """Held-out data: the trained student (or baseline) is evaluated on its 'valid' split
-    `FitConfig.evaluations` times, and left with the best weights in the end."""
-    callbacks: Sequence[Callback] = ()
-
-
-def fit(
-    method: Method,
-    source: Batches,
-    lr: float,
-    budget: Budget,
-    config: FitConfig = FitConfig(),
-    context: FitContext = FitContext(),
-) -> Fit:
-    """Train `method` on `source` for `budget` at learning rate `lr`.
-
-    Raises `NonFiniteLoss` where a loss becomes infinite or NaN.
-    """
-    device = _move(method, context.device)
-    stage = Fit(method, source, lr, budget, config, context.seed, device)
-    told, selection, network = Callbacks(context.callbacks), Selection(), _kept(method)
-    try:
-        told.on_stage(type(method).__name__, 0, 1)
-        stage.prepare()
-        while stage.share() < 1.0:
-            terms = stage.step()
-            due = selection.due(min(1.0, stage.share()), config.evaluations)
-            if due and context.validation is not None and network is not None:
-                selection.evaluate(network, context.validation)
-            told.on_step(stage, terms, selection.latest)
-    finally:
-        told.on_end()
-    if network is not None:
-        selection.restore(network)
-    return stage
-
-
-def _kept(method: Method) -> Network | None:
-    """The student or baseline that a method trains, if it trains one."""
-    return next((m for m in method.modules() if isinstance(m, Student | Baseline)), None)
-
-
-def _move(method: Method, device: torch.device | str | None) -> torch.device:
-    """Move all networks of a method, those it doesn't train too; returns their device."""
-    networks = [value for value in vars(method).values() if isinstance(value, nn.Module)]
-    if device is None:
-        parameters = (p for network in networks for p in network.parameters())
-        return next((p.device for p in parameters), torch.device("cpu"))
-    for network in networks:
-        network.to(device)
-    return torch.device(device)
-
-
 def _finite(terms: dict[str, Tensor], step: int) -> dict[str, float]:
     """The terms as numbers, in one transfer."""
     values = dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))
-    bad = [name for name, value in values.items() if not abs(value) < float("inf")]
+    bad = [name for name, value in values.items() if not math.isfinite(value)]
     if bad:
         named = next((name for name in bad if name not in ("loss", "gradient")), bad[0])
         raise NonFiniteLoss(

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 
 from pastforward.analysis.evaluate import quick_loss
+from pastforward.baselines import BaselineConfig
 from pastforward.baselines.base import Baseline, Network
 from pastforward.baselines.build import build_baseline, build_output_teacher, sized
+from pastforward.cells import StudentConfig
 from pastforward.config import RunConfig
 from pastforward.data.source import Source
 from pastforward.methods import facts as method_facts
@@ -39,9 +41,17 @@ def build_networks(
 
 def build_network(config: RunConfig, signature: Signature) -> Network:
     """The student, or the baseline in its place; raises `UsageError` for what doesn't fit."""
+    own = network_config(config, signature)
+    if isinstance(own, StudentConfig):
+        return build_student(own, signature)
+    return build_baseline(own, signature)
+
+
+def network_config(config: RunConfig, signature: Signature) -> StudentConfig | BaselineConfig:
+    """Of the network that the run trains, with the width of a baseline chosen."""
     if config.baseline is None:
-        return build_student(config.student, signature)
-    return build_baseline(sized(config.baseline, signature, config.student), signature)
+        return config.student
+    return sized(config.baseline, signature, config.student)
 
 
 def build_run_teacher(config: RunConfig, network: Network) -> AnyTeacher | None:
@@ -72,8 +82,8 @@ class Selection:
         """Is the next of `evaluations`, spread evenly over a run, reached at `share` of it?"""
         # The sum of shares may end a rounding error below 1.
         number = int(evaluations * share + 1e-6)
-        due, self.evaluations = number > self.evaluations, max(number, self.evaluations)
-        return due
+        before, self.evaluations = self.evaluations, max(number, self.evaluations)
+        return number > before
 
     def evaluate(self, network: Network, source: Source) -> float:
         """Held-out loss of the network alone, which is kept if none was better."""

@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from pastforward.training.configs import FitConfig
+from pastforward.training import FitConfig
 
 _NEWTON_SCHULZ = 3.4445, -4.7750, 2.0315
 """Coefficients of Jordan's quintic: five iterations bring singular values >= 0.01 to 0.7..1.2."""
@@ -41,18 +41,15 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # pyright: ignore
         """One update of all matrices that have a gradient."""
         for group in self.param_groups:
-            moved = [p for p in group["params"] if p.grad is not None]
-            if moved:
-                self._move(moved, group["lr"], group["weight_decay"], group["momentum"])
-
-    def _move(
-        self, matrices: list[nn.Parameter], lr: float, weight_decay: float, momentum: float
-    ) -> None:
-        ahead = torch.stack([_wide(self._ahead(matrix, momentum)) for matrix in matrices])
-        updates = orthogonal(ahead).mul_(lr * _SCALE * math.sqrt(ahead.shape[-1]))
-        for matrix, update in zip(matrices, updates, strict=True):
-            matrix.mul_(1.0 - lr * weight_decay)
-            matrix.sub_(update if _is_wide(matrix) else update.mT)
+            matrices = [p for p in group["params"] if p.grad is not None]
+            if not matrices:
+                continue
+            lr, decay = group["lr"], group["weight_decay"]
+            ahead = torch.stack([_wide(self._ahead(p, group["momentum"])) for p in matrices])
+            updates = orthogonal(ahead).mul_(lr * _SCALE * math.sqrt(ahead.shape[-1]))
+            for matrix, update in zip(matrices, updates, strict=True):
+                matrix.mul_(1.0 - lr * decay)
+                matrix.sub_(update if _is_wide(matrix) else update.mT)
 
     def _ahead(self, matrix: nn.Parameter, momentum: float) -> Tensor:
         """Nesterov momentum: the gradient with the updated momentum mixed in."""
@@ -90,13 +87,12 @@ class Optimiser:
         modules = list(modules)
         unique = dict.fromkeys(p for m in modules for p in m.parameters() if p.requires_grad)
         self.parameters: Sequence[nn.Parameter] = list(unique)
-        matrices = set(_linear(modules)) if config.optimiser == "muon" else set()
-        matrices &= unique.keys()
-        rest = [p for p in self.parameters if p not in matrices]
+        linear = set(_linear(modules)) if config.optimiser == "muon" else set()
+        matrices = [p for p in self.parameters if p in linear]
+        rest = [p for p in self.parameters if p not in linear]
         self._parts: list[torch.optim.Optimizer] = [_adamw(rest, config.weight_decay)]
         if matrices:
-            ordered = (p for p in self.parameters if p in matrices)
-            self._parts.append(Muon(ordered, config.weight_decay))
+            self._parts.append(Muon(matrices, config.weight_decay))
 
     def zero_grad(self) -> None:
         """Drop all gradients."""
@@ -121,12 +117,11 @@ class Optimiser:
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Load what `tensors` gave."""
-        for n, part in enumerate(self._parts):
-            state: dict[int, dict[str, Tensor]] = {}
-            for key, tensor in tensors.items():
-                number, i, name = key.split(".", 2)
-                if int(number) == n:
-                    state.setdefault(int(i), {})[name] = tensor
+        states: list[dict[int, dict[str, Tensor]]] = [{} for _ in self._parts]
+        for key, tensor in tensors.items():
+            n, i, name = key.split(".", 2)
+            states[int(n)].setdefault(int(i), {})[name] = tensor
+        for part, state in zip(self._parts, states, strict=True):
             part.load_state_dict(part.state_dict() | {"state": state})
 
 

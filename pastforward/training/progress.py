@@ -54,7 +54,9 @@ class _Reader:
         facts = method_facts(self.config.stages[self.number].method)
         length = fit.source.signature.length
         used = self.config.smt.transitions or length if facts.config is SMTConfig else length
-        return f"{_short(rate * used / length)} {facts.unit}/s"
+        rate *= used / length
+        short = f"{rate / 1000:.1f}k" if rate >= 1000 else f"{rate:.0f}"
+        return f"{short} {facts.unit}/s"
 
     def _left(self, fit: Fit, share: float) -> float:
         """Seconds until the whole run ends, if the other stages go as this one does."""
@@ -130,14 +132,6 @@ def progress(config: RunConfig, console: Console) -> Iterator[Callback]:
 
 def bars(console: Console) -> Progress:
     """Bars with a line of text beside each."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=16),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[text]}"),
-    )
+    title, text = TextColumn("{task.description}"), TextColumn("{task.fields[text]}")
+    columns = title, BarColumn(bar_width=16), TaskProgressColumn(), text
     return Progress(*columns, console=console, refresh_per_second=4)
-
-
-def _short(value: float) -> str:
-    return f"{value / 1000:.1f}k" if value >= 1000 else f"{value:.0f}"

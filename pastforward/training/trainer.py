@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from pastforward.baselines.build import sized
-from pastforward.config import Budget, RunConfig, Stage
+from pastforward.config import RunConfig, Stage
 from pastforward.data.opening import open_data
 from pastforward.data.source import Source
 from pastforward.errors import UsageError
@@ -17,12 +16,10 @@ from pastforward.teacher.label_store import open_labels
 from pastforward.teacher.target_source import StoredTargets
 from pastforward.training.callbacks import Callback, Callbacks
 from pastforward.training.check import check
-from pastforward.training.checkpoint import load_tensors, part, prefixed, save_tensors
-from pastforward.training.configs import FitConfig
 from pastforward.training.distributed import agree, connect, rank
-from pastforward.training.folder import RunFolder
-from pastforward.training.loop import Batches, Fit, Progress, read_steps
-from pastforward.training.networks import AnyTeacher, Selection, build_networks
+from pastforward.training.folder import RunFolder, join_parts, load_tensors, part, save_tensors
+from pastforward.training.loop import Fit, Progress
+from pastforward.training.networks import AnyTeacher, Selection, build_networks, network_config
 
 CHECKPOINT_EVERY = 60.0
 """Seconds of training between checkpoints."""
@@ -83,10 +80,9 @@ class Trainer:
         """Serial cell calls in an optimiser step, by stage."""
         length = self.source.signature.length
         return {
-            stage.name: self._make_method(stage).serial_calls(
-                read_steps(self._fit_config(stage), length)
-            )
+            stage.name: self._make_method(stage, config).serial_calls(config.fit.steps(length))
             for stage in self.config.stages
+            for config in [self.config.during(stage, length)]
         }
 
     def checkpoint(self) -> None:
@@ -94,13 +90,13 @@ class Trainer:
         self._checkpointed = self.fit.progress.seconds
         if rank() != 0:
             return
-        tensors = {
-            **prefixed("network", self.network.state_dict()),
-            **prefixed("teacher", self.teacher.state_dict() if self.teacher else {}),
-            **prefixed("best", self.selection.tensors),
-            **prefixed("optimiser", self.fit.optimiser.tensors()),
-        }
-        facts: dict[str, Any] = {
+        tensors = join_parts(
+            network=self.network.state_dict(),
+            teacher=self.teacher.state_dict() if self.teacher else {},
+            best=self.selection.tensors,
+            optimiser=self.fit.optimiser.tensors(),
+        )
+        facts = {
             "number": self.number,
             "progress": asdict(self.fit.progress),
             "spent": asdict(self.spent),
@@ -118,7 +114,7 @@ class Trainer:
             tensors, facts = load_tensors(self.folder.checkpoint)
             try:
                 self._load(tensors, facts)
-            except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            except (LookupError, RuntimeError, TypeError, ValueError) as error:
                 raise UsageError(
                     f"{self.folder.checkpoint} doesn't fit this run ({error}); resume with the "
                     "options it was started with, or start again with --overwrite."
@@ -130,8 +126,7 @@ class Trainer:
     def _train_stage(self, told: Callbacks, stopping: Callable[[], bool]) -> None:
         self.fit.prepare()
         while self.fit.share() < 1.0:
-            terms = self._step()
-            told.on_step(self.fit, terms, self.selection.latest)
+            told.on_step(self.fit, self._step(), self.selection.latest)
             # Rank 0 decides: a signal reaches the ranks at different steps.
             if agree(float(stopping() and not self.fit.mid_replay)):
                 self.checkpoint()
@@ -151,33 +146,16 @@ class Trainer:
             self.fit.optimiser.restore(part("optimiser", tensors))
             self.fit.progress = Progress(**facts["progress"])
 
-    def _make_method(self, stage: Stage) -> Method:
-        config = self.config
-        if stage.window is not None:
-            config = replace(
-                config,
-                dmt=replace(config.dmt, window=stage.window),
-                tbptt=replace(config.tbptt, window=stage.window),
-            )
+    def _make_method(self, stage: Stage, config: RunConfig) -> Method:
         return METHODS.load(stage.method)(self.network, self.target_source, config)
 
-    def _fit_config(self, stage: Stage) -> FitConfig:
-        """That of the run; where a stage reads prefixes, more sequences but fewer positions."""
-        config = self.config.fit
-        if stage.prefix is None:
-            return config
-        whole = read_steps(config, self.source.signature.length)
-        steps = min(stage.prefix, whole)
-        return replace(config, prefix=steps, batch=round(config.batch * (whole / steps) ** 0.5))
-
     def _make_fit(self) -> Fit:
-        batches: Batches = self.store or self.source
-        seed = self.config.seed + 7919 * self.number
-        budget = self.budgets[self.number]
-        assert isinstance(budget, Budget)
+        stage, budget = self.stage, self.budgets[self.number]
+        assert budget is not None
+        config = self.config.during(stage, self.source.signature.length)
         return Fit(
-            self._make_method(self.stage), batches, self.stage.lr, budget,
-            self._fit_config(self.stage), seed, self.device,
+            self._make_method(stage, config), self.store or self.source, stage.lr, budget,
+            config.fit, config.seed + 7919 * self.number, self.device,
         )  # fmt: skip
 
     def _step(self) -> dict[str, float]:
@@ -185,7 +163,9 @@ class Trainer:
         if self.fit.progress.step % LOG_EVERY == 0:
             self._log(terms)
         # Evaluations lie at fixed shares of the whole budget, the same for all methods.
-        due = self.selection.due(self._share(), self.config.fit.evaluations)
+        done = sum(stage.share for stage in self.config.stages[: self.number])
+        spent = done + self.stage.share * min(1.0, self.fit.share())
+        due = self.selection.due(spent, self.config.fit.evaluations)
         if due and method_facts(self.stage.method).trains_network:
             self._log({"valid": self.selection.evaluate(self.network, self.source)})
         overdue = self.fit.progress.seconds - self._checkpointed > CHECKPOINT_EVERY
@@ -193,24 +173,13 @@ class Trainer:
             self.checkpoint()
         return terms
 
-    def _share(self) -> float:
-        """Spent part of the whole budget."""
-        done = sum(stage.share for stage in self.config.stages[: self.number])
-        return done + self.stage.share * min(1.0, self.fit.share())
-
     def _log(self, terms: dict[str, float]) -> None:
         if rank() != 0:
             return
-        progress = self.fit.progress
-        row: dict[str, Any] = {
-            "stage": self.stage.method,
-            "number": self.number,
-            "step": self.spent.step + progress.step,
-            "tokens": self.spent.tokens + progress.tokens,
-            "seconds": round(self.spent.seconds + progress.seconds, 3),
-            "calls": self.spent.calls + progress.calls,
-        } | terms
-        self.folder.metrics.append(row)
+        spent = replace(self.spent)
+        spent.add(self.fit.progress)
+        row = {"stage": self.stage.method, "number": self.number} | asdict(spent)
+        self.folder.metrics.append(row | {"seconds": round(spent.seconds, 3)} | terms)
 
     def _skip_empty(self) -> None:
         """Go on to the first stage that has a budget."""
@@ -231,15 +200,8 @@ class Trainer:
         self.selection.restore(self.network)
         if rank() != 0:
             return
-        save_student(
-            self.folder.student, self.network.cpu(), self._network_config(), self.source.codec
-        )
+        config = network_config(self.config, self.source.signature)
+        save_student(self.folder.student, self.network.cpu(), config, self.source.codec)
         if self.teacher:
             save_tensors(self.folder.teacher, self.teacher.cpu().state_dict(), {})
         self.checkpoint()
-
-    def _network_config(self) -> Any:
-        config = self.config
-        if config.baseline is None:
-            return config.student
-        return sized(config.baseline, self.source.signature, config.student)

@@ -19,8 +19,8 @@ from pastforward.config import Budget
 from pastforward.methods.bptt import Distillation, TruncatedBPTT, bptt
 from pastforward.methods.parallel import Parallel
 from pastforward.outputs import kl, nll
-from pastforward.training.configs import FitConfig
-from pastforward.training.loop import FitContext, fit
+from pastforward.training import FitConfig
+from pastforward.training.fit import FitContext, fit
 
 KINDS = ("tokens", "vectors")
 

@@ -17,9 +17,7 @@ from pastforward.errors import UsageError
 from pastforward.files import from_json, to_json
 from pastforward.methods import METHODS
 from pastforward.recipes import RECIPES
-from pastforward.recipes.auto import for_data, for_source
-from pastforward.recipes.copy import RATES, copy
-from pastforward.recipes.resolve import resolve
+from pastforward.recipes.resolve import for_data, for_source, resolve
 from pastforward.recipes.strategies import (
     DEFAULT_STRATEGY,
     STRATEGIES,
@@ -27,6 +25,7 @@ from pastforward.recipes.strategies import (
     with_growing_windows,
     with_prefixes,
 )
+from pastforward.recipes.tuned import COPY_RATES, copy
 from pastforward.student_file import load_network
 from pastforward.teacher.encoders import ENCODERS
 from pastforward.training.check import check
@@ -82,7 +81,7 @@ def test_every_recipe_by_every_strategy(recipe, strategy, tmp_path):
     ("length", "windows"), [(4, []), (5, [4]), (32, [4, 8, 16]), (33, [4, 8, 16, 32])]
 )
 def test_windows_grow_until_they_are_the_sequence(length, windows):
-    usual = stages("smt+dmt+bptt", RATES)
+    usual = stages("smt+dmt+bptt", COPY_RATES)
     grown = with_growing_windows(usual, length)
     follow = [stage for stage in grown if stage.method == "teacher-forced"]
     assert [stage.window for stage in follow] == windows
@@ -109,7 +108,7 @@ def test_a_stage_has_windows_of_its_own(tmp_path):
 
 
 def test_a_teacher_begins_with_short_sequences_at_high_rates():
-    usual = stages("two-stage", RATES)
+    usual = stages("two-stage", COPY_RATES)
     begun = with_prefixes(usual, [16, 128], 512)
     assert [(stage.method, stage.prefix) for stage in begun] == [
         ("teacher", 16), ("teacher", 128), ("teacher", None), ("smt-frozen", 128), ("dmt", None),
@@ -363,7 +362,7 @@ def test_a_source_in_memory_has_the_recipe_of_its_kind(data):
 
 
 OWN = """
-from pastforward.recipes.copy import copy
+from pastforward.recipes.tuned import copy
 from pastforward.data.opening import open_source
 from pastforward.data.source import Source
 

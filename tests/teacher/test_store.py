@@ -31,9 +31,9 @@ from pastforward.teacher.label_store import (
 )
 from pastforward.teacher.label_writing import LabelJob, begin, kept, sequence_bytes, write_chunks
 from pastforward.teacher.target_source import StoredTargets
+from pastforward.training import FitConfig
 from pastforward.training.check import check
-from pastforward.training.configs import FitConfig
-from pastforward.training.loop import FitContext, fit
+from pastforward.training.fit import FitContext, fit
 from pastforward.types import Batch
 
 WALK = np.random.default_rng(0).normal(3, 2, (900, 2)).cumsum(0)

@@ -20,10 +20,11 @@ from pastforward.methods.parallel import Parallel
 from pastforward.methods.smt import FrozenSMT, JointSMT, TeacherTraining
 from pastforward.student import Student, build_student
 from pastforward.teacher.teacher import Teacher, build_teacher
+from pastforward.training import FitConfig
 from pastforward.training import networks as selection
 from pastforward.training.callbacks import Callback, TensorBoard
-from pastforward.training.configs import FitConfig
-from pastforward.training.loop import FitContext, NonFiniteLoss, fit
+from pastforward.training.fit import FitContext, fit
+from pastforward.training.loop import NonFiniteLoss
 
 SOURCE = open_source("copy:8")
 CONFIG = FitConfig(batch=8, warmup=1, evaluations=4, compile="off")

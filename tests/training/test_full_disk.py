@@ -8,8 +8,7 @@ from small_runs import StopAfter, begin, never, no_space, whole
 
 from pastforward.errors import UsageError
 from pastforward.student_file import load_student
-from pastforward.training.checkpoint import load_tensors, save_tensors
-from pastforward.training.folder import IfExists
+from pastforward.training.folder import IfExists, load_tensors, save_tensors
 from pastforward.training.trainer import Interrupted
 
 

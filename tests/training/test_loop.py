@@ -17,7 +17,7 @@ from pastforward.methods.dmt import UnrollDMT, WindowDMT
 from pastforward.methods.smt import FrozenSMT
 from pastforward.student import Student, build_student
 from pastforward.teacher.teacher import Teacher, build_teacher
-from pastforward.training.configs import FitConfig
+from pastforward.training import FitConfig
 from pastforward.training.folder import RunFolder
 from pastforward.training.loop import Fit, NonFiniteLoss
 from pastforward.training.optimiser import schedule

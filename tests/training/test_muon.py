@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from pastforward.errors import UsageError
-from pastforward.training.configs import FitConfig
+from pastforward.training import FitConfig
 from pastforward.training.optimiser import Muon, Optimiser, orthogonal
 
 

@@ -22,8 +22,7 @@ from small_runs import (
 import pastforward.training.trainer as run_module
 from pastforward.errors import UsageError
 from pastforward.training.callbacks import Callback
-from pastforward.training.checkpoint import load_tensors
-from pastforward.training.folder import IfExists, RunFolder
+from pastforward.training.folder import IfExists, RunFolder, load_tensors
 from pastforward.training.trainer import Interrupted
 
 

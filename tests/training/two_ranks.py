@@ -11,7 +11,7 @@ from pastforward.config import Budget
 from pastforward.data.opening import open_source
 from pastforward.methods.bptt import bptt
 from pastforward.student import build_student
-from pastforward.training.configs import FitConfig
+from pastforward.training import FitConfig
 from pastforward.training.distributed import barrier, connect, disconnect, rank
 from pastforward.training.folder import IfExists, RunFolder
 from pastforward.training.loop import Fit

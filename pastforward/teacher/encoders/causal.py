@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from typing_extensions import override
 
-from pastforward.blocks import Mlp, Rotary, Transformer, rotate
-from pastforward.inputs import embedding
+from pastforward.blocks import Mlp, Rotary, Transformer, embedding, rotate
 from pastforward.memory import rms_norm, take
 from pastforward.registry import NoConfig
 from pastforward.scan import DiagonalRecurrence

@@ -20,9 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from typing_extensions import override
 
-from pastforward.blocks import Mlp
+from pastforward.blocks import Mlp, embedding
 from pastforward.errors import UsageError
-from pastforward.inputs import embedding
 from pastforward.memory import rms_norm
 from pastforward.scan import matrix_recurrence
 from pastforward.teacher import TeacherConfig

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from typing_extensions import override
 
-from pastforward.blocks import Transformer
-from pastforward.inputs import embedding
+from pastforward.blocks import Transformer, embedding
 from pastforward.memory import rms_norm
 from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import WindowConfig

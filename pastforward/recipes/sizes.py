@@ -1,6 +1,7 @@
-"""L5. A student's config for a cell: the same memory size, in the slots that the cell needs."""
+"""L5. Sizes that recipes share: a student's memory, and sequences in a batch."""
 
 from pastforward.cells import CELLS, StudentConfig, TanhConfig
+from pastforward.training import FitConfig
 
 
 def student_for(cell: str, slots: int, width: int, scale: float = 1.0) -> StudentConfig:
@@ -14,3 +15,8 @@ def student_for(cell: str, slots: int, width: int, scale: float = 1.0) -> Studen
         slots, width = needed, size // needed
     tanh = cell in CELLS and CELLS[cell].config is TanhConfig and scale != 1.0
     return StudentConfig(cell, slots, width, cell_config=TanhConfig(scale) if tanh else None)
+
+
+def fit_for(length: int, most: int = 32) -> FitConfig:
+    """About 2048 positions in a batch of 8 to `most` sequences of T = `length`."""
+    return FitConfig(batch=max(8, min(most, 2048 // length)))

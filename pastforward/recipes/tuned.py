@@ -1,0 +1,105 @@
+"""L5. Recipes for tasks tuned by hand: copy, retrieval, key-values."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pastforward.config import Budget, RunConfig
+from pastforward.data import DataConfig
+from pastforward.methods.entry import DMTConfig, SMTConfig
+from pastforward.recipes.sizes import fit_for, student_for
+from pastforward.recipes.strategies import DEFAULT_STRATEGY, stages, with_growing_windows
+from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher.encoders import DeltaConfig, LinearConfig
+from pastforward.training import FitConfig
+
+if TYPE_CHECKING:
+    from pastforward.data.tasks.key_values import KeyValues
+
+COPY_RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 3e-4, "bptt": 1e-3}
+RETRIEVAL_RATES = COPY_RATES
+KEY_VALUES_RATES = {"teacher": 4e-3, "smt": 1e-3, "dmt": 3e-4, "bptt": 1e-3}
+
+_TEACHER_FORCED_LR = 1e-3
+"""DMT has less: at this rate it undoes what teacher-forced windows have learned, and once a task is
+solved, Muon follows gradient noise."""
+_KEY_VALUES_TEACHER_FORCED_LR = 3e-4
+"""Three times that undoes what single steps have learned."""
+
+_RETRIEVAL_SHARES = {"smt+dmt": (("teacher", 0.3), ("smt", 0.35), ("dmt", 0.35))}
+"""A teacher that has not found the mark yet learns to look for it at the last step alone, since the
+dynamics loss is lowest where memories need not hold it; so it gets more time first."""
+_KEY_VALUES_SHARES = {
+    "smt": (("teacher", 0.2), ("smt-frozen", 0.8)),
+    "smt+dmt": (("teacher", 0.12), ("smt-frozen", 0.34), ("dmt", 0.54)),
+    "smt+dmt+bptt": (("teacher", 0.12), ("smt-frozen", 0.33), ("dmt", 0.4), ("bptt", 0.15)),
+}
+_MATRICES, _NUMBERS = 2, 4
+"""Codes for every value, one in each matrix, and the numbers of a code."""
+
+
+def copy(strategy: str = DEFAULT_STRATEGY, cell: str = "mlp", length: int = 32) -> RunConfig:
+    """String copy, T = `length`; the memory grows with the string."""
+    return RunConfig(
+        data=DataConfig(f"copy:{length}"),
+        # Target memories rotate; a cell with a tanh can rotate a memory where the tanh is linear.
+        student=student_for(cell, slots=8, width=max(16, length // 4), scale=0.1),
+        # All modes hold for about as long as a symbol must be kept.
+        teacher=TeacherConfig(encoder_config=LinearConfig(initial_decay_time=length / 3)),
+        # Targets that lie close together can't be followed for more than a few steps.
+        smt=SMTConfig(anchors=1, noise=0.2, uniformity=0.05),
+        # The whole rollout, as in the paper: what is held decays a little each step, and a window
+        # that ends before the recall has no loss there.
+        dmt=DMTConfig(window=length, dynamics=0.1),
+        fit=FitConfig(batch=16),
+        budget=Budget(seconds=300.0 if length <= 32 else 600.0),
+        stages=with_growing_windows(stages(strategy, COPY_RATES), length, _TEACHER_FORCED_LR),
+    )
+
+
+def retrieval(strategy: str = DEFAULT_STRATEGY, cell: str = "mlp", length: int = 128) -> RunConfig:
+    """Keep one marked symbol; T = `length`, and there is one output per sequence, its last.
+
+    Futures need not reach from the mark to the end: an encoder that finds the mark from near the
+    end finds it from everywhere, and the dynamics loss asks for what can be carried there.
+    """
+    window = min(64, length)
+    parts = stages(strategy, RETRIEVAL_RATES, _RETRIEVAL_SHARES)
+    # Fewer long sequences make more steps; T serial calls of BPTT cost the same for 32.
+    batch = 32 if strategy == "bptt" else max(4, min(32, 4096 // length))
+    return RunConfig(
+        data=DataConfig(f"retrieval:{length}"),
+        student=student_for(cell, slots=4, width=16),
+        # Attention that starts sharp finds one position among T; three heads did so sooner.
+        teacher=TeacherConfig("state", width=48, depth=2, heads=3, query_key_scale=3.0),
+        smt=SMTConfig(future=min(16, length), anchors=1, noise=0.2, encoder_gradient_scale=0.1),
+        dmt=DMTConfig(window=window),
+        fit=FitConfig(batch=batch),
+        budget=Budget(seconds=600.0),
+        stages=with_growing_windows(parts, window, _TEACHER_FORCED_LR),
+    )
+
+
+def key_values(task: KeyValues, data: DataConfig, strategy: str, cell: str) -> RunConfig:
+    """Hold all pairs: matrices with a row for every key, and a slot for the last input."""
+    keys = min(128, max(16, 2 ** (task.symbols - 1).bit_length()))
+    window = min(64, task.length)
+    parts = stages(strategy, KEY_VALUES_RATES, _KEY_VALUES_SHARES)
+    return RunConfig(
+        data=data,
+        student=student_for(cell, slots=_MATRICES + 1, width=_NUMBERS * keys),
+        # A wide teacher has a wide readout, which looks the value up.
+        teacher=TeacherConfig(
+            "delta", width=128, encoder_config=DeltaConfig(matrices=_MATRICES, key_dim=keys)
+        ),
+        # No state bypasses such a memory, so all credit passes through it: no futures to decode.
+        smt=SMTConfig(decoding=0.0),
+        dmt=DMTConfig(window=window, dynamics=0.1),
+        fit=fit_for(task.length),
+        budget=Budget(seconds=600.0),
+        stages=with_growing_windows(parts, window, _KEY_VALUES_TEACHER_FORCED_LR),
+    )
+
+
+copy32, copy64 = partial(copy, length=32), partial(copy, length=64)
