@@ -6,8 +6,8 @@ RunConfig
   data      DataConfig       data/__init__.py       what is read
   student   StudentConfig    cells/__init__.py      what ships
   baseline  BaselineConfig   baselines/__init__.py  trained in the student's place, if given
-  teacher   TeacherConfig    teacher/configs.py     encoder and decoder, discarded after training
-  smt, dmt, tbptt, distill   methods/entry.py       dials of methods
+  teacher   TeacherConfig    teacher/__init__.py    encoder and decoder, discarded after training
+  smt, dmt, tbptt, distill   methods/__init__.py    dials of methods
   fit       FitConfig        training/__init__.py   batch, optimiser, schedule
   budget    Budget           how long, divided among the
   stages    Stage, ...       methods, in order
@@ -21,8 +21,8 @@ from pastforward.baselines import BaselineConfig
 from pastforward.cells import StudentConfig
 from pastforward.data import DataConfig
 from pastforward.errors import UsageError
-from pastforward.methods.entry import DistillConfig, DMTConfig, SMTConfig, TBPTTConfig
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.methods import DistillConfig, DMTConfig, SMTConfig, TBPTTConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.training import FitConfig
 
 

@@ -136,8 +136,11 @@ def _require_fit(network: Network, config: StudentConfig | BaselineConfig) -> No
         )
     else:
         with torch.device("meta"), torch.random.fork_rng(devices=[]):
-            build = build_student if isinstance(config, StudentConfig) else build_baseline
-            fits = _description(network) == _description(build(config, network.signature))
+            if isinstance(config, StudentConfig):
+                built: Network = build_student(config, network.signature)
+            else:
+                built = build_baseline(config, network.signature)
+            fits = _description(network) == _description(built)
     if not fits:
         raise UsageError(
             f"The network to save is not what {config} builds; give the config that it was built "

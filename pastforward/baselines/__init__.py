@@ -40,8 +40,8 @@ def _row(target: str, summary: str, width_step: int = 1) -> BaselineEntry:
 BASELINES: Registry[BaselineEntry] = Registry(
     "baseline",
     {
-        "s4d": _row("s4d:build", "diagonal state space layers, by convolution"),
-        "mingru": _row("mingru:build", "GRU whose gates see the input alone, by a scan"),
+        "s4d": _row("linear:build_s4d", "diagonal state space layers, by convolution"),
+        "mingru": _row("linear:build_mingru", "GRU whose gates see the input alone, by a scan"),
         "mamba2": _row("mamba2:Mamba2", "selective state spaces, from transformers", 8),
         "attention": _row("attention:Attention", "causal Transformer: no bounded memory", 8),
     },

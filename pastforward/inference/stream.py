@@ -6,7 +6,8 @@ kept = m                                            # a plain tensor: keep, copy
 m, parameters = stream.step(m, x_2)                 # of y_2
 y, other = stream.generate(kept, 100, generator)    # branch from an earlier memory
 
-An engine runs many steps in one call: it reads known inputs, or writes outputs and feeds them back."""
+An engine runs many steps in one call: it reads known inputs, or writes outputs and feeds them
+back."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator

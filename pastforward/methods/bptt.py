@@ -19,7 +19,7 @@ from pastforward.config import RunConfig
 from pastforward.losses import masked_mean
 from pastforward.memory import rollout
 from pastforward.methods.base import Losses, RolloutMethod
-from pastforward.outputs import nll
+from pastforward.outputs import kl, nll
 from pastforward.student import Student
 from pastforward.types import AnyBatch
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from pastforward.config import Budget, RunConfig
 from pastforward.data import DataConfig
-from pastforward.methods.entry import DMTConfig, SMTConfig
+from pastforward.methods import DMTConfig, SMTConfig
 from pastforward.recipes.sizes import fit_for, student_for
 from pastforward.recipes.strategies import DEFAULT_STRATEGY, stages
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 
 PIXEL_RATES = {"teacher": 4e-3, "smt": 4e-3, "dmt": 2e-3, "bptt": 1e-3}
 FLOW_RATES = {"teacher": 4e-3, "smt": 4e-3, "dmt": 1e-3, "bptt": 1e-3, "finetune": 1e-3}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pastforward.cells import CELLS
 from pastforward.config import RunConfig
 from pastforward.data import DataConfig, ImageConfig
-from pastforward.data.kinds import MEMORY, family, known_names
+from pastforward.data.opening import MEMORY, family, known_names
 from pastforward.errors import UsageError, nearest
 from pastforward.recipes import RECIPES
 from pastforward.recipes.real_data import flow, pixels
@@ -93,7 +93,7 @@ def for_labels(folder: str, strategy: str = STORED_STRATEGY, cell: str | None = 
 
     Raises `UsageError` when there is no such store.
     """
-    from pastforward.teacher.store.reading import read_store
+    from pastforward.teacher.label_store import read_store
 
     facts, _ = read_store(Path(folder).expanduser())
     run, memory = facts.config, facts.memory

@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING
 from pastforward.cells import StudentConfig
 from pastforward.config import Budget, RunConfig
 from pastforward.data import DataConfig
-from pastforward.methods.entry import DMTConfig, SMTConfig
+from pastforward.methods import DMTConfig, SMTConfig
 from pastforward.recipes.sizes import fit_for, student_for
 from pastforward.recipes.strategies import stages, with_growing_windows, with_prefixes
 from pastforward.recipes.tuned import copy, key_values, retrieval
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import DeltaConfig
 
 if TYPE_CHECKING:
     from pastforward.data.tasks.base import Task
-    from pastforward.data.tasks.modular import Modular
-    from pastforward.data.tasks.tracking import Tracked
+    from pastforward.data.tasks.tracking import Modular, Tracked
 
 _TUNED: dict[str, Callable[[str, str, int], RunConfig]] = {
     "copy": copy, "reversed_copy": copy, "retrieval": retrieval,
@@ -50,9 +49,8 @@ _PER_NAT, _FEWEST_PER_NAT = 3.8, 1.9
 
 def for_task(task: Task, data: DataConfig, strategy: str, cell: str) -> RunConfig:
     """A config for a task that `data` names."""
-    from pastforward.data.tasks.key_values import KeyValues
-    from pastforward.data.tasks.modular import Modular
-    from pastforward.data.tasks.tracking import Tracked
+    from pastforward.data.tasks.recall import KeyValues
+    from pastforward.data.tasks.tracking import Modular, Tracked
 
     if task.family in _TUNED:
         tuned = replace(_TUNED[task.family](strategy, cell, task.length), data=data)

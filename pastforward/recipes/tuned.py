@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from pastforward.config import Budget, RunConfig
 from pastforward.data import DataConfig
-from pastforward.methods.entry import DMTConfig, SMTConfig
+from pastforward.methods import DMTConfig, SMTConfig
 from pastforward.recipes.sizes import fit_for, student_for
 from pastforward.recipes.strategies import DEFAULT_STRATEGY, stages, with_growing_windows
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import DeltaConfig, LinearConfig
 from pastforward.training import FitConfig
 
 if TYPE_CHECKING:
-    from pastforward.data.tasks.key_values import KeyValues
+    from pastforward.data.tasks.recall import KeyValues
 
 COPY_RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 3e-4, "bptt": 1e-3}
 RETRIEVAL_RATES = COPY_RATES

@@ -14,7 +14,8 @@ from pastforward.errors import UsageError
 from pastforward.files import checksum
 from pastforward.runs.foreign import require_allowed
 from pastforward.student import Student
-from pastforward.teacher.store.reading import read_store
+from pastforward.teacher.label_store import read_store
+from pastforward.teacher.teacher import Teacher
 from pastforward.training.folder import RunFolder, load_tensors, part
 from pastforward.training.networks import AnyTeacher, build_network, build_run_teacher
 

@@ -88,7 +88,7 @@ def recipe_or_labels(named: str | None, labels: str | None) -> Any:
             f"Both '{named}' and --labels were given; labels bring their data and sizes, so leave "
             "out the first."
         )
-    from pastforward.teacher.store.reading import open_labels
+    from pastforward.teacher.label_store import open_labels
 
     return open_labels(labels)
 

@@ -14,7 +14,7 @@ from pastforward.files import to_json
 from pastforward.methods import METHODS
 from pastforward.methods import facts as method_facts
 from pastforward.teacher.encoders import WindowConfig
-from pastforward.teacher.store.reading import StoreFacts
+from pastforward.teacher.label_store import StoreFacts
 
 _SHARES_ERROR = 1e-6
 _SEEDS = 2**53
@@ -142,15 +142,22 @@ def _lengths(config: RunConfig, length: int) -> Iterator[str]:
                     f"{length} of them, or none."
                 )
     truncated = any(stage.method == "tbptt" for stage in config.stages)
-    for section, name, what in (
-        ("smt", "future", "The future F"),
-        ("smt", "transitions", "The number of transitions"),
-        ("smt", "anchors", "The number of anchors"),
-        ("dmt", "window", "The window k"),
-        *([("tbptt", "window", "The window k")] if truncated else []),
-        ("fit", "prefix", "The prefix"),
+    encoder = config.teacher.encoder_config
+    for section, dials, name, what in (
+        ("smt", config.smt, "future", "The future F"),
+        ("smt", config.smt, "transitions", "The number of transitions"),
+        ("smt", config.smt, "anchors", "The number of anchors"),
+        ("dmt", config.dmt, "window", "The window k"),
+        ("tbptt", config.tbptt if truncated else None, "window", "The window k"),
+        ("fit", config.fit, "prefix", "The prefix"),
+        (
+            "encoder",
+            encoder if isinstance(encoder, WindowConfig) else None,
+            "context",
+            "The context Tc",
+        ),
     ):
-        value = getattr(getattr(config, section), name)
+        value = getattr(dials, name, None)
         if value is not None and value > length:
             yield (
                 f"{what} is {value}, more than the data's sequences of T = {length} steps; "

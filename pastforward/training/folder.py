@@ -9,9 +9,7 @@ import shutil
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from pastforward.config import RunConfig
 from pastforward.errors import UsageError
@@ -23,6 +21,9 @@ from pastforward.files import (
     write_atomically,
     write_json,
 )
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Row = dict[str, Any]
 
@@ -168,7 +169,7 @@ class RunFolder:
             )
 
 
-def save_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+def save_tensors(path: Path, tensors: "dict[str, Tensor]", facts: dict[str, Any]) -> None:
     """Write all of it or nothing.
 
     Raises `UsageError` when the disk is full or the place can't be written; the old file stays.
@@ -176,7 +177,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) 
     write_atomically(path, pack_tensors(tensors, {"facts": facts}))
 
 
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load_tensors(path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
     """Tensors and facts; raises `UsageError` for a missing, truncated or foreign file."""
     try:
         tensors, metadata = read_tensors(path)
@@ -188,12 +189,12 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ) from error
 
 
-def join_parts(**parts: dict[str, Tensor]) -> dict[str, Tensor]:
+def join_parts(**parts: "dict[str, Tensor]") -> "dict[str, Tensor]":
     """All tensors of all parts, as 'part/name'."""
     return {f"{of}/{name}": tensor for of, part in parts.items() for name, tensor in part.items()}
 
 
-def part(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def part(prefix: str, tensors: "dict[str, Tensor]") -> "dict[str, Tensor]":
     """The part that `join_parts` was given as `prefix`."""
     cut = len(prefix) + 1
     return {n[cut:]: t for n, t in tensors.items() if n.startswith(prefix + "/")}

@@ -16,8 +16,7 @@ from pastforward.cells.lstm import LSTM
 from pastforward.config import RunConfig
 from pastforward.errors import UsageError
 from pastforward.memory import rms_norm, rollout
-from pastforward.methods import METHODS
-from pastforward.methods.entry import DMTConfig, SMTConfig
+from pastforward.methods import METHODS, DMTConfig, SMTConfig
 from pastforward.student import Student, build_student
 from pastforward.types import MemoryShape
 

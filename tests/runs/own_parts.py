@@ -10,9 +10,9 @@ from pastforward.cells.base import Cell
 from pastforward.data.codec import SymbolCodec
 from pastforward.data.source import Source
 from pastforward.memory import rms_norm
+from pastforward.methods import MethodEntry
 from pastforward.methods.bptt import TruncatedBPTT
-from pastforward.methods.entry import MethodEntry
-from pastforward.recipes.copy import copy
+from pastforward.recipes.tuned import copy
 from pastforward.teacher.encoders.base import Encoder
 from pastforward.types import Batch, Signature, Tokens
 

@@ -16,7 +16,7 @@ from pastforward.runs.opening import open_run
 from pastforward.runs.request import TrainOptions, config_for, default_name
 from pastforward.runs.training import train
 from pastforward.student import Student
-from pastforward.teacher.store.reading import open_labels
+from pastforward.teacher.label_store import open_labels
 from pastforward.teacher.teacher import Teacher
 from pastforward.training.callbacks import Callback
 

@@ -9,8 +9,8 @@ from pastforward.baselines import BaselineConfig
 from pastforward.cells import StudentConfig
 from pastforward.config import Budget, RunConfig, Stage
 from pastforward.data import DataConfig
-from pastforward.methods.entry import DMTConfig, SMTConfig
-from pastforward.teacher.configs import TeacherConfig
+from pastforward.methods import DMTConfig, SMTConfig
+from pastforward.teacher import TeacherConfig
 from pastforward.training import FitConfig
 from pastforward.training.folder import IfExists, RunFolder
 from pastforward.training.trainer import Trainer
