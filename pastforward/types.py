@@ -3,7 +3,7 @@
     symbol   shape                 meaning
     B, T                           sequences in a batch, steps in a sequence
     x_t      [B, T] or [B, T, C]   inputs: tokens or vectors of C channels, t = 1..T
-    y_t      as x                  outputs; absent where the mask is False
+    y_t      [B, T] or [B, T, C]   outputs; absent where the mask is False
     m_t      [..., K, D]           memory after x_1..x_t: K slots of width D, RMS-normalised over D
     m_0      [K, D]                empty memory, learned
     e_t      [..., E]              embedded input
@@ -48,7 +48,22 @@ class Vectors:
     width: int
 
 
-Kind = Tokens | Vectors
+@dataclass(frozen=True)
+class Flags:
+    """`width` independent yes-or-no answers, 0.0 or 1.0: several labels at once. Outputs alone."""
+
+    width: int
+
+
+@dataclass(frozen=True)
+class Quantiles:
+    """Real vectors of `width` channels by their quantiles at `levels`. Outputs alone."""
+
+    width: int
+    levels: tuple[float, ...]
+
+
+Kind = Tokens | Vectors | Flags | Quantiles
 
 
 @dataclass(frozen=True)
@@ -58,10 +73,17 @@ class Signature:
     inputs: Kind
     outputs: Kind
     length: int
+    """Of the longest sequence; batches of shorter ones have fewer steps."""
+    class_weights: tuple[float, ...] | None = None
+    """Weight of each class of y_t in training losses, of mean 1; evaluation weighs all alike."""
 
 
 class Batch(NamedTuple):
-    """B sequences: x `[B, T]` (or `[B, T, C]`), y alike, mask `[B, T]`, True where y_t counts."""
+    """B sequences: x `[B, T]` (or `[B, T, C]`), y alike, mask `[B, T]`, True where y_t counts.
+
+    A shorter sequence is padded at its end. What follows the last output that counts is padding: it
+    never enters a loss or a figure.
+    """
 
     x: Tensor
     y: Tensor
