@@ -19,7 +19,7 @@ from pastforward.analysis.labels import (
 from pastforward.data.codec import Codec
 from pastforward.losses import MIN_VARIANCE, squared_error
 from pastforward.memory import flat
-from pastforward.outputs import most_likely, nll
+from pastforward.outputs import most_likely, output_loss
 from pastforward.types import Kind, MemoryShape, Tokens
 
 
@@ -56,7 +56,7 @@ class ScoreMeter:
         mask: Bool[Tensor, "batch length"],
     ) -> None:  # fmt: skip
         """Score output parameters of y_1..y_T."""
-        nats = nll(self.kind, parameters, y).where(mask, 0.0).double().cpu()
+        nats = output_loss(self.kind, parameters, y).where(mask, 0.0).double().cpu()
         counted = mask.double().cpu()
         self.nats += nats.sum(0)
         self.outputs += counted.sum(0)
