@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pastforward.analysis.label_samples import Example, LabelSamples
 from pastforward.report import charts
-from pastforward.report.charts import COLOURS, GREY, INK, SOFT, Curve
+from pastforward.report.charts import COLOURS, GREY, INK, LINE, SOFT, Curve
 from pastforward.report.labels import FEW_CLASSES
 
 _SHADES = LinearSegmentedColormap.from_list("", [(0.23, 0.51, 0.96, a) for a in (0.0, 1.0)])
@@ -31,8 +31,9 @@ def confusion_figure(names: Sequence[str], confusion: Sequence[Sequence[int]]) -
     axes.imshow(shares if few else np.sqrt(shares), cmap=_SHADES, vmin=0.0, vmax=1.0,
                 interpolation="nearest" if few else "antialiased")  # fmt: skip
     charts.dress(axes, "", "predicted", "true")
-    axes.grid(few, which="minor")
-    axes.grid(False, which="major")
+    axes.grid(False)
+    if few:
+        axes.grid(which="minor", color=LINE, lw=0.7)
     _name_classes(axes, names)
     if few:
         _write_counts(axes, counts, shares)

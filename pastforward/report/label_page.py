@@ -94,7 +94,10 @@ def _course(samples: LabelSamples, colour: str) -> Chart:
     if samples.chance is None:
         note = "Distance of the answer from the truth, were the sequence to end at each step."
         return Chart("Error as steps come in", note, drawn)
-    note = "Probability of the true answer in the readout of each step, on test sequences."
+    note = (
+        "Probability that the readout gives the next true answer, were it asked at each step of "
+        "test sequences. Training asks only where outputs count."
+    )
     return Chart("The true class as steps come in", note, drawn)
 
 
