@@ -1,6 +1,6 @@
 """L6. What was understood of the data, in lines for people."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pastforward.data.source import Source
@@ -9,78 +9,66 @@ from pastforward.types import Flags, Kind, Quantiles, Tokens, Vectors
 _FEW = 12
 """Classes that are named at most."""
 
+Json = Mapping[str, Any]
+
 
 def data_lines(source: Source) -> list[str]:
-    """Kind and name, splits, inputs and outputs, classes with counts, lengths, missing values.
+    """Kind and splits, inputs and lengths, outputs, classes with counts, missing values."""
+    about, what = source.describe(), source.signature
+    inputs = [_kind(what.inputs), *_shape(about), _steps(about, what.length)]
+    outputs = [_kind(what.outputs), *filter(None, [about.get("targets")])]
+    lines = {
+        "data": f"'{source.name}', {about.get('kind', 'a source of your own')}",
+        "sequences": _splits(about.get("sequences") or {}),
+        "inputs": ", ".join(inputs),
+        "outputs": ", ".join(outputs),
+        "classes": _classes(about.get("classes") or {}),
+        "missing": f"{about['missing values']:,} values" if about.get("missing values") else "",
+    }
+    return [f"{name + ':':<10} {line}" for name, line in lines.items() if line]
 
-    Of what `Source.describe` tells, 'classes' are counts by name or by split and name, 'lengths' is
-    a least and greatest, and 'missing' a number of values; what is absent is left out.
-    """
-    about = source.describe()
-    lines = {"data": f"{about.get('kind', 'data')} '{source.name}'{_splits(about)}"}
-    lines["inputs"] = f"{_kind(source.signature.inputs)}{_shape(about)}, {_steps(source, about)}"
-    lines["outputs"] = _kind(source.signature.outputs)
-    lines["classes"] = _classes(about.get("classes"))
-    lines["missing"] = _missing(about.get("missing"))
-    return [f"{name + ':':<9} {line}" for name, line in lines.items() if line]
 
-
-def _splits(about: Mapping[str, Any]) -> str:
-    counts = about.get("sequences") or {}
-    shown = [
+def _splits(counts: Json) -> str:
+    return ", ".join(
         f"{split} {'drawn as needed' if count is None else f'{count:,}'}"
         for split, count in counts.items()
-    ]
-    return f", sequences: {', '.join(shown)}" if shown else ""
+    )
 
 
 def _kind(kind: Kind) -> str:
-    match kind:
-        case Tokens(size):
-            return f"symbols 0 to {size - 1}"
-        case Vectors(width):
-            return "numbers" if width == 1 else f"vectors of {width} numbers"
-        case Flags(width):
-            return f"{width} labels, each yes or no"
-        case Quantiles(width, levels):
-            return f"{len(levels)} quantiles of {width} numbers"
+    if isinstance(kind, Tokens):
+        return f"{kind.size:,} symbols"
+    if isinstance(kind, Flags):
+        return f"{kind.width} labels, each yes or no"
+    several = "a number" if kind.width == 1 else f"{kind.width} numbers"
+    if isinstance(kind, Quantiles):
+        return f"{len(kind.levels)} quantiles of {several}"
+    assert isinstance(kind, Vectors)
+    return several
 
 
-def _shape(about: Mapping[str, Any]) -> str:
-    if about.get("height") and about.get("width"):
-        return f", images of {about['height']} x {about['width']}"
-    return ""
+def _shape(about: Json) -> list[str]:
+    size = about.get("height"), about.get("width")
+    return [f"images of {size[0]} x {size[1]}"] if all(size) else []
 
 
-def _steps(source: Source, about: Mapping[str, Any]) -> str:
-    longest, lengths = source.signature.length, about.get("lengths")
-    least = longest
-    if isinstance(lengths, Mapping):
-        lengths = [lengths.get("min", lengths.get("least")), lengths.get("max")]
-    if isinstance(lengths, list | tuple) and lengths and lengths[0] is not None:
-        least = min(lengths[0], longest)
-    return f"{longest:,} steps" if least == longest else f"{least:,} to {longest:,} steps"
+def _steps(about: Json, longest: int) -> str:
+    steps = about.get("steps") or {"min": longest, "max": longest}
+    if steps["min"] == steps["max"]:
+        return f"{longest:,} steps"
+    lengths = f"{steps['min']:,} to {steps['max']:,} steps"
+    return f"{lengths}, half of them up to {steps['median']:,.0f}"
 
 
-def _classes(classes: Any) -> str:
-    """Names with counts, the most frequent first where not all are named."""
-    if not classes:
-        return ""
-    if not isinstance(classes, Mapping):
-        return f"{len(classes)}: {', '.join(_first(map(str, classes), len(classes)))}"
-    if all(isinstance(part, Mapping) for part in classes.values()):
-        classes = classes.get("train") or next(iter(classes.values()))
-    ranked = sorted(classes.items(), key=lambda pair: -pair[1])
-    chosen = list(classes.items()) if len(classes) <= _FEW else ranked
-    shown = _first((f"{name} {count:,}" for name, count in chosen), len(classes))
-    return f"{len(classes)}: {', '.join(shown)}"
+def _classes(classes: Mapping[str, Json]) -> str:
+    """Names with counts among all splits; where there are many, the most and least frequent."""
+    counts = {name: sum(of.values()) for name, of in classes.items()}
+    if len(counts) <= _FEW:
+        return _counted(list(counts.items()))
+    ranked = sorted(counts.items(), key=lambda pair: -pair[1])
+    first, last = _counted(ranked[: _FEW // 2]), _counted(ranked[-2:])
+    return f"{len(counts):,}: {first}, ... {last}"
 
 
-def _first(words: Iterator[str], count: int) -> list[str]:
-    shown = [word for word, _ in zip(words, range(_FEW), strict=False)]
-    return shown + ([f"and {count - _FEW} more"] if count > _FEW else [])
-
-
-def _missing(missing: Any) -> str:
-    count = sum(missing.values()) if isinstance(missing, Mapping) else missing
-    return f"{count:,} values" if count else ""
+def _counted(pairs: Sequence[tuple[str, int]]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in pairs)
