@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pastforward.baselines.base import Network
-from pastforward.data.codec import Codec, PixelCodec, SeriesCodec, SymbolCodec
+from pastforward.data.codec import Codec, LabelCodec, PixelCodec, SeriesCodec, SymbolCodec
 from pastforward.inference.sampling import PLAIN, Sampling
 from pastforward.inference.stream import Stream
 from pastforward.inference.writing import complete_images, continue_text, draw_images
@@ -40,8 +40,10 @@ def draw_samples(
 
     Images: new ones, and the second halves of held-out ones. Text: the start of a held-out
     sequence, continued. Both None for a baseline. Symbols and series: given, expected and
-    predicted values of some sequences.
+    predicted values of some sequences. None for labels.
     """
+    if isinstance(codec, LabelCodec):
+        return None
     if isinstance(codec, SymbolCodec | SeriesCodec):
         return _rows(network, codec, Batch(*(part[:_ROWS] for part in held_out)))
     if not isinstance(network, Student):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pastforward.data.files import holds_images, is_csv
+from pastforward.data.files import holds_images, holds_labels, is_csv
 from pastforward.data.tasks import TASKS
 from pastforward.errors import UsageError, at_least, one_of
 from pastforward.registry import Entry, NoConfig, Registry
@@ -104,7 +104,9 @@ class LabelledConfig:
             )
 
 
-TASKS_OF_LABELS = "classify", "regress"
+LABELLED = "labelled"
+"""The kind of data that is read as sequences with labels."""
+_TASKS = "classify", "regress"
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ class DataConfig:
     def __post_init__(self) -> None:
         at_least(self, "data", 1, "length")
         if self.task is not None:
-            one_of(self, "data", "task", TASKS_OF_LABELS)
+            one_of(self, "data", "task", _TASKS)
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,9 @@ SOURCES: Registry[SourceEntry] = Registry("kind of data", {
                   "synthetic tasks: copy:32, stack:64,depth=4", names=TASKS),
     "hub": _kind("named:open_hub", HubConfig,
                  "hf:NAME, text of the Hugging Face hub", names=("hf",)),
+    "labelled": _kind("label_files.opening:open_labelled", LabelledConfig,
+                      "sequences with classes or numbers: .ts, .npz with x and y; by "
+                      "--data.task more", holds=holds_labels),
     "images": _kind("images:open_images", ImageConfig,
                     "an IDX, .npy or .npz file, or IDX files", holds=holds_images),
     "table": _kind("series:open_csv", SeriesConfig,

@@ -6,6 +6,7 @@ sequences a batch takes are pure functions of (seed, index, size).
 
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import combinations
 
 import numpy as np
 
@@ -13,19 +14,25 @@ from pastforward.data.sampling import TRAIN, epoch_examples, generator, portions
 
 MOST = 4
 """Buckets at most: compiled code has a variant for each."""
-_WORTH = 0.85
-"""A bucket is kept if its sequences are at most this part of the next one's length."""
+_LITTLE = 1.1
+"""Fewer buckets are taken where they have at most so many times the steps of the most."""
 _GOLDEN = (5**0.5 - 1) / 2
 
 
 def bucket_ends(lengths: np.ndarray, most: int = MOST) -> tuple[int, ...]:
-    """Lengths of the buckets, rising: quartiles of `lengths` `[N]` that differ enough."""
-    quantiles = np.quantile(lengths, np.arange(1, most + 1) / most, method="higher")
-    ends = [int(quantiles[-1])]
-    for end in quantiles[-2::-1]:
-        if end <= _WORTH * ends[0]:
-            ends.insert(0, int(end))
-    return tuple(ends)
+    """Lengths of the buckets, rising: as few of the deciles of `lengths` `[N]` as pad little."""
+    deciles = np.unique(np.quantile(lengths, np.arange(1, 11) / 10, method="higher"))
+    *inner, longest = (int(length) for length in deciles)
+    values, counts = np.unique(lengths, return_counts=True)
+
+    def steps(ends: tuple[int, ...]) -> int:
+        return int((np.asarray(ends)[np.searchsorted(ends, values)] * counts).sum())
+
+    best = [
+        min((tuple([*some, longest]) for some in combinations(inner, size)), key=steps)
+        for size in range(min(most, len(inner) + 1))
+    ]
+    return next(ends for ends in best if steps(ends) <= _LITTLE * steps(best[-1]))
 
 
 class Buckets:

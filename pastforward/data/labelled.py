@@ -31,9 +31,8 @@ class Reading(NamedTuple):
     """What was read, of arrays or a file."""
 
     name: str
-    train: Given
-    valid: Given | None = None
-    test: Given | None = None
+    parts: dict[str, Given]
+    """Of 'train', and 'valid' and 'test' where they are there."""
     inputs: InputCodec | None = None
     """Where symbols of x have names or places."""
     columns: tuple[str, ...] = ()
@@ -60,9 +59,11 @@ def labelled(
     each is cut from the others, in one fixed order and with classes in their shares. Raises
     `UsageError` for arrays that are nothing of these, or hold no finite numbers.
     """
-    held_out = (None if part is None else Given(*part) for part in (valid, test))
-    reading = Reading(name, Given(x, y, mask, lengths), next(held_out), next(held_out))
-    return build(reading, options or LabelledConfig())
+    parts = {"train": Given(x, y, mask, lengths)}
+    for split, given in (("valid", valid), ("test", test)):
+        if given is not None:
+            parts[split] = Given(*given)
+    return build(Reading(name, parts), options or LabelledConfig())
 
 
 def build(reading: Reading, options: LabelledConfig, length: int | None = None) -> LabelledSource:
@@ -70,8 +71,8 @@ def build(reading: Reading, options: LabelledConfig, length: int | None = None) 
 
     Raises `UsageError` as `labelled` does, and for a length below the longest.
     """
-    names = [n for n in ("train", "valid", "test") if getattr(reading, n) is not None]
-    givens, texts = texts_as_symbols([getattr(reading, name) for name in names])
+    names = list(reading.parts)
+    givens, texts = texts_as_symbols(list(reading.parts.values()))
     wheres = ["" if name == "train" else f"{name} " for name in names]
     wholes = [Whole(g, w, options.flags) for g, w in zip(givens, wheres, strict=True)]
     meaning = meaning_of(reading.name, wholes, options.flags)

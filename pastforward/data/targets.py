@@ -115,13 +115,14 @@ def meaning_of(name: str, wholes: list[Whole], flags: bool) -> Meaning:
     first = wholes[0]
     kind = _kind(first, flags)
     for whole in wholes[1:]:
-        if (whole.every_step, _width(whole), _kind(whole, flags)) != (
-            first.every_step, _width(first), kind,
-        ):  # fmt: skip
+        if _sort(whole, flags) != _sort(first, flags):
             raise UsageError(
                 f"{whole.where}y is {_told(whole)}, but y of training is {_told(first)}; give "
                 "targets of one kind."
             )
+    if kind == NUMBERS:
+        for whole in wholes:
+            _require_finite(whole)
     if kind != CLASSES:
         return Meaning(kind, first.every_step, _width(first))
     found = [_unique(whole) for whole in wholes]
@@ -228,6 +229,28 @@ def _unique(whole: Whole) -> np.ndarray:
     """All values of the targets that count, sorted."""
     found = [np.unique(values) for _, values in whole.targets(np.arange(len(whole.y)))]
     return np.unique(np.concatenate(found))
+
+
+def _sort(whole: Whole, flags: bool) -> tuple[Any, ...]:
+    named = whole.y.dtype.kind in "US"
+    return whole.every_step, _width(whole), _kind(whole, flags), named
+
+
+def _require_finite(whole: Whole) -> None:
+    for rows, values in whole.targets(np.arange(len(whole.y))):
+        wrong = np.argwhere(~np.isfinite(values))
+        if not len(wrong):
+            continue
+        at = f"sequence {rows[wrong[0][0]]}"
+        if isinstance(whole.y, Sequences) and whole.mask is None:
+            place = whole.y.place(rows, int(wrong[0][0]))
+            at = f"sequence {place.row}, step {place.step}"
+        elif whole.every_step:
+            at = f"sequences {rows[0]} to {rows[-1]}"
+        raise UsageError(
+            f"{whole.where}y holds {values[tuple(wrong[0])]} in {at}, counted from 0; give finite "
+            "numbers, or a mask for targets per step that are missing."
+        )
 
 
 def _told(whole: Whole) -> str:
