@@ -41,8 +41,10 @@ def draw_samples(
 
     Images: new ones, and the second halves of held-out ones. Text: the start of a held-out
     sequence, continued. Both None for a baseline. Symbols and series: given, expected and
-    predicted values of some sequences. None for labelled data, which has `label_samples`.
+    predicted values of some sequences. None for labels.
     """
+    if isinstance(codec, LabelCodec):
+        return None
     if isinstance(codec, SymbolCodec | SeriesCodec):
         return _rows(network, codec, Batch(*(part[:_ROWS] for part in held_out)))
     if not isinstance(network, Student) or isinstance(codec, LabelCodec):
