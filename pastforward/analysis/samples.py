@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pastforward.analysis.label_samples import LabelSamples
 from pastforward.baselines.base import Network
 from pastforward.data.codec import Codec, LabelCodec, PixelCodec, SeriesCodec, SymbolCodec
 from pastforward.inference.sampling import PLAIN, Sampling
@@ -30,7 +31,7 @@ class ImageSamples:
     """Pixels, row by row, that were given of each completed image."""
 
 
-Samples = str | ImageSamples
+Samples = str | ImageSamples | LabelSamples
 
 
 def draw_samples(
@@ -46,7 +47,7 @@ def draw_samples(
         return None
     if isinstance(codec, SymbolCodec | SeriesCodec):
         return _rows(network, codec, Batch(*(part[:_ROWS] for part in held_out)))
-    if not isinstance(network, Student):
+    if not isinstance(network, Student) or isinstance(codec, LabelCodec):
         return None
     generator = torch.Generator(network.empty.device).manual_seed(seed)
     stream = Stream(network)

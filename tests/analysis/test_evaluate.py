@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from pastforward.analysis.evaluate import evaluate, quick_loss
+from pastforward.analysis.evaluate import evaluate, quick_score
 from pastforward.analysis.meters import CollapseMeter, DriftMeter, effective_rank
 from pastforward.baselines import BaselineConfig
 from pastforward.baselines.build import build_baseline, build_output_teacher, sized
@@ -125,7 +125,7 @@ def test_losses_by_brute_force(setting, size):
     assert found.sequences == COUNT
     assert found.references == {"uniform": math.log(4)}
     batches = source.held_out("valid", size, COUNT)
-    assert quick_loss(student, batches) == pytest.approx(expected["nats"], rel=1e-5)
+    assert quick_score(student, batches).nats == pytest.approx(expected["nats"], rel=1e-5)
 
 
 @torch.no_grad()
@@ -146,7 +146,7 @@ def test_a_baseline_and_an_output_teacher_by_brute_force(setting):
     check(found.student, expected, kind)
     assert found.teacher is not None
     check(found.teacher, loops(read(teacher), batch, kind), kind)
-    assert quick_loss(baseline, source.held_out("valid", 3, COUNT)) == pytest.approx(
+    assert quick_score(baseline, source.held_out("valid", 3, COUNT)).nats == pytest.approx(
         expected["nats"], rel=1e-5
     )
     assert (found.drift, found.collapse) == (None, {})
@@ -166,21 +166,24 @@ def test_a_student_beside_an_output_teacher_has_memories_and_no_targets(setting)
 @torch.no_grad()
 def test_drift_and_one_step_by_brute_force(setting):
     student, teacher, source = setting
-    x = source.whole.x
+    x, mask = source.whole.x, source.whole.mask
     targets = teacher.targets(x)
-    slots = torch.zeros(len(student.empty), dtype=torch.float64)
-    for at_t in targets[:, 1:].double().unbind(1):  # variances across sequences at the same step
-        slots += (at_t - at_t.mean(0)).square().mean((0, 2)) / LENGTH
+    ends = [max((t + 1 for t in range(LENGTH) if row[t]), default=0) for row in mask]
+    slots, steps = torch.zeros(len(student.empty), dtype=torch.float64), sum(ends)
+    for t in range(1, LENGTH + 1):  # variances across sequences at the same step
+        at_t = targets[[b for b in range(COUNT) if t <= ends[b]], t].double()
+        slots += (at_t - at_t.mean(0)).square().mean(2).sum(0) / steps
     scale = float(slots.mean()) + MIN_VARIANCE
-    expected, one_step = [0.0] * (LENGTH + 1), torch.zeros(len(slots))
+    errors, one_step = [[] for _ in range(LENGTH + 1)], torch.zeros(len(slots))
     for b in range(COUNT):
         m = student.start()
-        for t in range(LENGTH + 1):
-            expected[t] += float((m - targets[b, t]).square().mean()) / COUNT
-            if t < LENGTH:
+        for t in range(ends[b] + 1 if ends[b] else 0):
+            errors[t].append(float((m - targets[b, t]).square().mean()))
+            if t < ends[b]:
                 m = student.step(m, x[b, t])
                 stepped = student.step(targets[b, t], x[b, t])
-                one_step += (stepped - targets[b, t + 1]).square().mean(-1) / (COUNT * LENGTH)
+                one_step += (stepped - targets[b, t + 1]).square().mean(-1) / steps
+    expected = [sum(at_t) / len(at_t) for at_t in errors]
     found = evaluate(student, teacher, source, size=3).drift
     assert found is not None
     assert found.mse == pytest.approx(expected, rel=1e-4)
@@ -277,7 +280,7 @@ def test_modes_of_networks_are_restored(setting):
     student.readout.eval()
     teacher.eval()
     evaluate(student, teacher, source)
-    quick_loss(student, source.held_out("valid", 3, 7))
+    quick_score(student, source.held_out("valid", 3, 7))
     assert student.training
     assert student.cell.training
     assert not student.readout.training
@@ -296,7 +299,7 @@ def test_modes_are_restored_after_an_error(setting):
         yield
 
     with pytest.raises(RuntimeError, match="no data"):
-        quick_loss(student, broken())
+        quick_score(student, broken())
     assert student.training
 
 
