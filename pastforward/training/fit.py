@@ -14,7 +14,7 @@ from pastforward.student import Student
 from pastforward.training import FitConfig
 from pastforward.training.callbacks import Callback, Callbacks
 from pastforward.training.loop import Batches, Fit
-from pastforward.training.networks import Selection
+from pastforward.training.networks import Selection, require_metric
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class FitContext:
     """Of batches and noise."""
     validation: Source | None = None
     """Held-out data: the trained student (or baseline) is evaluated on its 'valid' split
-    `FitConfig.evaluations` times, and left with the best weights in the end."""
+    `FitConfig.evaluations` times, and left with the best weights by `FitConfig.select`."""
     callbacks: Sequence[Callback] = ()
 
 
@@ -37,11 +37,14 @@ def fit(
 ) -> Fit:  # fmt: skip
     """Train `method` on `source` for `budget` at learning rate `lr`.
 
-    Raises `NonFiniteLoss` where a loss becomes infinite or NaN.
+    Raises `UsageError` where `config.select` doesn't fit the outputs, and `NonFiniteLoss` where a
+    loss becomes infinite or NaN.
     """
+    if context.validation is not None:
+        require_metric(config.select, context.validation)
     device = _move(method, context.device)
     stage = Fit(method, source, lr, budget, config, context.seed, device)
-    told, selection = Callbacks(context.callbacks), Selection()
+    told, selection = Callbacks(context.callbacks), Selection(config.select)
     network = next((m for m in method.modules() if isinstance(m, Student | Baseline)), None)
     try:
         told.on_stage(type(method).__name__, 0, 1)
