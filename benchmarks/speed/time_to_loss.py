@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.speed.measuring import Row
 from benchmarks.speed.rivals import PaperDMT
-from pastforward.analysis.evaluate import quick_loss
+from pastforward.analysis.evaluate import quick_score
 from pastforward.config import Budget, RunConfig
 from pastforward.data.opening import open_data
 from pastforward.methods import METHODS
@@ -120,7 +120,7 @@ def _train(
         for now in _evaluation_times(fit, spent, seconds / EVALUATIONS):
             if not METHODS[stage.method].trains_network:
                 continue
-            best = min(best, quick_loss(student, source.held_out("valid", 64, 256)))
+            best = min(best, quick_score(student, source.held_out("valid", 64, 256)).nats)
             if best <= loss:
                 return Finish(now, best, seconds)
         spent += fit.progress.seconds

@@ -22,11 +22,15 @@ from pastforward.analysis.meters import (
     ScoreMeter,
 )
 from pastforward.baselines.base import Baseline, Network
+from pastforward.data.codec import Codec, LabelCodec
 from pastforward.data.source import Source
 from pastforward.errors import UsageError
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
 from pastforward.types import Batch
+
+SEQUENCES, LABELLED_SEQUENCES = 512, 10_000
+"""Held-out sequences that are measured where no other number is given."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,16 @@ class Evaluation:
 
 def evaluate(
     student: Network, teacher: Teacher | Baseline | None, source: Source, split: str = "test",
-    limit: int = 512, size: int = 64,
+    limit: int | None = None, size: int = 64,
 ) -> Evaluation:  # fmt: skip
     """Measure on the first `limit` sequences of a held-out split, `size` at a time.
 
+    Without `limit`, on 512; of labelled data, whose sequences hold one output each, on 10,000.
     The source may be longer than what the student was trained on. Both networks are left in the
     mode in which they came. Raises `UsageError` when the split holds no output to predict.
     """
+    if limit is None:
+        limit = LABELLED_SEQUENCES if isinstance(source.codec, LabelCodec) else SEQUENCES
     return measure(student, teacher, source, split, source.held_out(split, size, limit))
 
 
@@ -67,7 +74,7 @@ def measure(
     batches: Iterable[Batch],
 ) -> Evaluation:  # fmt: skip
     """`evaluate` on given batches; `split` is their name in the result."""
-    meters = _Meters(student, teacher, source.signature.length)
+    meters = _Meters(student, teacher, source)
     with frozen(student, teacher):
         for batch in batches:
             meters.add(on_device(batch, student))
@@ -76,23 +83,25 @@ def measure(
     return meters.read(split, dict(source.references()))
 
 
-def quick_loss(student: Network, batches: Iterable[Batch]) -> float:
-    """The student's own nats per output from m_0, as the training loop watches it."""
-    meter = ScoreMeter(student.signature.outputs, student.signature.length)
+def quick_score(student: Network, batches: Iterable[Batch], codec: Codec | None = None) -> Score:
+    """The student's own score from m_0, as the training loop watches it."""
+    meter = ScoreMeter(student.signature.outputs, student.signature.length, codec)
     with frozen(student):
         for batch in batches:
             x, y, mask = on_device(batch, student)
             meter.add(student(x)[0], y, mask)
-    return meter.read().nats
+    return meter.read()
 
 
 class _Meters:
     """All meters of an evaluation, fed from one rollout and one pass of the teacher a batch."""
 
-    def __init__(self, student: Network, teacher: Teacher | Baseline | None, length: int) -> None:
-        outputs = student.signature.outputs
+    def __init__(
+        self, student: Network, teacher: Teacher | Baseline | None, source: Source
+    ) -> None:  # fmt: skip
+        what, length = (student.signature.outputs, source.signature.length), source.signature.length
         self.networks = student, teacher
-        self.student, self.teacher = ScoreMeter(outputs, length), ScoreMeter(outputs, length)
+        self.student, self.teacher = (ScoreMeter(*what, source.codec) for _ in range(2))
         self.collapse: dict[str, CollapseMeter] = {}
         self.drift: DriftMeter | None = None
         if isinstance(student, Student):

@@ -8,9 +8,18 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from pastforward.analysis.labels import (
+    ClassMeter,
+    ClassScore,
+    FlagMeter,
+    NumberMeter,
+    NumberScore,
+    label_meter,
+)
+from pastforward.data.codec import Codec
 from pastforward.losses import MIN_VARIANCE, squared_error
 from pastforward.memory import flat
-from pastforward.outputs import most_likely, nll
+from pastforward.outputs import most_likely, output_loss
 from pastforward.types import Kind, MemoryShape, Tokens
 
 
@@ -23,16 +32,22 @@ class Score:
     """Standard error of `nats` over sequences; None for a single sequence."""
     bits: float
     accuracy: float | None
-    """Share of outputs that were the most likely token; None for vectors."""
+    """Share of outputs that were the most likely token, or of flags; None for numbers."""
     by_position: list[float | None]
     """Nats per output at t = 1..T; None where no sequence has an output."""
+    classes: ClassScore | None = None
+    """Of labelled classes and flags."""
+    numbers: NumberScore | None = None
+    """Of labelled numbers."""
 
 
 class ScoreMeter:
     """Accumulates batches, in float64."""
 
-    def __init__(self, kind: Kind, length: int) -> None:
+    def __init__(self, kind: Kind, length: int, codec: Codec | None = None) -> None:
+        """`codec` is that of the data; with a `LabelCodec`, labels are scored too."""
         self.kind, self.right = kind, 0.0
+        self.labels = label_meter(kind, codec)
         self.nats, self.outputs = torch.zeros(2, length, dtype=torch.float64)
         self.sequences: list[Tensor] = []
 
@@ -41,22 +56,30 @@ class ScoreMeter:
         mask: Bool[Tensor, "batch length"],
     ) -> None:  # fmt: skip
         """Score output parameters of y_1..y_T."""
-        nats = nll(self.kind, parameters, y).where(mask, 0.0).double().cpu()
+        nats = output_loss(self.kind, parameters, y).where(mask, 0.0).double().cpu()
         counted = mask.double().cpu()
         self.nats += nats.sum(0)
         self.outputs += counted.sum(0)
         self.sequences.append(torch.stack([nats.sum(1), counted.sum(1)], 1))
         if isinstance(self.kind, Tokens):
             self.right += float(((most_likely(self.kind, parameters) == y) & mask).sum())
+        if self.labels is not None:
+            self.labels.add(most_likely(self.kind, parameters), y, mask)
 
     def read(self) -> Score:
         """The score over all batches."""
         outputs = float(self.outputs.sum())
         nats = float(self.nats.sum()) / outputs
         accuracy = self.right / outputs if isinstance(self.kind, Tokens) else None
+        classes = self.labels.read() if isinstance(self.labels, ClassMeter | FlagMeter) else None
+        if classes is not None:
+            accuracy = classes.accuracy
+        numbers = self.labels.read() if isinstance(self.labels, NumberMeter) else None
         pairs = zip(self.nats.tolist(), self.outputs.tolist(), strict=True)
         by_position = [total / count if count else None for total, count in pairs]
-        return Score(nats, self._error(nats), nats / math.log(2), accuracy, by_position)
+        return Score(
+            nats, self._error(nats), nats / math.log(2), accuracy, by_position, classes, numbers
+        )
 
     def _error(self, nats: float) -> float | None:
         # Standard error of a ratio: sequences may differ in their number of outputs.

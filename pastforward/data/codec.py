@@ -132,7 +132,7 @@ class LabelCodec:
         return x.astype(np.int64)
 
     def scaled(self, y: np.ndarray) -> np.ndarray:
-        """Targets as the network learns them: codes of classes, or standardised numbers `[.., C]`."""
+        """Targets as they are learned: codes of classes, or standardised numbers `[.., C]`."""
         if self.classes:
             return y.astype(np.int64)
         values = y.reshape(*y.shape, 1) if len(self.mean) == 1 and y.shape[-1:] != (1,) else y

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from pastforward.config import RunConfig
-from pastforward.losses import consistency, masked_mean, uniformity
+from pastforward.losses import consistency, masked_mean, mean_output_loss, uniformity
 from pastforward.memory import scale_gradient, take
 from pastforward.methods import SMTConfig
 from pastforward.methods.base import Losses, Method, Transform
@@ -37,7 +37,6 @@ from pastforward.methods.transitions import (
     sampled_transitions,
     weighted_sum,
 )
-from pastforward.outputs import nll
 from pastforward.student import Student
 from pastforward.teacher.target_source import TargetSource
 from pastforward.teacher.teacher import Teacher
@@ -115,7 +114,8 @@ class JointSMT(SMT):
         targets = sampled_transitions(teacher, batch, sampled)
         taught, terms = _teacher_terms(teacher, config, batch, targets, sampled)
         scale = config.encoder_gradient_scale
-        targets = Transitions(*(scale_gradient(part, scale) for part in targets))
+        empty, before, after = (scale_gradient(part, scale) for part in targets[:3])
+        targets = Transitions(empty, before, after, targets.used)
         learned, more = _student_terms(self.student, teacher, config, batch, targets, sampled)
         return taught + learned, terms | more
 
@@ -148,18 +148,19 @@ def _teacher_terms(
     teacher: Teacher, config: SMTConfig, batch: AnyBatch, targets: Transitions,
     sampled: SampledAnchors,
 ) -> Terms:  # fmt: skip
-    kind, decoder, seen = teacher.signature.outputs, teacher.decoder, at_times(batch, sampled)
+    signature, decoder, seen = teacher.signature, teacher.decoder, at_times(batch, sampled)
     read = targets.after if sampled.noise is None else targets.after + sampled.noise[1]
     # The anchors of the first sequence for all of them: uniformity compares the same step.
-    same_steps = take(targets.after, sampled.anchors[:1].expand(len(read), -1))
+    steps = sampled.anchors[:1].expand(len(read), -1)
+    same_steps, used = take(targets.after, steps), take(targets.used, steps)
     terms = {
-        "prediction": masked_mean(nll(kind, decoder.readout(read), seen.y), seen.mask),
-        "uniformity": uniformity(same_steps.transpose(0, 1)),
+        "prediction": mean_output_loss(signature, decoder.readout(read), seen.y, seen.mask),
+        "uniformity": uniformity(same_steps.transpose(0, 1), used.T),
     }
     if config.decoding:
         future = anchor_futures(config, batch, sampled)
         decoded = decoder(take(read, sampled.anchors), future.x)
-        terms["decoding"] = masked_mean(nll(kind, decoded, future.y), future.mask)
+        terms["decoding"] = mean_output_loss(signature, decoded, future.y, future.mask)
     return weighted_sum(config, terms), terms
 
 
@@ -167,18 +168,20 @@ def _student_terms(
     student: Student, source: TargetSource, config: SMTConfig, batch: AnyBatch,
     targets: Transitions, sampled: SampledAnchors,
 ) -> Terms:  # fmt: skip
-    kind, seen = student.signature.outputs, at_times(batch, sampled)
+    signature, seen = student.signature, at_times(batch, sampled)
     read = targets.before if sampled.noise is None else targets.before + sampled.noise[0]
     stepped = student.step(read, seen.x)
     own = torch.cat([student.start(len(stepped), 1), stepped], 1)
     terms = {
         "dynamics": dynamics(own, targets),
-        "readout": masked_mean(nll(kind, student.readout(stepped), seen.y), seen.mask),
+        "readout": mean_output_loss(signature, student.readout(stepped), seen.y, seen.mask),
     }
     if config.consistency:
         future, anchors = anchor_futures(config, batch, sampled), sampled.anchors
         target, predicted = take(targets.after, anchors), take(stepped, anchors)
-        divergence = consistency(source.future_decoder(), kind, target, predicted, future.x)
+        divergence = consistency(
+            source.future_decoder(), signature.outputs, target, predicted, future.x
+        )
         terms["consistency"] = masked_mean(divergence, future.mask)
     return weighted_sum(config, terms), terms
 

@@ -10,6 +10,7 @@ from pastforward.analysis.credit import Credit, bptt_credit, last_output, scaled
 from pastforward.analysis.evaluate import finite
 from pastforward.analysis.gap import loss_gap
 from pastforward.analysis.lengths import AtLength, at_length, loss_by_length
+from pastforward.analysis.metrics import cost
 from pastforward.analysis.probe import Memories, Probe, linear_probe, remember
 from pastforward.errors import UsageError
 from pastforward.report.analysis_page import (
@@ -150,7 +151,9 @@ def ask_future(run: Subject, sequences: int) -> Analysis:
 def _targets_moved(run: Subject) -> list[str]:
     """A warning where the student that was kept is older than the targets it is compared with."""
     evaluated = [row for row in run.folder.metrics.read() if row.get("valid") is not None]
-    best = min(evaluated, key=lambda row: row["valid"], default=None)
+    select = run.config.fit.select
+    name = "valid" if select == "loss" else f"valid_{select}"
+    best = min(evaluated, key=lambda row: cost(select, row[name]), default=None)
     if best is None or best["stage"] != "smt" or best is evaluated[-1]:
         return []
     return [

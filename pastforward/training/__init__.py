@@ -6,6 +6,7 @@ Imports no torch.
 import math
 from dataclasses import dataclass
 
+from pastforward.analysis.metrics import METRICS
 from pastforward.errors import UsageError, at_least, one_of
 
 
@@ -31,6 +32,9 @@ class FitConfig:
     """Largest norm of the gradient; inf for no clipping."""
     evaluations: int = 20
     """Held-out evaluations in a run; the student with the best one is kept."""
+    select: str = "loss"
+    """Metric by which it is the best: 'loss'; of classes 'accuracy', 'balanced_accuracy' or
+    'macro_f1'; of labelled numbers 'mse', 'mae' or 'r2'."""
     compile: str = "auto"
     """'auto' (on an accelerator), 'on' or 'off'."""
     precision: str = "auto"
@@ -45,6 +49,7 @@ class FitConfig:
         at_least(self, "fit", 0, "weight_decay", "warmup", "evaluations")
         one_of(self, "fit", "optimiser", ("muon", "adamw"))
         one_of(self, "fit", "schedule", ("cosine", "constant"))
+        one_of(self, "fit", "select", METRICS)
         one_of(self, "fit", "compile", ("auto", "on", "off"))
         one_of(self, "fit", "precision", ("auto", "float32"))
         if not (self.clip > 0 and not math.isnan(self.clip)):

@@ -18,7 +18,7 @@ from pastforward.training import FitConfig
 from pastforward.training.callbacks import Callback, Callbacks
 from pastforward.training.check import check
 from pastforward.training.loop import Batches, Fit
-from pastforward.training.networks import Selection, build_networks
+from pastforward.training.networks import Selection, build_networks, require_metric
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class FitContext:
     """Of batches and noise. `fit_stages` has that of its config."""
     validation: Source | None = None
     """Held-out data: the trained student (or baseline) is evaluated on its 'valid' split
-    `FitConfig.evaluations` times, and left with the best weights in the end."""
+    `FitConfig.evaluations` times, and left with the best weights by `FitConfig.select`."""
     callbacks: Sequence[Callback] = ()
 
 
@@ -41,12 +41,15 @@ def fit(
 ) -> Fit:  # fmt: skip
     """Train `method` on `source` for `budget` at learning rate `lr`.
 
-    Raises `NonFiniteLoss` where a loss becomes infinite or NaN.
+    Raises `UsageError` where `config.select` doesn't fit the outputs, and `NonFiniteLoss` where a
+    loss becomes infinite or NaN.
     """
+    if context.validation is not None:
+        require_metric(config.select, context.validation)
     device = _move(method, context.device)
     stage = Fit(method, source, lr, budget, config, context.seed, device)
     network = next((m for m in method.modules() if isinstance(m, Student | Baseline)), None)
-    watch = _Watch(context.validation, config.evaluations, Callbacks(context.callbacks))
+    watch = _Watch(config, context.validation, Callbacks(context.callbacks))
     try:
         watch.told.on_stage(type(method).__name__, 0, 1)
         watch.train(stage, network)
@@ -66,9 +69,10 @@ def fit_stages(config: RunConfig, source: Source, context: FitContext = FitConte
     """
     store = None if config.label_store is None else open_labels(config.label_store)
     check(config, source, store and store.facts)
+    require_metric(config.fit.select, context.validation or source)
     network, teacher = build_networks(config, source.signature, store)
     told = Callbacks(context.callbacks)
-    watch = _Watch(context.validation or source, config.fit.evaluations, told)
+    watch = _Watch(config.fit, context.validation or source, told)
     budgets = config.budget.divide([stage.share for stage in config.stages])
     try:
         for number, (stage, budget) in enumerate(zip(config.stages, budgets, strict=True)):
@@ -91,12 +95,15 @@ def fit_stages(config: RunConfig, source: Source, context: FitContext = FitConte
 class _Watch:
     """Evaluates what is trained, keeps the best of it, and tells callbacks."""
 
+    config: FitConfig
     validation: Source | None
-    evaluations: int
     told: Callbacks
     before: float = 0.0
     """Share of the budget of the stages that are done."""
-    selection: Selection = field(default_factory=Selection)
+    selection: Selection = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.selection = Selection(self.config.select)
 
     def train(self, stage: Fit, network: Network | None, share: float = 1.0) -> None:
         """All steps of a stage that has `share` of the budget; None for a network to leave out."""
@@ -104,7 +111,7 @@ class _Watch:
         while stage.share() < 1.0:
             terms = stage.step()
             done = self.before + share * min(1.0, stage.share())
-            due = self.selection.due(done, self.evaluations)
+            due = self.selection.due(done, self.config.evaluations)
             if due and self.validation is not None and network is not None:
                 self.selection.evaluate(network, self.validation)
             self.told.on_step(stage, terms, self.selection.latest)

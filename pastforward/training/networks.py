@@ -1,18 +1,22 @@
 """L4. The networks of a run: built as its config says, and the best one so far kept."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pastforward.analysis.evaluate import quick_loss
+from pastforward.analysis.evaluate import quick_score
+from pastforward.analysis.labels import metrics_of
+from pastforward.analysis.metrics import cost, figure
 from pastforward.baselines import BaselineConfig
 from pastforward.baselines.base import Baseline, Network
 from pastforward.baselines.build import build_baseline, build_output_teacher, sized
 from pastforward.cells import StudentConfig
 from pastforward.config import RunConfig
+from pastforward.data.codec import LabelCodec
 from pastforward.data.source import Source
+from pastforward.errors import UsageError
 from pastforward.methods import facts as method_facts
 from pastforward.student import Student, build_student
 from pastforward.teacher.label_store import LabelStore
@@ -64,17 +68,31 @@ def build_run_teacher(config: RunConfig, network: Network) -> AnyTeacher | None:
     return None
 
 
-SEQUENCES, BATCH = 256, 64
+SEQUENCES, LABELLED_SEQUENCES, BATCH = 256, 1000, 64
+"""Held-out sequences of an evaluation; labelled ones have few outputs each, so more are read."""
+
+
+def require_metric(select: str, source: Source) -> None:
+    """Raise `UsageError` where the data's outputs don't have the metric of `FitConfig.select`."""
+    known = metrics_of(source.signature.outputs, source.codec)
+    if select not in known:
+        raise UsageError(
+            f"--fit.select is '{select}', which outputs of the data '{source.name}' don't have; "
+            f"choose one of {', '.join(known)}."
+        )
 
 
 @dataclass
 class Selection:
     """Held-out evaluations of a run and the best network so far."""
 
+    select: str = "loss"
+    """The metric that says which is best, a name in `METRICS`."""
     evaluations: int = 0
     latest: float | None = None
+    """Nats per output of the last one."""
     best: float = float("inf")
-    """Nats per output."""
+    """Cost of the best one: its metric, negated where higher is better."""
     tensors: dict[str, Tensor] = field(default_factory=dict)
     """State of the best network; empty before the first evaluation."""
 
@@ -85,14 +103,21 @@ class Selection:
         before, self.evaluations = self.evaluations, max(number, self.evaluations)
         return number > before
 
-    def evaluate(self, network: Network, source: Source) -> float:
-        """Held-out loss of the network alone, which is kept if none was better."""
-        self.latest = quick_loss(network, source.held_out("valid", BATCH, SEQUENCES))
-        if self.latest < self.best:
-            self.best = self.latest
+    def evaluate(self, network: Network, source: Source) -> dict[str, float | None]:
+        """Evaluate the network alone on held-out data, and keep it if none was better.
+
+        Returns the loss as 'valid' and the metric that selects, if another, as 'valid_NAME'.
+        """
+        count = LABELLED_SEQUENCES if isinstance(source.codec, LabelCodec) else SEQUENCES
+        score = quick_score(network, source.held_out("valid", BATCH, count), source.codec)
+        self.latest, value = score.nats, figure(self.select, asdict(score))
+        if cost(self.select, value) < self.best:
+            self.best = cost(self.select, value)
             state = network.state_dict()
             self.tensors = {name: tensor.detach().clone() for name, tensor in state.items()}
-        return self.latest
+        return {"valid": self.latest} | (
+            {} if self.select == "loss" else {f"valid_{self.select}": value}
+        )
 
     def restore(self, network: Network) -> None:
         """Put the best weights back, where there was an evaluation."""
@@ -100,5 +125,5 @@ class Selection:
             network.load_state_dict(self.tensors)
 
     def facts(self) -> dict[str, Any]:
-        """All but the tensors."""
+        """All but the tensors and the metric, which is the config's."""
         return {"evaluations": self.evaluations, "latest": self.latest, "best": self.best}

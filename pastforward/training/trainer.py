@@ -1,6 +1,6 @@
 """L4. The stages of a run, one after the other, in a run folder that can be resumed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -19,7 +19,13 @@ from pastforward.training.check import check
 from pastforward.training.distributed import agree, connect, rank
 from pastforward.training.folder import RunFolder, join_parts, load_tensors, part, save_tensors
 from pastforward.training.loop import Fit, Progress
-from pastforward.training.networks import AnyTeacher, Selection, build_networks, network_config
+from pastforward.training.networks import (
+    AnyTeacher,
+    Selection,
+    build_networks,
+    network_config,
+    require_metric,
+)
 
 CHECKPOINT_EVERY = 60.0
 """Seconds of training between checkpoints."""
@@ -45,11 +51,12 @@ class Trainer:
         self.store = None if config.label_store is None else open_labels(config.label_store)
         self.source = open_data(config.data) if source is None else source
         check(config, self.source, self.store and self.store.facts)
+        require_metric(config.fit.select, self.source)
         self.network, targets = build_networks(config, self.source.signature, self.store)
         self.network.to(self.device)
         self.target_source = targets and targets.to(self.device)
         self.budgets = config.budget.divide([stage.share for stage in config.stages])
-        self.number, self.spent, self.selection = 0, Progress(), Selection()
+        self.number, self.spent, self.selection = 0, Progress(), Selection(config.fit.select)
         self._checkpointed = 0.0
         self._skip_empty()
         self.fit = self._make_fit()
@@ -139,7 +146,9 @@ class Trainer:
             self.teacher.load_state_dict(part("teacher", tensors))
         if facts.get("label_store") != (self.store and self.store.identity):
             raise ValueError(f"{self.config.label_store} holds other targets than it began with")
-        self.selection = Selection(**facts["selection"], tensors=part("best", tensors))
+        self.selection = Selection(
+            self.config.fit.select, **facts["selection"], tensors=part("best", tensors)
+        )
         self.spent = Progress(**facts["spent"])
         if self.number < len(self.config.stages):
             self.fit = self._make_fit()
@@ -167,19 +176,19 @@ class Trainer:
         spent = done + self.stage.share * min(1.0, self.fit.share())
         due = self.selection.due(spent, self.config.fit.evaluations)
         if due and method_facts(self.stage.method).trains_network:
-            self._log({"valid": self.selection.evaluate(self.network, self.source)})
+            self._log(self.selection.evaluate(self.network, self.source))
         overdue = self.fit.progress.seconds - self._checkpointed > CHECKPOINT_EVERY
         if overdue and not self.fit.mid_replay:
             self.checkpoint()
         return terms
 
-    def _log(self, terms: dict[str, float]) -> None:
+    def _log(self, terms: Mapping[str, float | None]) -> None:
         if rank() != 0:
             return
         spent = replace(self.spent)
         spent.add(self.fit.progress)
         row = {"stage": self.stage.method, "number": self.number} | asdict(spent)
-        self.folder.metrics.append(row | {"seconds": round(spent.seconds, 3)} | terms)
+        self.folder.metrics.append(row | {"seconds": round(spent.seconds, 3), **terms})
 
     def _skip_empty(self) -> None:
         """Go on to the first stage that has a budget."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from pastforward.analysis.evaluate import evaluate, quick_loss
+from pastforward.analysis.evaluate import evaluate, quick_score
 from pastforward.analysis.meters import CollapseMeter, DriftMeter, effective_rank
 from pastforward.baselines import BaselineConfig
 from pastforward.baselines.build import build_baseline, build_output_teacher, sized
@@ -125,7 +125,7 @@ def test_losses_by_brute_force(setting, size):
     assert found.sequences == COUNT
     assert found.references == {"uniform": math.log(4)}
     batches = source.held_out("valid", size, COUNT)
-    assert quick_loss(student, batches) == pytest.approx(expected["nats"], rel=1e-5)
+    assert quick_score(student, batches).nats == pytest.approx(expected["nats"], rel=1e-5)
 
 
 @torch.no_grad()
@@ -146,7 +146,7 @@ def test_a_baseline_and_an_output_teacher_by_brute_force(setting):
     check(found.student, expected, kind)
     assert found.teacher is not None
     check(found.teacher, loops(read(teacher), batch, kind), kind)
-    assert quick_loss(baseline, source.held_out("valid", 3, COUNT)) == pytest.approx(
+    assert quick_score(baseline, source.held_out("valid", 3, COUNT)).nats == pytest.approx(
         expected["nats"], rel=1e-5
     )
     assert (found.drift, found.collapse) == (None, {})
@@ -277,7 +277,7 @@ def test_modes_of_networks_are_restored(setting):
     student.readout.eval()
     teacher.eval()
     evaluate(student, teacher, source)
-    quick_loss(student, source.held_out("valid", 3, 7))
+    quick_score(student, source.held_out("valid", 3, 7))
     assert student.training
     assert student.cell.training
     assert not student.readout.training
@@ -296,7 +296,7 @@ def test_modes_are_restored_after_an_error(setting):
         yield
 
     with pytest.raises(RuntimeError, match="no data"):
-        quick_loss(student, broken())
+        quick_score(student, broken())
     assert student.training
 
 

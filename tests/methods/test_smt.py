@@ -25,7 +25,7 @@ from pastforward.losses import MIN_VARIANCE, uniformity
 from pastforward.methods import SMTConfig
 from pastforward.methods.smt import FrozenSMT, JointSMT, TeacherTraining
 from pastforward.methods.transitions import SampledAnchors
-from pastforward.outputs import kl, nll
+from pastforward.outputs import divergence, output_loss
 from pastforward.teacher.encoders.base import Encoder
 
 KINDS = ("tokens", "vectors")
@@ -265,8 +265,10 @@ def by_hand(own, teacher, data, anchors, noise, future=4):
             if data.mask[b, t]:
                 y, m = data.y[b, t : t + 1], targets[b, t + 1] + noise[1, b, t]
                 read = teacher.decoder.readout(m)[None]
-                terms["prediction"].append(nll(outputs, read, y).squeeze())
-                terms["readout"].append(nll(outputs, own.readout(stepped)[None], y).squeeze())
+                terms["prediction"].append(output_loss(outputs, read, y).squeeze())
+                terms["readout"].append(
+                    output_loss(outputs, own.readout(stepped)[None], y).squeeze()
+                )
         for anchor in anchors[b].tolist():  # the memory after x_t, t = anchor + 1
             x = data.x[b, anchor + 1 : anchor + future][None, None]
             target = targets[b, anchor + 1][None, None]
@@ -278,8 +280,8 @@ def by_hand(own, teacher, data, anchors, noise, future=4):
             for j in range(len(decoded)):
                 if data.mask[b, anchor + j]:
                     y = data.y[b, anchor + j][None]
-                    terms["decoding"].append(nll(outputs, decoded[j : j + 1], y).squeeze())
-                    terms["consistency"].append(kl(outputs, wanted[j], own_decoded[j]))
+                    terms["decoding"].append(output_loss(outputs, decoded[j : j + 1], y).squeeze())
+                    terms["consistency"].append(divergence(outputs, wanted[j], own_decoded[j]))
     return terms
 
 

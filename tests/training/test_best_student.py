@@ -6,6 +6,7 @@ import pytest
 import torch
 from small_runs import BPTT, StopAfter, begin, never
 
+from pastforward.analysis.meters import Score
 from pastforward.student_file import load_student
 from pastforward.training import networks as selection
 from pastforward.training.folder import IfExists
@@ -21,11 +22,11 @@ def seen(monkeypatch):
     """States of the student at its evaluations, whose losses are told beforehand."""
     states = []
 
-    def told(student, batches):
+    def told(student, batches, codec):
         states.append({name: tensor.clone() for name, tensor in student.state_dict().items()})
-        return LOSSES[len(states) - 1]
+        return Score(LOSSES[len(states) - 1], None, 0.0, None, [])
 
-    monkeypatch.setattr(selection, "quick_loss", told)
+    monkeypatch.setattr(selection, "quick_score", told)
     return states
 
 

@@ -10,6 +10,7 @@ import torch
 from small_runs import SMALL, whole
 from torch import nn
 
+from pastforward.analysis.meters import Score
 from pastforward.baselines import BaselineConfig
 from pastforward.baselines.build import build_baseline
 from pastforward.config import Budget
@@ -167,11 +168,11 @@ def states(monkeypatch):
     """States of the network at its evaluations, whose losses are told beforehand."""
     found = []
 
-    def told(network, batches):
+    def told(network, batches, codec):
         found.append({name: tensor.clone() for name, tensor in network.state_dict().items()})
-        return LOSSES[len(found) - 1]
+        return Score(LOSSES[len(found) - 1], None, 0.0, None, [])
 
-    monkeypatch.setattr(selection, "quick_loss", told)
+    monkeypatch.setattr(selection, "quick_score", told)
     return found
 
 
@@ -198,7 +199,7 @@ def test_validation_counts_what_evaluation_counts():
     recorder = run(bptt(own), 4, validation=SOURCE)
     valid = [row[3] for row in recorder.heard if row[0] == "step"]
     batches = SOURCE.held_out("valid", selection.BATCH, selection.SEQUENCES)
-    assert selection.quick_loss(own, batches) == min(valid)
+    assert selection.quick_score(own, batches).nats == min(valid)
 
 
 def test_without_validation_the_last_weights_stay(states):
