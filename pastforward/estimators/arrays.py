@@ -29,13 +29,13 @@ def sequences(estimator: Any, X: Any, *, first: bool) -> Arrays:
                 "the same, [T, C], or all none, [T]."
             )
         return rows
-    shape, dials = np.shape(X), {"allow_nd": True, "input_name": "X"}
+    shape = np.shape(X)
     # Sequences may be longer or shorter than in training; a table keeps its columns.
     table = hasattr(X, "columns") or shape[1:] == (getattr(estimator, "n_features_in_", 0),)
     if first or (len(shape) == 2 and table):
-        array = validate_data(estimator, X, reset=first, **dials)
+        array: Any = validate_data(estimator, X, reset=first, allow_nd=True)
     else:
-        array = check_array(X, estimator=estimator, **dials)
+        array = check_array(X, estimator=estimator, allow_nd=True, input_name="X")
     if array.ndim > 3 or 0 in array.shape:
         raise UsageError(
             f"X has shape {array.shape}; give sequences [N, T] or [N, T, C], or a list of arrays."

@@ -39,6 +39,8 @@ from pastforward.training.callbacks import Callback
 from pastforward.training.fit import FitContext, fit_stages
 from pastforward.training.progress import progress
 
+_SEEDS = 2**31 - 1
+
 
 class SequenceEstimator(BaseEstimator):
     """Abstract: an estimator of what a sequence says at its end."""
@@ -166,10 +168,9 @@ class SequenceEstimator(BaseEstimator):
     @override
     def __getstate__(self) -> dict[str, Any]:
         """Networks are pickled as on the CPU: who reads them may have no accelerator."""
-        state = dict(super().__getstate__())
-        if "student_" in state:
-            state["student_"] = deepcopy(self.student_).cpu()
-        return state
+        state: Any = super().__getstate__()
+        own = {"student_": deepcopy(self.student_).cpu()} if "student_" in state else {}
+        return state | own
 
     @override
     def __sklearn_tags__(self) -> Any:
@@ -177,9 +178,6 @@ class SequenceEstimator(BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.non_deterministic = self.steps is None  # seconds hold more or fewer steps
         return tags
-
-
-_SEEDS = 2**31 - 1
 
 
 def _is_plain(value: Any) -> bool:

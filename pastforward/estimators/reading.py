@@ -61,7 +61,8 @@ def source_of(
     X, size = as_asked(X, inputs)
     if len(held):
         kept = np.delete(np.arange(len(X)), held)
-        x, y, valid = [X[i] for i in kept], y[kept], ([X[i] for i in held], y[held])
+        valid = [X[i] for i in held.tolist()], y[held]
+        x, y = [X[i] for i in kept.tolist()], y[kept]
     else:  # nothing is evaluated, but a source has such parts
         x, valid = X, (X[:1], y[:1])
     source = labelled(x, y, valid=valid, test=valid)
@@ -94,7 +95,7 @@ def outputs(student: Student, codec: LabelCodec, X: Arrays, show: bool) -> Tenso
     order = list(batches_by_length(lengths.tolist()))
     found = []
     for rows in track(order, "reading", console=Console(stderr=True), disable=not show):
-        x = _padded([codec.inputs_of(X[i]) for i in rows])
+        x = _padded([codec.inputs_of(X[i]) for i in rows.tolist()])
         found.append(last_outputs(student, x.to(device), lengths[rows].to(device)).cpu())
     return torch.cat(found)[np.argsort(np.concatenate(order))]
 

@@ -80,4 +80,5 @@ def _numbers(estimator: SequenceRegressor, y: Any) -> np.ndarray:
             f"{type(estimator).__name__} requires y to be passed, but the target y is None; give "
             "the numbers of each sequence."
         )
-    return check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+    dtype: Any = np.float64
+    return check_array(y, ensure_2d=False, dtype=dtype, input_name="y")
