@@ -22,20 +22,15 @@ def sequences(estimator: Any, X: Any, *, first: bool) -> Arrays:
     """
     channels_first = estimator.channels_first
     if _is_list(X):
-        rows = [_row(i, row, channels_first) for i, row in enumerate(X)]
-        if len({row.shape[1:] for row in rows}) > 1:
-            raise UsageError(
-                f"Sequences of X have {sorted({row[0].size for row in rows})} channels; give all "
-                "the same, [T, C], or all none, [T]."
-            )
-        return rows
-    shape = np.shape(X)
+        if first:  # a fit before this one may have read a table
+            for name in ("n_features_in_", "feature_names_in_"):
+                vars(estimator).pop(name, None)
+        return _rows(X, channels_first)
+    array: Any = check_array(X, estimator=estimator, allow_nd=True, input_name="X")
     # Sequences may be longer or shorter than in training; a table keeps its columns.
-    table = hasattr(X, "columns") or shape[1:] == (getattr(estimator, "n_features_in_", 0),)
-    if first or (len(shape) == 2 and table):
-        array: Any = validate_data(estimator, X, reset=first, allow_nd=True)
-    else:
-        array = check_array(X, estimator=estimator, allow_nd=True, input_name="X")
+    known = getattr(estimator, "n_features_in_", 0)
+    if first or hasattr(X, "columns") or array.shape[1:] == (known,):
+        validate_data(estimator, X, reset=first, skip_check_array=True)
     if array.ndim > 3 or 0 in array.shape:
         raise UsageError(
             f"X has shape {array.shape}; give sequences [N, T] or [N, T, C], or a list of arrays."
@@ -114,6 +109,17 @@ def _is_list(X: Any) -> bool:
         return False
     arrays = all(isinstance(row, np.ndarray) for row in X)
     return arrays or len({len(row) for row in X}) > 1
+
+
+def _rows(X: Sequence[Any], channels_first: bool) -> list[np.ndarray]:
+    rows = [_row(i, row, channels_first) for i, row in enumerate(X)]
+    steps = {row.shape[1:] for row in rows}
+    if len(steps) > 1:
+        raise UsageError(
+            f"Sequences of X have steps of shapes {sorted(steps)}; give all [T], or all [T, C] with "
+            "the same C."
+        )
+    return rows
 
 
 def _row(number: int, row: Any, channels_first: bool) -> np.ndarray:

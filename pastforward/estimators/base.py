@@ -52,7 +52,7 @@ class SequenceEstimator(BaseEstimator):
     def __init__(  # noqa: PLR0913 (scikit-learn: a parameter each)
         self, *, cell: str = "mlp", method: str = DEFAULT_STRATEGY, seconds: float = 60.0,
         steps: int | None = None, inputs: str | int = "auto", channels_first: bool = False,
-        validation_fraction: float = 0.1, select: str = "loss",
+        validation_fraction: float = 0.1, select: str | None = None,
         callbacks: Sequence[Callback] = (), device: str | None = None,
         random_state: int | np.random.RandomState | None = None, verbose: int = 0,
     ) -> None:  # fmt: skip
@@ -110,6 +110,10 @@ class SequenceEstimator(BaseEstimator):
         self._restore(extra["fitted"])
         return self
 
+    def _selected(self) -> str:
+        """The metric that selects where the user names none."""
+        return "loss"
+
     @abstractmethod
     def _answer(self, parameters: Tensor) -> np.ndarray:
         """What users read of output parameters `[N, P]`."""
@@ -150,7 +154,7 @@ class SequenceEstimator(BaseEstimator):
         config = for_source(source, DataConfig(MEMORY + source.name), self.method, self.cell)
         steps = self.steps
         budget = Budget(seconds=self.seconds) if steps is None else Budget(steps=steps)
-        fit = replace(config.fit, select=self.select)
+        fit = replace(config.fit, select=self.select or self._selected())
         if not self.validation_fraction:
             fit = replace(fit, evaluations=0)
         return replace(config, budget=budget, seed=seed, fit=fit)

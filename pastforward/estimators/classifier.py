@@ -37,7 +37,8 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
         channels_first: X is `[N, C, T]`, as aeon has it.
         validation_fraction: share of the sequences held out; the weights that do best on them are
             kept. With 0 all are trained on, and the last weights are kept.
-        select: what is best: 'loss', 'accuracy', 'balanced_accuracy' or 'macro_f1'.
+        select: what is best: 'loss', 'accuracy', 'balanced_accuracy' or 'macro_f1'. When None,
+            'loss', and with class weights 'balanced_accuracy'.
         class_weight: None, 'balanced', or a weight for each class.
         callbacks: `pastforward.Callback`s, told of every step.
         device: where to train and predict; an accelerator where there is one when None.
@@ -46,7 +47,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
 
     Attributes:
         classes_: classes, sorted, as in the columns of `predict_proba`.
-        n_features_in_: T of an array X.
+        n_features_in_: `X.shape[1]` of an array X.
         history_: rows of losses and held-out losses, as dicts.
         student_: the network, a `pastforward.Student`; the teacher is discarded.
         codec_: how X is scaled.
@@ -57,7 +58,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
     def __init__(  # noqa: PLR0913 (scikit-learn: a parameter each)
         self, *, cell: str = "mlp", method: str = DEFAULT_STRATEGY, seconds: float = 60.0,
         steps: int | None = None, inputs: str | int = "auto", channels_first: bool = False,
-        validation_fraction: float = 0.1, select: str = "loss",
+        validation_fraction: float = 0.1, select: str | None = None,
         class_weight: str | Mapping[Any, float] | None = None,
         callbacks: Sequence[Callback] = (), device: str | None = None,
         random_state: int | np.random.RandomState | None = None, verbose: int = 0,
@@ -79,7 +80,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise UsageError(
-                f"y holds the class {self.classes_[0]!r} alone; give sequences of two classes or "
+                f"y holds one class alone, '{self.classes_[0]}'; give sequences of two classes or "
                 "more."
             )
         random, seed = self._seeded()
@@ -95,11 +96,16 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """The most likely class `[N]` of each sequence, once all of it is read."""
-        return self.classes_[self.predict_proba(X).argmax(1)]
+        likeliest = self.predict_proba(X).argmax(1)
+        return self.classes_[likeliest]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities `[N, n_classes]` at the end of each sequence, columns as `classes_`."""
         return self._answers(X)
+
+    @override
+    def _selected(self) -> str:
+        return "loss" if self.class_weight is None else "balanced_accuracy"
 
     @override
     def _answer(self, parameters: Tensor) -> np.ndarray:

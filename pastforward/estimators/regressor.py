@@ -21,11 +21,11 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
     """A recurrent network that reads a number, or several, off sequences.
 
     X and parameters are those of `SequenceClassifier`, without `class_weight`; `select` is 'loss'
-    (of a Gaussian), 'mse', 'mae' or 'r2'. X and y are standardised by the training part.
+    (of a Gaussian, and when None), 'mse', 'mae' or 'r2'. X and y are standardised by the training part.
 
     Attributes:
         n_outputs_: numbers for each sequence.
-        n_features_in_: T of an array X.
+        n_features_in_: `X.shape[1]` of an array X.
         history_: rows of losses and held-out losses, as dicts.
         student_: the network, a `pastforward.Student`; the teacher is discarded.
         codec_: how X and y are scaled.
