@@ -27,13 +27,17 @@ from .config import Stage as Stage
 from .data import SOURCES as SOURCES
 from .data import DataConfig as DataConfig
 from .data import ImageConfig as ImageConfig
+from .data import LabelledConfig as LabelledConfig
 from .data import SeriesConfig as SeriesConfig
 from .data import TextConfig as TextConfig
+from .data.codec import LabelCodec as LabelCodec
 from .data.codec import PixelCodec as PixelCodec
 from .data.codec import SeriesCodec as SeriesCodec
 from .data.codec import SymbolCodec as SymbolCodec
 from .data.codec import TextCodec as TextCodec
 from .data.images import image_source as image_source
+from .data.labelled import labelled as labelled
+from .data.labelled_source import LabelledSource as LabelledSource
 from .data.opening import open_data as open_data
 from .data.opening import open_source as open_source
 from .data.series import SeriesSource as SeriesSource

@@ -4,9 +4,11 @@ import hashlib
 import json
 import os
 from contextlib import suppress
+from dataclasses import is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import UnionType
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pastforward.errors import UsageError
 
@@ -91,4 +93,21 @@ def _converter() -> "Converter":
     # Late, because a tenth of a second is half of what `import pastforward` may take.
     from cattrs import Converter
 
-    return Converter(forbid_extra_keys=True, detailed_validation=False)
+    converter = Converter(forbid_extra_keys=True, detailed_validation=False)
+
+    def tagged(value: Any) -> Any:
+        return {"kind": type(value).__name__} | converter.unstructure(value)
+
+    def untagged(content: Any, union: Any) -> Any:
+        known = {one.__name__: one for one in get_args(union)}
+        fields = {name: of for name, of in content.items() if name != "kind"}
+        return converter.structure(fields, known[content["kind"]])
+
+    converter.register_unstructure_hook_func(_is_choice, tagged)
+    converter.register_structure_hook_func(_is_choice, untagged)
+    return converter
+
+
+def _is_choice(kind: Any) -> bool:
+    """Is it a union of dataclasses? Such values are named: some have the same fields."""
+    return isinstance(kind, UnionType) and all(map(is_dataclass, get_args(kind)))

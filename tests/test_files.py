@@ -20,6 +20,7 @@ from pastforward.files import (
     write_atomically,
     write_json,
 )
+from pastforward.types import Flags, Quantiles, Signature, Tokens, Vectors
 
 
 @dataclass(frozen=True)
@@ -134,3 +135,12 @@ def test_what_is_no_file_of_tensors_is_a_value_error(content, tmp_path):
         read_tensors(tmp_path / "x")
     with pytest.raises(OSError, match="absent"):
         read_tensors(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("outputs", [Tokens(3), Vectors(2), Flags(2), Quantiles(2, (0.1, 0.9))])
+def test_kinds_of_the_same_fields_are_told_apart(outputs):
+    written = json.loads(json.dumps(to_json(Signature(Vectors(2), outputs, 5))))
+    assert from_json(Signature, written) == Signature(Vectors(2), outputs, 5)
+    written["outputs"]["kind"] = "Colours"
+    with pytest.raises(ValueError, match="Colours"):
+        from_json(Signature, written)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pastforward.analysis.label_samples import LabelSamples
 from pastforward.baselines.base import Network
 from pastforward.data.codec import Codec, LabelCodec, PixelCodec, SeriesCodec, SymbolCodec
 from pastforward.inference.sampling import PLAIN, Sampling
@@ -30,7 +31,7 @@ class ImageSamples:
     """Pixels, row by row, that were given of each completed image."""
 
 
-Samples = str | ImageSamples
+Samples = str | ImageSamples | LabelSamples
 
 
 def draw_samples(
@@ -40,8 +41,10 @@ def draw_samples(
 
     Images: new ones, and the second halves of held-out ones. Text: the start of a held-out
     sequence, continued. Both None for a baseline. Symbols and series: given, expected and
-    predicted values of some sequences.
+    predicted values of some sequences. None for labels.
     """
+    if isinstance(codec, LabelCodec):
+        return None
     if isinstance(codec, SymbolCodec | SeriesCodec):
         return _rows(network, codec, Batch(*(part[:_ROWS] for part in held_out)))
     if not isinstance(network, Student) or isinstance(codec, LabelCodec):

@@ -1,17 +1,27 @@
 """L7. Options for every dial of a config: `--student.width`, `--cell.depth`, `--data.unit`."""
 
-from collections.abc import Collection
-from dataclasses import field, fields, make_dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, fields, make_dataclass, replace
 from typing import Annotated, Any, TypeVar, cast
 
 import tyro
 
+from pastforward.cli.parsing import peek
 from pastforward.config import RunConfig
 from pastforward.data import DataConfig
 from pastforward.registry import NoConfig
 from pastforward.runs.sections import NAMES, data_dials, prefix_of, sections, with_sections
 
 Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What decides which options data has."""
+
+    task: Annotated[str | None, tyro.conf.arg(name="data.task")] = None
+
+
 _OPTIONS = "data.options"
 
 
@@ -42,23 +52,23 @@ def config_of(options: Any, config: RunConfig) -> RunConfig:
     return with_sections(config, changed)
 
 
-def with_data(kind: type[Kind], source: str | None) -> type[Kind]:
-    """`kind` with the options of the data that `source` names, or with --data.length alone."""
+def with_data(kind: type[Kind], source: str | None, argv: Sequence[str]) -> type[Kind]:
+    """`kind` with the options of the data that `source` names, with the task in `argv`."""
     dials = [_field("data", DataConfig())]
-    options = data_dials(source)
+    options = data_dials(source, peek(_Task, argv, "train").task)
     if not isinstance(options, NoConfig):
         dials.append(_field(_OPTIONS, options))
     return make_dataclass(kind.__name__, dials, bases=(kind,), frozen=True, kw_only=True)
 
 
 def data_of(options: Any) -> DataConfig:
-    """Length and options of the data that were given to `options`, made by `with_data`."""
+    """What was given of the data to `options`, made by `with_data`."""
     given = getattr(options, _attribute(_OPTIONS), None)
     if given is not None:  # as the kind's own class, not as the one that is parsed
         kind = type(given).__bases__[0]
         given = kind(**{f.name: getattr(given, f.name) for f in fields(kind)})
         given = None if given == kind() else given
-    return DataConfig(length=options.data.length, options=given)
+    return DataConfig(length=options.data.length, task=options.data.task, options=given)
 
 
 def _attribute(path: str) -> str:

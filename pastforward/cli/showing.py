@@ -6,13 +6,14 @@ from rich.console import Console
 
 from pastforward.analysis.samples import ImageSamples
 from pastforward.report.charts import save_images
+from pastforward.report.labels import detail_tables, label_table
 from pastforward.report.summary import RunSummary
 from pastforward.report.tables import results_table
 from pastforward.runs.opening import Run
 
 
 def show(runs: Sequence[Run]) -> None:
-    """The table, then samples of each: text as it is, images as the path of a picture."""
+    """The tables, then samples of each: text as it is, images as the path of a picture."""
     table([run.summary for run in runs])
     for run in runs:
         samples = run.summary.samples
@@ -20,14 +21,18 @@ def show(runs: Sequence[Run]) -> None:
             path = run.path / "samples.png"
             save_images(path, samples)
             say(f"Samples of {run.name}: {path}")
-        elif samples is not None:
+        elif isinstance(samples, str):
             Console().rule(f"{run.name} writes", align="left")
             say(samples, "")
 
 
 def table(runs: Sequence[RunSummary]) -> None:
-    """Losses of runs, their teachers and references."""
+    """Losses of runs, their teachers and references; metrics of labels, by class for one run."""
     Console().print(results_table(runs))
+    labels = label_table(runs)
+    details = detail_tables(runs[0].evaluation["student"]) if len(runs) == 1 else []
+    for shown in [labels, *details] if labels else []:
+        Console().print(shown)
 
 
 def say(*lines: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pastforward.data.files import holds_images, is_csv
+from pastforward.data.files import holds_images, holds_labels, is_csv
 from pastforward.data.tasks import TASKS
 from pastforward.errors import UsageError, at_least, one_of
 from pastforward.registry import Entry, NoConfig, Registry
@@ -66,6 +66,48 @@ class HubConfig:
 class LabelledConfig:
     """Labelled sequences."""
 
+    target: tuple[str, ...] = ()
+    """Columns or array of targets: of a table or a hub's data set by name; 'y' of a .npz file."""
+    columns: tuple[str, ...] = ()
+    """Columns to read as channels; of a table all that are left when not given."""
+    series: str = "series"
+    """Column of a table that says which sequence a row belongs to."""
+    time: str = ""
+    """Column of a table by which rows are ordered; as they stand when not given."""
+    flags: bool = False
+    """Targets are several labels at once, 0 or 1, as in y [N, C]."""
+    quantiles: tuple[float, ...] = ()
+    """Levels in (0, 1): numbers are then predicted by their quantiles, as in 0.1 0.5 0.9."""
+    class_weight: str = "none"
+    """'balanced' weighs classes in training losses by how rare they are."""
+    missing: str = "refuse"
+    """What becomes of NaN in x: an error, or with 'mean' the mean of its channel."""
+    levels: int | None = None
+    """Grey levels that images are quantised to, as symbols; numbers when not given."""
+    pool: int = 1
+    """Factor by which images (in each direction) or sounds (in time) are averaged down."""
+    permute: int | None = None
+    """Seed of one fixed order in which the pixels of all images are read; row by row when not
+    given."""
+
+    def __post_init__(self) -> None:
+        at_least(self, "data", 1, "pool")
+        at_least(self, "data", 0, "permute")
+        one_of(self, "data", "class_weight", ("none", "balanced"))
+        one_of(self, "data", "missing", ("refuse", "mean"))
+        if self.levels is not None and not 2 <= self.levels <= 256:
+            raise UsageError(f"--data.levels asks for {self.levels} grey levels; give 2 to 256.")
+        rising = sorted(set(self.quantiles))
+        if list(self.quantiles) != rising or any(not 0 < level < 1 for level in rising):
+            raise UsageError(
+                f"--data.quantiles is {self.quantiles}; give rising levels between 0 and 1."
+            )
+
+
+LABELLED = "labelled"
+"""The kind of data that is read as sequences with labels."""
+_TASKS = "classify", "regress"
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -76,11 +118,16 @@ class DataConfig:
     or a source of your own as module:Name."""
     length: int | None = None
     """T, steps in a sequence; chosen from the data when None."""
+    task: str | None = None
+    """'classify' or 'regress': read sequences with their labels, classes or numbers. Files
+    that only ever hold these (.ts, .npz with x and y) need no task."""
     options: Any = None
     """Dials of the kind of source that was found; its defaults when None."""
 
     def __post_init__(self) -> None:
         at_least(self, "data", 1, "length")
+        if self.task is not None:
+            one_of(self, "data", "task", _TASKS)
 
 
 @dataclass(frozen=True)
@@ -116,6 +163,9 @@ SOURCES: Registry[SourceEntry] = Registry("kind of data", {
                   "synthetic tasks: copy:32, stack:64,depth=4", names=TASKS),
     "hub": _kind("named:open_hub", HubConfig,
                  "hf:NAME, text of the Hugging Face hub", names=("hf",)),
+    "labelled": _kind("label_files.opening:open_labelled", LabelledConfig,
+                      "sequences with classes or numbers: .ts, .npz with x and y; by "
+                      "--data.task more", holds=holds_labels),
     "images": _kind("images:open_images", ImageConfig,
                     "an IDX, .npy or .npz file, or IDX files", holds=holds_images),
     "table": _kind("series:open_csv", SeriesConfig,

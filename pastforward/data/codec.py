@@ -120,23 +120,27 @@ class LabelCodec:
 
     inputs: InputCodec
     classes: tuple[str, ...] = ()
-    """Names of the classes, in the order of their codes; none where outputs are numbers."""
+    """Names of the classes or flags, in the order of their codes; none for numbers."""
     mean: tuple[float, ...] = ()
-    """Of numbers, by which they are standardised; none for classes."""
+    """`[C]` of numbers, by which they are standardised; none for classes."""
     std: tuple[float, ...] = ()
 
     def inputs_of(self, x: np.ndarray) -> np.ndarray:
-        """One sequence as the network reads it: int64 `[T]` or float32 `[T, C]`."""
+        """One sequence as the network reads it: int64 `[T]` or float32 `[T, C]`.
+
+        x is symbols `[T]`, or values `[T]` or `[T, C]` in the data's units.
+        """
         if isinstance(self.inputs, SeriesCodec):
             return self.inputs.encode(x.reshape(len(x), -1)).astype(np.float32)
         return x.astype(np.int64)
 
-    def scaled(self, y: np.ndarray) -> np.ndarray:
-        """Targets as they are learned: codes of classes, or standardised numbers `[.., C]`."""
-        if self.classes:
-            return y.astype(np.int64)
-        values = y.reshape(*y.shape, 1) if len(self.mean) == 1 and y.shape[-1:] != (1,) else y
-        return ((values - np.array(self.mean)) / np.array(self.std)).astype(np.float32)
+    def encode(self, numbers: np.ndarray) -> np.ndarray:
+        """Targets `[..., C]` in the data's units to what the network learns, float32."""
+        return ((numbers - np.array(self.mean)) / np.array(self.std)).astype(np.float32)
+
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
+        """Numbers that the network writes, `[..., C]`, to the data's units."""
+        return outputs * np.array(self.std) + np.array(self.mean)
 
 
 Codec = InputCodec | LabelCodec

@@ -4,8 +4,11 @@ Every fault of a path becomes one `UsageError`.
 """
 
 import gzip
+import importlib
+import zipfile
 import zlib
 from pathlib import Path
+from types import ModuleType
 
 from pastforward.errors import UsageError
 
@@ -61,6 +64,32 @@ def holds_images(path: Path) -> bool:
         return bool(idx_images(path))
     is_numpy = path.suffix in (".npy", ".npz") or _first_bytes(path, len(_NUMPY)) == _NUMPY
     return is_numpy or is_idx(path)
+
+
+def holds_labels(path: Path) -> bool:
+    """Whether it holds labels beside sequences: .ts files, or .npz with x and y."""
+    if path.is_dir():
+        return any(path.glob("*.ts"))
+    if path.suffix != ".npz" or not zipfile.is_zipfile(path):
+        return path.suffix == ".ts"
+    try:
+        with zipfile.ZipFile(path) as file:
+            names = {name.removesuffix(".npy") for name in file.namelist()}
+    except (zipfile.BadZipFile, OSError):
+        return False
+    return {"x", "y"} <= names or {"x_train", "y_train"} <= names
+
+
+def optional_package(module: str, extra: str, what: str) -> ModuleType:
+    """A package that an extra installs, imported when data needs it; `UsageError` without it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise UsageError(
+            f"'{what}' needs the {package} package, which is not installed; run "
+            f"pip install pastforward[{extra}]."
+        ) from error
 
 
 def is_csv(path: Path) -> bool:

@@ -1,11 +1,6 @@
 """L1. Images as sequences of pixels, from arrays or from IDX (MNIST), .npy and .npz files."""
 
-import io
-import struct
-import zipfile
-import zlib
 from collections.abc import Iterator
-from math import prod
 from pathlib import Path
 from typing import Any, final
 
@@ -14,8 +9,9 @@ import torch
 from typing_extensions import override
 
 from pastforward.data import DataConfig, ImageConfig
+from pastforward.data.arrays import read_idx, read_numpy
 from pastforward.data.codec import PixelCodec, quantise
-from pastforward.data.files import IDX_TYPES, idx_images, is_idx, read_bytes
+from pastforward.data.files import idx_images, is_idx
 from pastforward.data.sampling import epoch_examples, portions, shuffled
 from pastforward.data.source import (
     Source,
@@ -78,26 +74,8 @@ class PixelSource(Source):
         return Batch(torch.cat([start, y[:, :-1]], 1), y, torch.ones_like(y, dtype=torch.bool))
 
 
-def _read_idx(path: Path) -> np.ndarray:
-    data = read_bytes(path)
-    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in IDX_TYPES:
-        raise UsageError(
-            f"'{path}' does not start like an IDX file ({data[:4].hex(' ')}); give one that starts "
-            "with 00 00 08 03."
-        )
-    start = 4 + 4 * data[3]
-    shape = struct.unpack(f">{data[3]}I", data[4:start]) if len(data) >= start else ()
-    dtype = np.dtype(IDX_TYPES[data[2]])
-    expected = start + prod(shape) * dtype.itemsize
-    if len(data) != expected:
-        raise UsageError(
-            f"'{path}' holds {len(data)} bytes where its IDX header asks for {expected}; it is "
-            "truncated or damaged, so fetch it again."
-        )
-    return np.frombuffer(data, dtype, offset=start).reshape(shape)
-
-
-def _idx_parts(folder: Path) -> list[Path]:
+def idx_parts(folder: Path) -> list[Path]:
+    """The one IDX file of images in a folder, or those of train and test; else `UsageError`."""
     files = idx_images(folder)
     train = [p for p in files if p.name.startswith("train")]
     test = [p for p in files if p.name.startswith(("t10k", "test"))]
@@ -111,18 +89,8 @@ def _idx_parts(folder: Path) -> list[Path]:
     return files
 
 
-def _read_numpy(path: Path) -> list[np.ndarray]:
-    try:
-        # A pickled object could run code when it is loaded.
-        loaded = np.load(io.BytesIO(read_bytes(path)), allow_pickle=False)
-        arrays = {"": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
-    except UsageError:
-        raise
-    except (ValueError, EOFError, OSError, zlib.error, zipfile.BadZipFile) as error:
-        raise UsageError(
-            f"'{path}' is no readable array ({str(error).splitlines()[0][:80]}); save numbers by "
-            "numpy.save or numpy.savez."
-        ) from error
+def _numpy_parts(path: Path) -> list[np.ndarray]:
+    arrays = read_numpy(path)
     return [arrays[""]] if "" in arrays else _npz_parts(path, arrays)
 
 
@@ -143,8 +111,8 @@ def _npz_parts(path: Path, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
 def open_images(config: DataConfig, options: ImageConfig) -> Source:
     """Images in a file or folder; raises `UsageError` where they can't be read."""
     path = Path(config.source).expanduser()
-    files = _idx_parts(path) if path.is_dir() else [path] if is_idx(path) else []
-    arrays = [_read_idx(p) for p in files] or _read_numpy(path)
+    files = idx_parts(path) if path.is_dir() else [path] if is_idx(path) else []
+    arrays = [read_idx(p) for p in files] or _numpy_parts(path)
     return require_length(image_source(str(path), arrays, options), config.length)
 
 
@@ -160,12 +128,12 @@ def image_source(
     config = config or ImageConfig()
     levels, pool = config.levels, config.pool
     _check_shapes(name, arrays, pool)
-    top, how = _white(name, arrays, levels)
-    pooled = [_pooled(a, pool) / top for a in arrays]
-    height, width = pooled[0].shape[1:]
-    splits = _divide([quantise(p, levels).reshape(len(p), -1) for p in pooled])
-    averaged = f", averaged over {pool} x {pool} pixels" if pool > 1 else ""
-    return PixelSource(name, splits, PixelCodec(height, width, levels), f"{name}, {how}{averaged}")
+    top, how = white(name, arrays, levels)
+    greys = [averaged(a, pool) / top for a in arrays]
+    height, width = greys[0].shape[1:]
+    splits = _divide([quantise(g, levels).reshape(len(g), -1) for g in greys])
+    smaller = f", averaged over {pool} x {pool} pixels" if pool > 1 else ""
+    return PixelSource(name, splits, PixelCodec(height, width, levels), f"{name}, {how}{smaller}")
 
 
 def _check_shapes(name: str, arrays: list[np.ndarray], pool: int) -> None:
@@ -192,7 +160,7 @@ def _check_shapes(name: str, arrays: list[np.ndarray], pool: int) -> None:
         )
 
 
-def _white(name: str, arrays: list[np.ndarray], levels: int) -> tuple[float, str]:
+def white(name: str, arrays: list[np.ndarray], levels: int) -> tuple[float, str]:
     """The value that means white, and how values are read."""
     if any(a.dtype.kind not in "buif" for a in arrays):
         raise UsageError(f"'{name}' holds {arrays[0].dtype}; give integers or floats.")
@@ -210,9 +178,10 @@ def _white(name: str, arrays: list[np.ndarray], levels: int) -> tuple[float, str
     return top, f"values 0..{top} quantised to {levels} grey levels"
 
 
-def _pooled(images: np.ndarray, pool: int) -> np.ndarray:
-    n, height, width = images.shape
-    squares = images.reshape(n, height // pool, pool, width // pool, pool)
+def averaged(images: np.ndarray, pool: int) -> np.ndarray:
+    """Images `[N, H, W, ...]` averaged over squares of `pool` pixels, as float32."""
+    n, height, width, *channels = images.shape
+    squares = images.reshape(n, height // pool, pool, width // pool, pool, *channels)
     return squares.mean((2, 4), dtype=np.float32) if pool > 1 else images.astype(np.float32)
 
 

@@ -1,197 +1,172 @@
-"""L1. Labelled sequences in memory: a class or numbers, at the end or at every step.
+"""L1. Labelled sequences from arrays: what they are is found from their types and shapes."""
 
-x and y stay the arrays that were given: what a batch needs of them is scaled and padded a batch at
-a time. A shorter sequence is padded at its end, and nothing counts there.
-"""
-
-import math
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from typing_extensions import override
 
 from pastforward.data import LabelledConfig
-from pastforward.data.codec import LabelCodec, SeriesCodec, SymbolCodec
-from pastforward.data.sampling import epoch_examples, generator, portions
-from pastforward.data.source import Source, held_out_index, symbol_references
-from pastforward.types import Batch, Signature, Tokens, Vectors
+from pastforward.data.buckets import bucket_ends
+from pastforward.data.codec import InputCodec, LabelCodec, SeriesCodec
+from pastforward.data.dividing import divide
+from pastforward.data.inputs import Moments, input_codec, symbol_count, texts_as_symbols
+from pastforward.data.label_telling import told
+from pastforward.data.labelled_source import LabelledSource, Part, Parts
+from pastforward.data.sequences import Arrays
+from pastforward.data.targets import (
+    CLASSES,
+    FLAGS,
+    NUMBERS,
+    Given,
+    Meaning,
+    Whole,
+    meaning_of,
+)
+from pastforward.errors import UsageError
+from pastforward.types import Flags, Kind, Quantiles, Signature, Tokens, Vectors
 
-Arrays = np.ndarray | Sequence[np.ndarray]
-"""`[N, T]` or `[N, T, C]`, or N arrays `[T_i]` or `[T_i, C]` of several lengths."""
+__all__ = ["LabelledSource", "labelled"]
 
 
-class Part(NamedTuple):
-    """Sequences of a split: rows of arrays that splits may share."""
+class Reading(NamedTuple):
+    """What was read, of arrays or a file."""
 
-    x: Arrays
-    y: Arrays
-    """Codes of classes or numbers: `[N]`, `[N, C]` (at the end), or as x (at every step)."""
-    lengths: np.ndarray
-    """`[N]`, steps of each sequence."""
-    rows: np.ndarray
-    """`[n]`, which sequences belong to the split."""
-
-
-@final
-class LabelledSource(Source):
-    """Sequences with targets; every epoch shows each training sequence once."""
-
-    codec: LabelCodec
-
-    def __init__(
-        self, name: str, parts: tuple[Part, Part, Part], signature: Signature, codec: LabelCodec,
-        every_step: bool,
-    ) -> None:  # fmt: skip
-        """`parts` are train, valid and test; `every_step` tells where targets stand."""
-        super().__init__(name, signature, codec)
-        self.parts, self.every_step = parts, every_step
-
-    @override
-    def batch(self, seed: int, index: int, size: int) -> Batch:
-        train = self.parts[0]
-        return self._cut(train, train.rows[epoch_examples(len(train.rows), seed, index, size)])
-
-    @override
-    def held_out(self, split: str, size: int, limit: int) -> Iterator[Batch]:
-        part = self.parts[held_out_index(split)]
-        return (self._cut(part, part.rows[p]) for p in portions(len(part.rows), size, limit))
-
-    @override
-    def references(self) -> dict[str, float]:
-        kind = self.signature.outputs
-        train, test = (self._counted(self.parts[i]) for i in (0, 2))
-        if isinstance(kind, Tokens):
-            counts = (np.bincount(y.astype(np.int64), minlength=kind.size) for y in (train, test))
-            return symbol_references(*counts)
-        mean, std = train.mean(0), train.std(0) + 1e-12
-        loss = 0.5 * ((test - mean) / std) ** 2 + np.log(std) + 0.5 * math.log(2 * math.pi)
-        return {"gaussian": float(loss.sum(-1).mean())}
-
-    @override
-    def describe(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "origin": self.name,
-            "kind": "labelled",
-            "sequences": dict(
-                zip(("train", "valid", "test"), (len(p.rows) for p in self.parts), strict=True)
-            ),
-        }
-
-    def _cut(self, part: Part, rows: np.ndarray) -> Batch:
-        """The sequences `rows`, as long as the longest of them."""
-        lengths, length = part.lengths[rows], int(part.lengths[rows].max())
-        x = self._padded(
-            [self.codec.inputs_of(part.x[r][:n]) for r, n in zip(rows, lengths, strict=True)],
-            length,
-        )
-        mask = np.arange(length) < lengths[:, None]
-        if self.every_step:
-            ys = [self.codec.scaled(part.y[r][:n]) for r, n in zip(rows, lengths, strict=True)]
-            return Batch(x, self._padded(ys, length), torch.from_numpy(mask))
-        last = np.arange(length) == lengths[:, None] - 1
-        ends = np.stack([self.codec.scaled(np.asarray(part.y[r])) for r in rows])
-        y = np.zeros((len(rows), length, *ends.shape[1:]), ends.dtype)
-        y[last] = ends
-        return Batch(x, torch.from_numpy(y), torch.from_numpy(last))
-
-    @staticmethod
-    def _padded(sequences: list[np.ndarray], length: int) -> torch.Tensor:
-        """`[B, T]` or `[B, T, C]`, with zeros after the end of each."""
-        first = sequences[0]
-        whole = np.zeros((len(sequences), length, *first.shape[1:]), first.dtype)
-        for row, one in zip(whole, sequences, strict=True):
-            row[: len(one)] = one
-        return torch.from_numpy(whole)
-
-    def _counted(self, part: Part) -> np.ndarray:
-        """All targets of a part, `[n]` or `[n, C]`."""
-        ys = (np.asarray(part.y[r]) for r in part.rows)
-        if self.every_step:
-            return np.concatenate(
-                [self.codec.scaled(y[:n]) for y, n in zip(ys, part.lengths[part.rows], strict=True)]
-            )
-        return np.stack([self.codec.scaled(y) for y in ys])
+    name: str
+    parts: dict[str, Given]
+    """Of 'train', and 'valid' and 'test' where they are there."""
+    inputs: InputCodec | None = None
+    """Where symbols of x have names or places."""
+    columns: tuple[str, ...] = ()
+    """Names of the channels of x."""
+    targets: tuple[str, ...] = ()
+    """Names of flags."""
+    how: str = ""
+    """How it was read, for people."""
 
 
 def labelled(
-    x: Arrays, y: Arrays, *, lengths: Sequence[int] | None = None,
-    valid: tuple[Arrays, Arrays] | None = None, test: tuple[Arrays, Arrays] | None = None,
+    x: Arrays, y: Arrays, *, mask: Arrays | None = None, lengths: Any = None,
+    valid: tuple[Any, ...] | None = None, test: tuple[Any, ...] | None = None,
     options: LabelledConfig | None = None, name: str = "arrays",
 ) -> LabelledSource:  # fmt: skip
-    """Labelled sequences from arrays.
+    """Labelled sequences from arrays, which are read in place.
 
-    x is ints `[N, T]` (symbols), floats `[N, T]` or `[N, T, C]` (vectors), or a list of arrays of
-    several lengths. y is a class (ints, strings) or a number (floats) for each sequence, `[N]` or
-    `[N, C]`, or for each step, `[N, T]`. `valid` and `test` are pairs (x, y); where missing, a
-    tenth of the sequences each.
+    x is ints `[N, T]` (symbols), floats `[N, T]` or `[N, T, C]` (vectors), strings, or a list of
+    arrays of several lengths. y is a class (ints, strings, bools) or a number (floats) for each
+    sequence, `[N]`, or for each step, `[N, T]`; several numbers or flags, `[N, C]` or `[N, T, C]`.
+    `mask` `[N, T]` says which targets per step count, `lengths` `[N]` where sequences end.
+
+    `valid` and `test` are (x, y) or (x, y, mask, lengths); where missing, a tenth of the sequences
+    each is cut from the others, in one fixed order and with classes in their shares. Raises
+    `UsageError` for arrays that are nothing of these, or hold no finite numbers.
     """
-    given = [pair for pair in ((x, y), valid, test) if pair is not None]
-    y_all = np.concatenate([np.ravel(np.asarray(one)) for _, one in given])
-    classes = () if y_all.dtype.kind == "f" else tuple(str(c) for c in np.unique(y_all))
-    parts = _split(given, valid is not None, test is not None, lengths, classes)
-    inputs = _input_codec(parts[0])
-    every_step = np.ndim(y[0]) == 1 and len(y[0]) == len(x[0])
-    codec = LabelCodec(inputs, classes, *_scale(parts[0], classes))
-    outputs = (
-        Tokens(len(classes))
-        if classes
-        else Vectors(max(1, np.size(y[0][0] if every_step else y[0])))
+    parts = {"train": Given(x, y, mask, lengths)}
+    for split, given in (("valid", valid), ("test", test)):
+        if given is not None:
+            parts[split] = Given(*given)
+    return build(Reading(name, parts), options or LabelledConfig())
+
+
+def build(reading: Reading, options: LabelledConfig, length: int | None = None) -> LabelledSource:
+    """The source of what was read; sequences have T = `length`, or that of the longest.
+
+    Raises `UsageError` as `labelled` does, and for a length below the longest.
+    """
+    names = list(reading.parts)
+    givens, texts = texts_as_symbols(list(reading.parts.values()))
+    wheres = ["" if name == "train" else f"{name} " for name in names]
+    wholes = [Whole(g, w, options.flags) for g, w in zip(givens, wheres, strict=True)]
+    meaning = meaning_of(reading.name, wholes, options.flags)
+    parts = _parts(reading, dict(zip(names, wholes, strict=True)), meaning)
+    found, missing = input_codec(list(parts), options.missing == "mean", reading.columns)
+    inputs = reading.inputs or texts or found
+    classes = reading.targets if meaning.kind == FLAGS and reading.targets else meaning.names()
+    codec = LabelCodec(inputs, classes, *_scale(parts[0], meaning))
+    lengths = np.concatenate([part.lengths for part in parts])
+    ends = bucket_ends(lengths)
+    kinds = _input_kind(inputs), _output_kind(meaning, options)
+    steps, weights = _length(reading.name, ends[-1], length), _weights(parts[0], meaning, options)
+    cut = [n for n in ("valid", "test") if n not in names]
+    facts = told(parts, meaning, codec, ends, missing) | {
+        "origin": f"{reading.name}{reading.how and ', '}{reading.how}",
+        "splits": f"cut from the training sequences: {', '.join(cut)}" if cut else "as given",
+    }
+    return LabelledSource(
+        reading.name, parts, Signature(*kinds, steps, weights), codec, meaning, ends, facts
     )
-    kind = Tokens(inputs.size) if isinstance(inputs, SymbolCodec) else Vectors(len(inputs.columns))
-    longest = max(int(part.lengths.max()) for part in parts)
-    return LabelledSource(name, parts, Signature(kind, outputs, longest), codec, every_step)
 
 
-def _split(given, has_valid, has_test, lengths, classes) -> tuple[Part, Part, Part]:
-    whole = []
-    for i, (x, y) in enumerate(given):
-        counts = np.array(lengths if lengths is not None and i == 0 else [len(row) for row in x])
-        whole.append(Part(x, _codes(y, classes), counts, np.arange(len(x))))
-    main, rest = whole[0], whole[1:]
-    order = generator(0, 0, 0).permutation(len(main.rows))
-    tenth = max(1, len(order) // 10)
-    valid = rest.pop(0) if has_valid else None
-    test = rest.pop(0) if has_test else None
-    if valid is None:
-        valid, order = main._replace(rows=order[:tenth]), order[tenth:]
-    if test is None:
-        test, order = main._replace(rows=order[:tenth]), order[tenth:]
-    return main._replace(rows=np.sort(order)), valid, test
+def _parts(reading: Reading, wholes: dict[str, Whole], meaning: Meaning) -> Parts:
+    train = wholes["train"]
+    count, missing = len(train.x), 3 - len(wholes)
+    at_end = meaning.kind == CLASSES and not meaning.every_step
+    strata = meaning.codes(train.counted(np.arange(count))) if at_end else np.zeros(count, int)
+    members = None
+    if meaning.kind == CLASSES and meaning.every_step and missing:
+        members = _members(train, meaning)
+    rows, *cut = divide(reading.name, strata, missing, members)
+
+    def held_out(split: str) -> Part:
+        if split in wholes:
+            return Part(wholes[split], np.arange(len(wholes[split].x)))
+        return Part(train, cut.pop(0))
+
+    return Part(train, rows), held_out("valid"), held_out("test")
 
 
-def _codes(y: Arrays, classes: tuple[str, ...]) -> Arrays:
-    """Codes 0.. of classes; numbers as they are."""
-    if not classes:
-        return y
-    index = {name: code for code, name in enumerate(classes)}
-    if isinstance(y, np.ndarray):
-        return np.vectorize(lambda one: index[str(one)], otypes=[np.int64])(y)
-    return [
-        np.array([index[str(one)] for one in np.atleast_1d(row)]).reshape(np.shape(row))
-        for row in y
-    ]
+def _members(whole: Whole, meaning: Meaning) -> np.ndarray:
+    """`[N, K]`, whether a sequence has steps of a class."""
+    found = np.zeros((len(whole.x), meaning.width), bool)
+    for row in range(len(whole.x)):
+        found[row, meaning.codes(whole.counted(np.array([row])))] = True
+    return found
 
 
-def _input_codec(train: Part) -> SymbolCodec | SeriesCodec:
-    rows = [np.asarray(train.x[r][: train.lengths[r]]) for r in train.rows]
-    if rows[0].dtype.kind in "iub" and rows[0].ndim == 1:
-        return SymbolCodec(1 + int(max(row.max() for row in rows)))
-    count = sum(len(row) for row in rows)
-    rows = [row.reshape(len(row), -1) for row in rows]
-    mean = np.sum([row.sum(0, dtype=np.float64) for row in rows], 0) / count
-    variance = np.sum([((row - mean) ** 2).sum(0) for row in rows], 0) / count
-    std = np.sqrt(variance)
-    std = np.where(std > 0, std, 1.0)
-    names = tuple(str(i + 1) for i in range(len(mean)))
-    return SeriesCodec(names, tuple(mean.tolist()), tuple(std.tolist()))
-
-
-def _scale(train: Part, classes: tuple[str, ...]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    if classes:
+def _scale(train: Part, meaning: Meaning) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    if meaning.kind != NUMBERS:
         return (), ()
-    values = np.stack([np.asarray(train.y[r], dtype=np.float64).reshape(-1) for r in train.rows])
-    mean, std = values.mean(0), values.std(0)
-    return tuple(mean.tolist()), tuple(np.where(std > 0, std, 1.0).tolist())
+    moments = Moments(meaning.width)
+    for _, values in train.whole.targets(train.rows):
+        moments.add(values.reshape(-1, meaning.width))
+    return moments.read()
+
+
+def _input_kind(codec: InputCodec) -> Tokens | Vectors:
+    if isinstance(codec, SeriesCodec):
+        return Vectors(len(codec.columns))
+    return Tokens(symbol_count(codec))
+
+
+def _output_kind(meaning: Meaning, options: LabelledConfig) -> Kind:
+    if options.quantiles and meaning.kind != NUMBERS:
+        raise UsageError(
+            f"Quantiles {options.quantiles} were asked for, but targets are {meaning.kind}; leave "
+            "them out, or give y as floats."
+        )
+    if meaning.kind == CLASSES:
+        return Tokens(meaning.width)
+    if meaning.kind == FLAGS:
+        return Flags(meaning.width)
+    width, levels = meaning.width, options.quantiles
+    return Quantiles(width, levels) if levels else Vectors(width)
+
+
+def _weights(train: Part, meaning: Meaning, options: LabelledConfig) -> tuple[float, ...] | None:
+    if options.class_weight == "none":
+        return None
+    if meaning.kind != CLASSES:
+        raise UsageError(
+            f"Balanced class weights were asked for, but targets are {meaning.kind}, not classes; "
+            "leave them out."
+        )
+    codes = meaning.codes(train.whole.counted(train.rows))
+    rarity = 1.0 / np.bincount(codes, minlength=meaning.width)
+    return tuple((rarity / rarity.mean()).tolist())
+
+
+def _length(name: str, longest: int, length: int | None) -> int:
+    if length is not None and length < longest:
+        raise UsageError(
+            f"Length {length} was given for '{name}', whose longest sequence has {longest} steps; "
+            "leave it out."
+        )
+    return length or longest

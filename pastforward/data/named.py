@@ -1,13 +1,13 @@
 """L1. Data by name: scikit-learn's digits, Python's documentation, and the Hugging Face hub."""
 
 import sys
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from pastforward.data import EMBEDDED, DataConfig, HubConfig, TextConfig
 from pastforward.data.codec import PixelCodec, TextCodec
+from pastforward.data.files import optional_package
 from pastforward.data.images import PixelSource
 from pastforward.data.opening import parse_name
 from pastforward.data.sampling import contiguous, shuffled
@@ -55,39 +55,41 @@ def open_hub(config: DataConfig, options: HubConfig) -> TextSource:
 
     Raises `UsageError` when `datasets` is not installed, or the data set or column is not there.
     """
-    name = config.source.partition(":")[2]
-    if not name:
-        raise UsageError(f"'{config.source}' names no data set of the hub; give 'hf:NAME'.")
-    splits = _load(name)
-    # A data set without 'train' still has a first split.
-    kept = [splits[s] for s in _SPLITS if s in splits] or [next(iter(splits.values()))]
-    parts = [_joined(name, split, options.column) for split in kept]
-    return text_source(f"hf:{name}", parts, TextConfig(options.unit), config.length)
+    splits = load_hub(config.source)
+    parts = [_joined(config.source, split, options.column) for split in splits.values()]
+    return text_source(config.source, parts, TextConfig(options.unit), config.length)
 
 
-def _load(name: str) -> dict[str, Any]:
+def load_hub(source: str) -> dict[str, Any]:
+    """Splits of the data set hf:NAME or hf:NAME:CONFIG: those of train, validation and test.
+
+    Where it has none of these, its first split as 'train'.
+    """
+    _, *names = source.split(":")
+    if not names or not all(names):
+        raise UsageError(f"'{source}' names no data set of the hub; give 'hf:NAME'.")
+    datasets = optional_package("datasets", "huggingface", source)
     try:
-        datasets = import_module("datasets")
-    except ImportError as error:
-        raise UsageError(
-            f"'hf:{name}' needs the datasets package, which is not installed; run "
-            "pip install pastforward[huggingface]."
-        ) from error
-    try:
-        return datasets.load_dataset(name)
+        splits = datasets.load_dataset(*names)
     except (OSError, ValueError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UsageError(
-            f"'hf:{name}' could not be loaded ({reason}); check the name and the network."
+            f"'{source}' could not be loaded ({reason}); check the name and the network."
         ) from error
+    return {s: splits[s] for s in _SPLITS if s in splits} or {"train": next(iter(splits.values()))}
 
 
-def _joined(name: str, split: Any, column: str) -> bytes:
+def column_of(source: str, split: Any, column: str) -> Any:
+    """A column of a split; raises `UsageError` where it has none of that name."""
     if column not in split.column_names:
         raise UsageError(
-            f"'hf:{name}' has no column '{column}'; {nearest(column, split.column_names)}."
+            f"'{source}' has no column '{column}'; {nearest(column, split.column_names)}."
         )
-    texts = split[column]
+    return split[column]
+
+
+def _joined(source: str, split: Any, column: str) -> bytes:
+    texts = column_of(source, split, column)
     if not all(isinstance(t, str) for t in texts):
-        raise UsageError(f"Column '{column}' of 'hf:{name}' holds no text; name one that does.")
+        raise UsageError(f"Column '{column}' of '{source}' holds no text; name one that does.")
     return "\n".join(texts).encode("utf-8")

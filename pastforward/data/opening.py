@@ -7,7 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pastforward.data import EMBEDDED, SOURCES, DataConfig
+from pastforward.data import EMBEDDED, LABELLED, SOURCES, DataConfig
+from pastforward.data.label_files import FORMATS
 from pastforward.data.tasks import TASKS
 from pastforward.errors import UsageError, nearest
 from pastforward.registry import NoConfig, import_target, is_foreign
@@ -40,7 +41,7 @@ def open_source(name_or_path: str, length: int | None = None) -> "Source":
 
 def open_data(config: DataConfig) -> "Source":
     """The source that `config` describes; raises `UsageError` when there is none."""
-    kind = kind_of(config.source)
+    kind = kind_of(config.source, config.task)
     options = _options(config, kind)
     return (_users_own if is_foreign(kind) else SOURCES.load(kind))(config, options)
 
@@ -55,23 +56,36 @@ def family(source: str) -> str:
     return source.partition(",")[0].partition(":")[0]
 
 
-def kind_of(source: str) -> str:
+def kind_of(source: str, task: str | None = None) -> str:
     """The name in `SOURCES` of a source's kind; a source of the user's own is its own kind.
 
-    Raises `UsageError` when there is no such data, or it was only ever in memory.
+    With a task it is that of labelled sequences. Raises `UsageError` when there is no such data, it
+    was only ever in memory, or can have no labels.
     """
     if source.startswith(MEMORY):
         raise UsageError(
             f"The run was trained on data in memory, '{source.removeprefix(MEMORY)}', which no "
             "file holds; pass it as source=."
         )
-    for kind, row in SOURCES.items():
-        if family(source) in row.names:
-            return kind
-    if is_foreign(source) and not os.path.exists(source):
-        return source
+    named = next((kind for kind, row in SOURCES.items() if family(source) in row.names), None)
+    if named is None and is_foreign(source) and not os.path.exists(source):
+        named = source
+    if named is not None:
+        return named if task is None else _labelled(source, task)
     path = _existing(source)
+    if task is not None:
+        return LABELLED
     return next(kind for kind, row in SOURCES.items() if row.holds and row.holds(path))
+
+
+def _labelled(name: str, task: str) -> str:
+    """The kind of labelled data, for a name that has labels."""
+    if not any(family(name) in row.names for row in FORMATS.values()):
+        raise UsageError(
+            f"--data.task {task} was given for '{name[:80]}', which says itself what is to be "
+            "predicted; leave it out."
+        )
+    return LABELLED
 
 
 def parse_name(config: DataConfig) -> Name:

@@ -42,14 +42,14 @@ def resolve(
     """
     if not isinstance(what, str):
         return for_source(what, DataConfig(MEMORY + what.name), strategy, cell)
-    if what in RECIPES:
+    if what in RECIPES and (data is None or data.task is None):
         return RECIPES.load(what)(strategy, cell)
     if is_foreign(what) and family(what) not in known_names():
         found = import_target(what)
         if not _is_source(found):
             return _own_recipe(what, found, strategy, cell)
     _require_data(what)
-    described = DataConfig(what) if data is None else DataConfig(what, data.length, data.options)
+    described = DataConfig(what) if data is None else replace(data, source=what)
     return for_data(described, strategy, cell)
 
 

@@ -5,11 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pastforward.analysis.samples import ImageSamples
 from pastforward.errors import UsageError
 from pastforward.report import charts as pictures
 from pastforward.report.charts import Chart, Curve, chart, colour_of, cut_above, with_gaps
 from pastforward.report.formats import NOTHING, number, percent
+from pastforward.report.label_page import label_headline, label_parts, metric_charts
+from pastforward.report.labels import label_table, metrics_in
 from pastforward.report.summary import Result, RunSummary, best, naive_reference, results
 from pastforward.report.tables import Line, Table, results_table
 from pastforward.report.templates import write_page
@@ -29,8 +33,10 @@ def write_report(runs: Sequence[RunSummary], out: Path | str) -> Path:
         hardware=", ".join(dict.fromkeys(str(run.facts.get("hardware", "?")) for run in runs)),
         counted=runs[0].evaluation,
         table=results_table(runs),
-        headline=_headline(results(runs)),
-        charts=[*_learning(runs), *_drift(runs), *_positions(runs)],
+        label_table=label_table(runs),
+        headline=_headline(runs),
+        charts=[*_learning(runs), *metric_charts(runs), *_drift(runs), *_positions(runs)],
+        labels=label_parts(runs),
         memories=_memories(runs),
         runs=[_run(place, run) for place, run in enumerate(runs)],
     )
@@ -40,8 +46,9 @@ def _source(run: RunSummary) -> str:
     return str(run.facts.get("config", {}).get("data", {}).get("source", "held-out data"))
 
 
-def _headline(rows: Sequence[Result]) -> list[dict[str, Any]]:
-    """The few figures to read first; the first student is marked if it beats the reference."""
+def _headline(runs: Sequence[RunSummary]) -> list[dict[str, Any]]:
+    """The few figures to read first: of labels, then losses, the best marked if it is any good."""
+    rows = results(runs)
     winner, students = best(rows), [row for row in rows if row.kind == "student"]
     finite = [row for row in students if row.nats is not None]
     leader = winner or min(finite, key=lambda row: row.nats or 0.0, default=None)
@@ -49,13 +56,18 @@ def _headline(rows: Sequence[Result]) -> list[dict[str, Any]]:
     shown = [(first if len(students) > 1 else "student", leader)] if leader else []
     shown += [(row.name, row) for row in rows if row.kind == "teacher"][:1]
     shown += [(row.name, row) for row in rows if row.kind == "reference"]
+    labels = [run for run in runs if leader and run.name == leader.name]
     return [
-        {
-            "what": what, "nats": number(row.nats, 3), "bits": number(row.bits, 3),
-            "name": row.name if row is leader else "", "note": row.note, "best": row is winner,
-        }
-        for what, row in shown
-    ]  # fmt: skip
+        *(label_headline(run) for run in labels if metrics_in(run.evaluation["student"])),
+        *(_figure(what, row, row is leader, row is winner) for what, row in shown),
+    ]
+
+
+def _figure(what: str, row: Result, named: bool, first: bool) -> dict[str, Any]:
+    return {
+        "what": what, "value": number(row.nats, 3), "unit": f"nats · {number(row.bits, 3)} bits",
+        "name": row.name if named else "", "note": row.note, "best": first,
+    }  # fmt: skip
 
 
 def _learning(runs: Sequence[RunSummary]) -> list[Chart]:
@@ -99,6 +111,8 @@ def _positions(runs: Sequence[RunSummary]) -> list[Chart]:
             if score:
                 y = with_gaps(score["by_position"])
                 curves.append(Curve(range(1, len(y) + 1), y, colour_of(place), style=style))
+    if not any(np.isfinite(curve.y).sum() > 1 for curve in curves):
+        return []  # all outputs stand at one step
     note = "Students solid, their teachers dashed."
     return [Chart("Loss by position", note, chart(curves, "t", "nats per output"))]
 
@@ -121,7 +135,7 @@ def _run(place: int, run: RunSummary) -> dict[str, Any]:
     config = json.dumps(run.facts.get("config", {}), indent=2)
     return {
         "name": run.name, "colour": colour_of(place), "config": config,
-        "text": None if images else run.samples, "images": images,
+        "text": run.samples if isinstance(run.samples, str) else None, "images": images,
     }  # fmt: skip
 
 

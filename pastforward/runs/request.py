@@ -106,11 +106,12 @@ def help_config(
     config = config_for(recipe, method, cell, replace(options, data=None))
     if named is None or named == recipe:
         return config
+    task = None if options.data is None else options.data.task
     try:
-        kind_of(named)
+        kind_of(named, task)
     except UsageError:
         return config
-    return replace(config, data=DataConfig(named))
+    return replace(config, data=DataConfig(named, task=task))
 
 
 def require_cell(cell: str | None, option: str) -> None:

@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pastforward.analysis.label_samples import label_samples
 from pastforward.analysis.samples import Samples, draw_samples
 from pastforward.baselines.base import Network
 from pastforward.baselines.build import parameters, student_parameters
 from pastforward.config import RunConfig
+from pastforward.data.codec import LabelCodec
 from pastforward.data.source import Source
 from pastforward.errors import UsageError
 from pastforward.files import to_json, write_json
@@ -47,6 +49,8 @@ def network_facts(network: Network, source: Source, config: RunConfig) -> dict[s
 
 def few_samples(network: Network, source: Source, seed: int = 0) -> Samples | None:
     """Samples beside the first test sequences, the same for the same seed."""
+    if isinstance(source.codec, LabelCodec):
+        return label_samples(network, source)
     few = next(iter(source.held_out("test", _SAMPLED, _SAMPLED)))
     return draw_samples(network, source.codec, few, seed)
 

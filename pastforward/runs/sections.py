@@ -46,7 +46,9 @@ def sections(config: RunConfig) -> dict[str, Any]:
     found = {"data": config.data, **{name: getattr(config, name) for name in _PLAIN}}
     source = config.data.source
     if not source.startswith(MEMORY):
-        found["data.options"] = SOURCES.config(kind_of(source), config.data.options)
+        found["data.options"] = SOURCES.config(
+            kind_of(source, config.data.task), config.data.options
+        )
     student, teacher = config.student, config.teacher
     found["student.cell_config"] = CELLS.config(student.cell, student.cell_config)
     found["teacher.encoder_config"] = ENCODERS.config(teacher.encoder, teacher.encoder_config)
@@ -58,13 +60,13 @@ def sections(config: RunConfig) -> dict[str, Any]:
     return {path: dials for path, dials in found.items() if not isinstance(dials, NoConfig)}
 
 
-def data_dials(named: str | None) -> Any:
+def data_dials(named: str | None, task: str | None = None) -> Any:
     """The dials of the data that a recipe reads or a name or path stands for; else `NoConfig`."""
     if named is None:
         return NoConfig()
     source = RECIPES.load(named)().data.source if named in RECIPES else named
     try:
-        return SOURCES.config(kind_of(source))
+        return SOURCES.config(kind_of(source, task))
     except UsageError:  # that there is no such data is reported where it is opened
         return NoConfig()
 

@@ -14,6 +14,7 @@ from pastforward.data.source import Source
 from pastforward.errors import Stopped, UsageError
 from pastforward.files import write_json
 from pastforward.report.summary import RunSummary
+from pastforward.runs.describing import data_lines
 from pastforward.runs.foreign import foreign_names
 from pastforward.runs.opening import Run
 from pastforward.runs.places import RUNS, read_if_exists
@@ -49,6 +50,8 @@ class Telling:
     resume_command: str = PLAIN.resume_command
     """What messages say that a stopped run goes on with."""
     watching: Watching = progress
+    describes: bool = True
+    """Is it told what was understood of the data?"""
 
     @classmethod
     def of(cls, options: TrainOptions) -> "Telling":
@@ -102,6 +105,9 @@ def train_run(
     if if_exists is IfExists.RESUME and is_finished(config, folder):
         telling.console.print(f"{folder.path} is finished.", highlight=False, markup=False)
         return None
+    if telling.describes:
+        for line in data_lines(trainer.source):
+            telling.console.print(line, highlight=False, markup=False, soft_wrap=True)
     if rank() == 0:
         folder.prepare(config, if_exists)
     barrier()  # until the folder is there
@@ -117,6 +123,7 @@ def train_run(
 def attempt(config: RunConfig, folder: RunFolder, telling: Telling) -> None:
     """`train_run` for one run of many: begun or resumed; a loss that isn't finite is recorded."""
     if_exists = IfExists.RESUME if folder.config.exists() else IfExists.REFUSE
+    telling = replace(telling, describes=False)
     barrier()  # no rank makes the folder before all have looked
     try:
         train_run(config, folder, if_exists, telling)

@@ -1,0 +1,91 @@
+"""L1. Labelled tables in long form, .csv or .parquet: a row for each step of each sequence."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pastforward.data import LabelledConfig
+from pastforward.data.files import optional_package, read_bytes
+from pastforward.data.label_files import require_columns
+from pastforward.data.labelled import Reading
+from pastforward.data.targets import Given
+from pastforward.errors import UsageError
+
+
+def read_table(source: str, options: LabelledConfig) -> Reading:
+    """Rows grouped by the column `series`, in the order of the column `time`.
+
+    A target that is the same in all rows of each sequence is one at the end, any other one for
+    each step. Raises `UsageError` for missing columns, and for channels that are no numbers.
+    """
+    path = Path(source).expanduser()
+    table = _loaded(path)
+    known = [str(c) for c in table.columns]
+    if not options.target:
+        raise UsageError(
+            f"'{path}' is a table, and no column was named as its target; give --data.target with "
+            f"one of {', '.join(known[:12])}."
+        )
+    named = (options.series, *filter(None, [options.time]), *options.target)
+    require_columns(str(path), (*named, *options.columns), known)
+    columns = options.columns or tuple(c for c in known if c not in named)
+    if not columns:
+        raise UsageError(f"'{path}' holds no columns besides {', '.join(named)}; add channels.")
+    # Sequences come in the order of their first rows.
+    series = table[options.series].map({s: i for i, s in enumerate(table[options.series].unique())})
+    keys = [series.to_numpy()]
+    if options.time:
+        keys.insert(0, table[options.time].to_numpy())
+    table = table.iloc[np.lexsort(keys)]
+    ends = np.cumsum(np.bincount(keys[-1]))[:-1]
+    x = np.split(_numbers(path, table, columns), ends)
+    parts = {"train": Given(x, _targets(table, options.target, ends))}
+    how = _told(options)
+    return Reading(str(path), parts, columns=columns, targets=options.target, how=how)
+
+
+def _loaded(path: Path) -> Any:
+    pandas = optional_package("pandas", "table", str(path))
+    is_csv = path.name.removesuffix(".gz").endswith(".csv")
+    read_bytes(path)  # says what is wrong with the path
+    try:
+        table = pandas.read_csv(path) if is_csv else pandas.read_parquet(path)
+    except ImportError as error:
+        raise UsageError(f"'{path}' needs pyarrow; run pip install pastforward[table].") from error
+    except (ValueError, OSError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise UsageError(f"'{path}' is no readable table ({reason}); save it again.") from error
+    if not len(table):
+        raise UsageError(f"'{path}' holds no rows; give a row for each step of each sequence.")
+    return table
+
+
+def _numbers(path: Path, table: Any, columns: tuple[str, ...]) -> np.ndarray:
+    """`[M, C]`, float32."""
+    for column in columns:
+        if table[column].dtype.kind not in "biuf":
+            raise UsageError(
+                f"Column '{column}' of '{path}' holds {table[column].iloc[0]!r}, no number; name "
+                "the channels by --data.columns."
+            )
+    return np.stack([table[c].to_numpy(np.float32) for c in columns], 1)
+
+
+def _targets(table: Any, target: tuple[str, ...], ends: np.ndarray) -> np.ndarray | list[Any]:
+    y = np.stack([_plain(table[c]) for c in target], 1)
+    y = y[:, 0] if len(target) == 1 else y
+    parts = np.split(y, ends)
+    if all((part == part[0]).all() for part in parts):
+        return np.stack([part[0] for part in parts])
+    return parts
+
+
+def _plain(column: Any) -> np.ndarray:
+    values = column.to_numpy()
+    return values if values.dtype.kind in "biuf" else column.astype(str).to_numpy().astype(str)
+
+
+def _told(options: LabelledConfig) -> str:
+    order = f" in the order of '{options.time}'" if options.time else ""
+    return f"a sequence for each '{options.series}'{order}, target {', '.join(options.target)}"

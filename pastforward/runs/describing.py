@@ -1,0 +1,74 @@
+"""L6. What was understood of the data, in lines for people."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pastforward.data.source import Source
+from pastforward.types import Flags, Kind, Quantiles, Tokens, Vectors
+
+_FEW = 12
+"""Classes that are named at most."""
+
+Json = Mapping[str, Any]
+
+
+def data_lines(source: Source) -> list[str]:
+    """Kind and splits, inputs and lengths, outputs, classes with counts, missing values."""
+    about, what = source.describe(), source.signature
+    inputs = [_kind(what.inputs), *_shape(about), _steps(about, what.length)]
+    outputs = [_kind(what.outputs), *filter(None, [about.get("targets")])]
+    lines = {
+        "data": f"'{source.name}', {about.get('kind', 'a source of your own')}",
+        "sequences": _splits(about.get("sequences") or {}),
+        "inputs": ", ".join(inputs),
+        "outputs": ", ".join(outputs),
+        "classes": _classes(about.get("classes") or {}),
+        "missing": f"{about['missing values']:,} values" if about.get("missing values") else "",
+    }
+    return [f"{name + ':':<10} {line}" for name, line in lines.items() if line]
+
+
+def _splits(counts: Json) -> str:
+    return ", ".join(
+        f"{split} {'drawn as needed' if count is None else f'{count:,}'}"
+        for split, count in counts.items()
+    )
+
+
+def _kind(kind: Kind) -> str:
+    if isinstance(kind, Tokens):
+        return f"{kind.size:,} symbols"
+    if isinstance(kind, Flags):
+        return f"{kind.width} labels, each yes or no"
+    several = "a number" if kind.width == 1 else f"{kind.width} numbers"
+    if isinstance(kind, Quantiles):
+        return f"{len(kind.levels)} quantiles of {several}"
+    assert isinstance(kind, Vectors)
+    return several
+
+
+def _shape(about: Json) -> list[str]:
+    size = about.get("height"), about.get("width")
+    return [f"images of {size[0]} x {size[1]}"] if all(size) else []
+
+
+def _steps(about: Json, longest: int) -> str:
+    steps = about.get("steps") or {"min": longest, "max": longest}
+    if steps["min"] == steps["max"]:
+        return f"{longest:,} steps"
+    lengths = f"{steps['min']:,} to {steps['max']:,} steps"
+    return f"{lengths}, half of them up to {steps['median']:,.0f}"
+
+
+def _classes(classes: Mapping[str, Json]) -> str:
+    """Names with counts among all splits; where there are many, the most and least frequent."""
+    counts = {name: sum(of.values()) for name, of in classes.items()}
+    if len(counts) <= _FEW:
+        return _counted(list(counts.items()))
+    ranked = sorted(counts.items(), key=lambda pair: -pair[1])
+    first, last = _counted(ranked[: _FEW // 2]), _counted(ranked[-2:])
+    return f"{len(counts):,}: {first}, ... {last}"
+
+
+def _counted(pairs: Sequence[tuple[str, int]]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in pairs)
