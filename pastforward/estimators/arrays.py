@@ -116,8 +116,8 @@ def _rows(X: Sequence[Any], channels_first: bool) -> list[np.ndarray]:
     steps = {row.shape[1:] for row in rows}
     if len(steps) > 1:
         raise UsageError(
-            f"Sequences of X have steps of shapes {sorted(steps)}; give all [T], or all [T, C] with "
-            "the same C."
+            f"Sequences of X have steps of shapes {sorted(steps)}; give all [T], or all [T, C] of "
+            "one C."
         )
     return rows
 

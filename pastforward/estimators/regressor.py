@@ -21,7 +21,8 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
     """A recurrent network that reads a number, or several, off sequences.
 
     X and parameters are those of `SequenceClassifier`, without `class_weight`; `select` is 'loss'
-    (of a Gaussian, and when None), 'mse', 'mae' or 'r2'. X and y are standardised by the training part.
+    (of a Gaussian, and when None), 'mse', 'mae' or 'r2'. X and y are standardised by the training
+    part.
 
     Attributes:
         n_outputs_: numbers for each sequence.
