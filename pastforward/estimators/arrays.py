@@ -26,10 +26,13 @@ def sequences(estimator: Any, X: Any, *, first: bool) -> Arrays:
             for name in ("n_features_in_", "feature_names_in_"):
                 vars(estimator).pop(name, None)
         return _rows(X, channels_first)
-    array: Any = check_array(X, estimator=estimator, allow_nd=True, input_name="X")
     # Sequences may be longer or shorter than in training; a table keeps its columns.
+    table = hasattr(X, "columns")
+    if table:
+        validate_data(estimator, X, reset=first, skip_check_array=True)
+    array: Any = check_array(X, estimator=estimator, allow_nd=True, input_name="X")
     known = getattr(estimator, "n_features_in_", 0)
-    if first or hasattr(X, "columns") or array.shape[1:] == (known,):
+    if not table and (first or array.shape[1:] == (known,)):
         validate_data(estimator, X, reset=first, skip_check_array=True)
     if array.ndim > 3 or 0 in array.shape:
         raise UsageError(

@@ -1,6 +1,7 @@
 """L6. From arrays to a source to train on, and from a student to its outputs."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,22 +55,33 @@ def as_read(kind: Kind, X: Arrays) -> Arrays:
     return as_vectors(X)
 
 
-def source_of(
-    X: Arrays, y: np.ndarray, held: np.ndarray, inputs: str | int
-) -> LabelledSource:  # fmt: skip
-    """Sequences to train on, without those of `held`, which are evaluated. Views, no copies."""
+def source_of(X: Arrays, y: np.ndarray, held: np.ndarray, inputs: str | int) -> LabelledSource:
+    """Sequences to train on, without those of `held`, which are evaluated. Views, no copies.
+
+    y is a class or number of each sequence, `[N]`, or numbers `[N, n_outputs]`.
+    """
     X, size = as_asked(X, inputs)
     if len(held):
         kept = np.delete(np.arange(len(X)), held)
         valid = [X[i] for i in held.tolist()], y[held]
-        x, y = [X[i] for i in kept.tolist()], y[kept]
+        train = [X[i] for i in kept.tolist()], y[kept]
     else:  # nothing is evaluated, but a source has such parts
-        x, valid = X, (X[:1], y[:1])
-    source = labelled(x, y, valid=valid, test=valid)
+        train, valid = (X, y), (X[:1], y[:1])
+    mask: Any = None
+    if y.ndim == 2 and any(y.shape[1] == max(map(len, x)) for x, _ in (train, valid)):
+        (*train, mask), valid = _at_end(*train), _at_end(*valid)
+    source = labelled(*train, mask=mask, valid=valid, test=valid)
     if size is not None:  # held-out sequences may have symbols that the others lack
         source.codec = replace(source.codec, inputs=SymbolCodec(size))
         source.signature = replace(source.signature, inputs=Tokens(size))
     return source
+
+
+def _at_end(x: Arrays, y: np.ndarray) -> tuple[Arrays, list[np.ndarray], list[np.ndarray]]:
+    """The same, y at every step of which the last counts: `[N, T]` could be a number a step."""
+    steps = [len(row) for row in x]
+    repeated = [np.broadcast_to(one, (n, len(one))) for one, n in zip(y, steps, strict=True)]
+    return x, repeated, [np.arange(n) == n - 1 for n in steps]
 
 
 def held_out(y: np.ndarray, fraction: float, classes: bool, random: np.random.RandomState):

@@ -60,7 +60,7 @@ def test_a_teacher_helps_and_is_gone():
     settings = QUICK | {"method": "smt+dmt", "steps": 60, "callbacks": [Stages()]}
     found = pf.SequenceClassifier(**settings).fit(TRAIN.X, TRAIN.half)
     assert stages[0] == "teacher"
-    assert "dmt" in stages
+    assert len(stages) >= 3
     assert found.score(TEST.X, TEST.half) > 0.8
     assert type(found.student_) is pf.Student
     assert not any(isinstance(value, pf.Teacher) for value in vars(found).values())
@@ -73,6 +73,17 @@ def test_several_numbers_are_predicted_at_once():
     assert predicted.shape == (200, 2)
     assert found.score(TEST.X, np.stack([TEST.height, 100 - 10 * TEST.height], 1)) > 0.5
     assert abs(predicted[:, 1].mean() - 80) < 5
+
+
+@pytest.mark.parametrize("read", [list, lambda X: ragged(X, least=11), np.array])
+def test_as_many_numbers_as_steps_are_still_numbers_at_the_end(read):
+    y = TRAIN.height[:, None] * np.linspace(-1, 1, 12)
+    found = pf.SequenceRegressor(**QUICK | {"steps": 60}).fit(read(TRAIN.X), y)
+    predicted = found.predict(TEST.X)
+    assert predicted.shape == (200, 12)
+    assert np.corrcoef(predicted[:, -1], TEST.height)[0, 1] > 0.5
+    assert np.corrcoef(predicted[:, 0], TEST.height)[0, 1] < -0.5
+    assert found.predict(spikes(3, length=7).X).shape == (3, 12)
 
 
 def test_the_same_random_state_gives_the_same_results():
