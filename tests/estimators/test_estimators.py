@@ -108,11 +108,11 @@ def test_nobodys_random_numbers_are_drawn():
 def test_lists_of_several_lengths_are_predicted_as_one_by_one(estimator, request):
     found = request.getfixturevalue(estimator)
     answer = found.predict_proba if estimator == "classifier" else found.predict
-    X = ragged(TEST.X)
+    X = ragged(TEST.X[:40])
     assert len({len(row) for row in X}) > 5
     alone = np.concatenate([answer(row[None]) for row in X])
     np.testing.assert_allclose(answer(X), alone, atol=1e-5)
-    assert np.abs(alone - answer(TEST.X)).max() > 0.01
+    assert np.abs(alone - answer(TEST.X[:40])).max() > 0.01
 
 
 def test_lists_of_several_lengths_are_learned():
