@@ -104,6 +104,17 @@ def test_padding_is_not_among_sampled_transitions(name, transitions, steps):
     assert_blind(method, data, padded(what, data, steps))
 
 
+def test_uniformity_leaves_out_sequences_that_have_ended():
+    """Its steps are those of the first sequence, at whatever anchors it has."""
+    what = signature(length=13)
+    own, data = student(what), ragged(what)
+    method = METHODS.load("teacher")(own, teacher(what, own), RUN)
+    longer = padded(what, data, 4)
+    for seed in range(20):
+        one, other = (method.losses(given, seeded(seed)).terms for given in (data, longer))
+        torch.testing.assert_close(one["uniformity"], other["uniformity"], rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize("encoder", encoders.ENCODERS)
 @pytest.mark.parametrize("name", ["smt", "dmt"])
 def test_padding_changes_nothing_with_any_encoder(name, encoder):
