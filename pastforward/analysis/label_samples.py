@@ -47,6 +47,8 @@ class LabelSamples:
     """Probability of each class where all are alike; None for numbers."""
     images: bool
     """Are inputs images?"""
+    answers: np.ndarray | None
+    """`[n, 2]`: of numbers the first of each sequence's last output, true and predicted."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def label_samples(network: Network, source: Source) -> LabelSamples:
         [shown(one, True) for one in best], [shown(one, False) for one in worst],
         _mean_course(found), len(found), _chance(kind),
         any(_is_image(codec.inputs, one.x, shape) for one in found[:1]),
+        None if isinstance(kind, Tokens | Flags) else _first_numbers(codec, found),
     )  # fmt: skip
 
 
@@ -175,6 +178,11 @@ def _chosen(found: Sequence[_Answered], classes: bool) -> tuple[list[_Answered],
     return [o for o in best if o.goodness == 1.0], [o for o in worst if o.goodness < 1.0]
 
 
+def _first_numbers(codec: LabelCodec, found: Sequence[_Answered]) -> np.ndarray:
+    pairs = [[one.true[-1, 0].item(), one.predicted[-1, 0].item()] for one in found]
+    return np.array(pairs) * codec.std[0] + codec.mean[0]
+
+
 def _chance(kind: Kind) -> float | None:
     if isinstance(kind, Tokens):
         return 1.0 / kind.size
@@ -188,7 +196,7 @@ def _said(codec: LabelCodec, kind: Kind, one: _Answered) -> str:
         return f"error {-one.goodness:.3g} standard deviations, mean of {len(one.true)}"
     true, said = (_answer(codec, kind, of[0]) for of in (one.true, one.predicted))
     same = isinstance(kind, Tokens | Flags) and one.goodness == 1.0
-    return true if same else f"{true}, said {said}"
+    return true if same else f"{true}; said {said}"
 
 
 def _answer(codec: LabelCodec, kind: Kind, value: Tensor) -> str:
@@ -198,4 +206,4 @@ def _answer(codec: LabelCodec, kind: Kind, value: Tensor) -> str:
         chosen = [name for name, flag in zip(codec.classes, value > 0.5, strict=True) if flag]
         return " + ".join(chosen) or "none"
     numbers = value.double().numpy() * np.array(codec.std) + np.array(codec.mean)
-    return " ".join(f"{number:.4g}" for number in numbers)
+    return ", ".join(f"{number:.4g}" for number in numbers)

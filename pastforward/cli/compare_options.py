@@ -59,8 +59,8 @@ def read_compare(argv: list[str], description: str) -> tuple[Options, CompareReq
     """Options and request; raises `UsageError` for bad ones, SystemExit after help."""
     tasks = leading_words(argv)
     shown = tasks if set(tasks) <= RECIPES.keys() or not asks_help(argv) else []
-    rest = argv[len(tasks) :]
-    chosen = peek(with_data(Selection, next(iter(tasks), None), rest), rest, "compare")
+    first = next(iter(tasks), None)
+    chosen = peek(with_data(Selection, first, argv), argv[len(tasks) :], "compare")
     request = CompareRequest(
         chosen.cells, chosen.networks, encoder=chosen.encoder, data=data_of(chosen)
     )

@@ -1,7 +1,7 @@
 """L7. Options for every dial of a config: `--student.width`, `--cell.depth`, `--data.unit`."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, fields, make_dataclass, replace
+from dataclasses import field, fields, make_dataclass, replace
 from typing import Annotated, Any, TypeVar, cast
 
 import tyro
@@ -13,14 +13,6 @@ from pastforward.registry import NoConfig
 from pastforward.runs.sections import NAMES, data_dials, prefix_of, sections, with_sections
 
 Kind = TypeVar("Kind")
-
-
-@dataclass(frozen=True)
-class _Task:
-    """What decides which options data has."""
-
-    task: Annotated[str | None, tyro.conf.arg(name="data.task")] = None
-
 
 _OPTIONS = "data.options"
 
@@ -55,7 +47,8 @@ def config_of(options: Any, config: RunConfig) -> RunConfig:
 def with_data(kind: type[Kind], source: str | None, argv: Sequence[str]) -> type[Kind]:
     """`kind` with the options of the data that `source` names, with the task in `argv`."""
     dials = [_field("data", DataConfig())]
-    options = data_dials(source, peek(_Task, argv, "train").task)
+    given: Any = peek(make_dataclass("Data", dials, frozen=True, kw_only=True), argv, "train")
+    options = data_dials(source, given.data.task)
     if not isinstance(options, NoConfig):
         dials.append(_field(_OPTIONS, options))
     return make_dataclass(kind.__name__, dials, bases=(kind,), frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from pastforward.cli.parsing import parse
 
 DESCRIPTION = """\
 Measure a run on held-out data: the student alone from its empty memory, its teacher, references,
-drift, and whether memories collapsed.
+drift, and whether memories collapsed; of labelled data each class, or the errors of numbers.
 
 Examples:
   pastforward eval digits-smt+dmt
@@ -22,8 +22,8 @@ class Options(RunOptions):
 
     split: str = "test"
     """'test' or 'valid'."""
-    sequences: int = 512
-    """At most so many sequences."""
+    sequences: int | None = None
+    """At most so many sequences: 512, or 10,000 of labelled data, when not given."""
     json: bool = False
     """Print everything as one JSON object."""
 

@@ -52,8 +52,7 @@ class Options(Selection, TrainingOptions):
 def read_train(argv: list[str], description: str) -> tuple[Options, RunConfig, str]:
     """Options, config and name; raises `UsageError` for bad ones, SystemExit after help."""
     named = next(iter(leading_words(argv)), None)
-    rest = argv[named is not None :]
-    chosen = peek(with_data(Selection, named, rest), rest, "train")
+    chosen = peek(with_data(Selection, named, argv), argv[named is not None :], "train")
     options = TrainOptions(chosen.network, chosen.encoder, data_of(chosen), allow=chosen.allow)
     if asks_help(argv):
         what, base = named or "", help_config(named, chosen.method, chosen.cell, options)

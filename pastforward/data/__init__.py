@@ -118,11 +118,11 @@ class DataConfig:
     or a source of your own as module:Name."""
     length: int | None = None
     """T, steps in a sequence; chosen from the data when None."""
+    options: Any = None
+    """Dials of the kind of source that was found; its defaults when None."""
     task: str | None = None
     """'classify' or 'regress': read sequences with their labels, classes or numbers. Files
     that only ever hold these (.ts, .npz with x and y) need no task."""
-    options: Any = None
-    """Dials of the kind of source that was found; its defaults when None."""
 
     def __post_init__(self) -> None:
         at_least(self, "data", 1, "length")

@@ -20,9 +20,9 @@ _GOLDEN = (5**0.5 - 1) / 2
 
 
 def bucket_ends(lengths: np.ndarray, most: int = MOST) -> tuple[int, ...]:
-    """Lengths of the buckets, rising: as few of the deciles of `lengths` `[N]` as pad little."""
-    deciles = np.unique(np.quantile(lengths, np.arange(1, 11) / 10, method="higher"))
-    *inner, longest = (int(length) for length in deciles)
+    """Lengths of the buckets, rising: few of the 20-quantiles of `lengths` `[N]`."""
+    quantiles = np.unique(np.quantile(lengths, np.arange(1, 21) / 20, method="higher"))
+    *inner, longest = (int(length) for length in quantiles)
     values, counts = np.unique(lengths, return_counts=True)
 
     def steps(ends: tuple[int, ...]) -> int:

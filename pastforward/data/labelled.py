@@ -41,6 +41,8 @@ class Reading(NamedTuple):
     """Names of flags."""
     how: str = ""
     """How it was read, for people."""
+    size: tuple[int, int] | None = None
+    """Height and width of images, in whose rows the steps are."""
 
 
 def labelled(
@@ -90,6 +92,7 @@ def build(reading: Reading, options: LabelledConfig, length: int | None = None) 
         "origin": f"{reading.name}{reading.how and ', '}{reading.how}",
         "splits": f"cut from the training sequences: {', '.join(cut)}" if cut else "as given",
     }
+    facts |= dict(zip(("height", "width"), reading.size or (), strict=False))
     return LabelledSource(
         reading.name, parts, Signature(*kinds, steps, weights), codec, meaning, ends, facts
     )

@@ -24,11 +24,11 @@ def confusion_figure(names: Sequence[str], confusion: Sequence[Sequence[int]]) -
     counts = np.array(confusion, dtype=float)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1.0)
     few = len(names) <= FEW_CLASSES
-    size = max(3.6, 1.6 + 0.36 * len(names)) if few else 6.4
-    figure = Figure(figsize=(size, size), layout="constrained")
+    inches = 0.36 * len(names) if few else 4.0
+    figure = Figure(figsize=(max(5.4, 1.4 + inches), max(2.2, 1.3 + inches)), layout="constrained")
     axes = figure.subplots()
     # The square root, so that rare confusions among many classes show.
-    axes.imshow(shares if few else np.sqrt(shares), cmap=_SHADES, vmin=0.0, vmax=1.0,
+    axes.imshow(shares if few else np.sqrt(shares), aspect="auto", cmap=_SHADES, vmin=0.0, vmax=1.0,
                 interpolation="nearest" if few else "antialiased")  # fmt: skip
     charts.dress(axes, "", "predicted", "true")
     axes.grid(False)
@@ -37,6 +37,17 @@ def confusion_figure(names: Sequence[str], confusion: Sequence[Sequence[int]]) -
     _name_classes(axes, names)
     if few:
         _write_counts(axes, counts, shares)
+    return figure
+
+
+def scatter_figure(answers: np.ndarray, colour: str) -> Figure:
+    """Predicted against true numbers `[n, 2]`; on the dotted line they are equal."""
+    figure = Figure(figsize=(5.4, 3.6), layout="constrained")
+    axes = figure.subplots()
+    axes.scatter(*answers.T, s=14, color=colour, alpha=0.7, lw=0)
+    low, high = answers[:, 0].min(), answers[:, 0].max()
+    axes.plot([low, high], [low, high], ls=":", color=GREY, lw=1.6)
+    charts.dress(axes, "", "true", "predicted")
     return figure
 
 
@@ -94,11 +105,12 @@ def _name_classes(axes: Axes, names: Sequence[str]) -> None:
     every = -(-len(names) // _TICKS)
     ticks = range(0, len(names), every)
     short = [n if len(n) <= _NAME else n[: _NAME - 1] + "…" for n in (names[i] for i in ticks)]
-    turned = 90 if max(map(len, short)) > 2 else 0
+    crowded = max(map(len, short)) > 40 / len(short)
+    turned = 90 if crowded else 0
     axes.set_xticks(ticks, short, rotation=turned)
     axes.set_yticks(ticks, short)
     if every > 1:
-        axes.set_title(f"every {every}th class is named", loc="left", size=8.5, color=SOFT)
+        axes.set_title(f"one class in {every} is named", loc="left", size=8.5, color=SOFT)
     edges = np.arange(len(names) + 1) - 0.5
     axes.set_xticks(edges, minor=True)
     axes.set_yticks(edges, minor=True)

@@ -6,7 +6,12 @@ from typing import Any
 from pastforward.analysis.label_samples import Example, LabelSamples
 from pastforward.analysis.metrics import METRICS, figure
 from pastforward.report.charts import Chart, Curve, chart, colour_of, percent_axis
-from pastforward.report.label_charts import confusion_figure, course_figure, example_figure
+from pastforward.report.label_charts import (
+    confusion_figure,
+    course_figure,
+    example_figure,
+    scatter_figure,
+)
 from pastforward.report.labels import (
     FEW_CLASSES,
     class_table,
@@ -67,7 +72,7 @@ def _part(run: RunSummary, colour: str) -> dict[str, Any]:
     many = bool(classes) and len(classes["names"]) > FEW_CLASSES
     return {
         "name": run.name, "colour": colour, "many": many,
-        "confusion": _confusion(classes, many) if classes and classes["confusion"] else None,
+        "picture": _picture(classes, samples, colour),
         "table": _table(classes, numbers),
         "confused": confused_table(classes) if many else None,
         "course": _course(samples, colour) if samples else None,
@@ -81,12 +86,19 @@ def _table(classes: dict[str, Any] | None, numbers: dict[str, Any] | None):
     return number_table(numbers) if numbers and len(numbers["mse_of"]) > 1 else None
 
 
-def _confusion(classes: dict[str, Any], many: bool) -> Chart:
-    note = (
-        "Rows are true classes, columns predicted ones; the darker, the larger the share of "
-        f"the true class{', as its square root' if many else ''}."
-    )
-    return Chart("Confusion matrix", note, confusion_figure(classes["names"], classes["confusion"]))
+def _picture(
+    classes: dict[str, Any] | None, samples: LabelSamples | None, colour: str
+) -> Chart | None:
+    """Answers against the truth: a confusion matrix, or a scatter plot of numbers."""
+    if classes and classes["confusion"]:
+        root = ", as its square root" if len(classes["names"]) > FEW_CLASSES else ""
+        note = f"Rows are true classes; the darker, the larger the share of the true class{root}."
+        drawn = confusion_figure(classes["names"], classes["confusion"])
+        return Chart("Confusion matrix", note, drawn)
+    if samples is None or samples.answers is None:
+        return None
+    note = "The first output of each test sequence, at its end; dotted: exactly right."
+    return Chart("Predicted against true", note, scatter_figure(samples.answers, colour))
 
 
 def _course(samples: LabelSamples, colour: str) -> Chart:

@@ -16,12 +16,14 @@ def data_lines(source: Source) -> list[str]:
     """Kind and splits, inputs and lengths, outputs, classes with counts, missing values."""
     about, what = source.describe(), source.signature
     inputs = [_kind(what.inputs), *_shape(about), _steps(about, what.length)]
-    outputs = [_kind(what.outputs), *filter(None, [about.get("targets")])]
+    kind, _, where = about.get("targets", "").partition(", ")
+    named = _kind(what.outputs)
+    outputs = [named.replace("symbols", kind) if kind == "classes" else named, where]
     lines = {
         "data": f"'{source.name}', {about.get('kind', 'a source of your own')}",
         "sequences": _splits(about.get("sequences") or {}),
         "inputs": ", ".join(inputs),
-        "outputs": ", ".join(outputs),
+        "outputs": ", ".join(filter(None, outputs)),
         "classes": _classes(about.get("classes") or {}),
         "missing": f"{about['missing values']:,} values" if about.get("missing values") else "",
     }

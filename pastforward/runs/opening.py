@@ -128,13 +128,14 @@ class Run:
             )
         return self._summary
 
-    def evaluate(self, split: str = "test", sequences: int = 512) -> Evaluation:
+    def evaluate(self, split: str = "test", sequences: int | None = None) -> Evaluation:
         """Measure the network alone and its teacher on at most so many held-out sequences.
 
+        Without a number, as `pastforward.evaluate` does: on 512, of labelled data on 10,000.
         Figures of the test split are kept in evaluation.json. Raises `UsageError` for another
         split than 'test' and 'valid'.
         """
-        if sequences < 1:
+        if sequences is not None and sequences < 1:
             raise UsageError(f"--sequences is {sequences}; give 1 or more.")
         found = evaluate(self.student, self.teacher, self.source, split, sequences)
         if split == "test":

@@ -19,9 +19,9 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = {
     path.name: path.read_text(encoding="utf-8")
     for path in sorted((ROOT / "docs").glob("*.md"))
-    if path.name != "log.md"
+    if path.name not in ("log.md", "data.md")
 }
-"""The log tells of commands of its day."""
+"""The log tells of commands of its day; those of data.md are run on files of their own."""
 PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.S)
 LINES = [
     line.partition("#")[0].strip()

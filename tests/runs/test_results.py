@@ -35,17 +35,17 @@ SOURCES = {"copy:8": "copy:8", "copy:12": "copy:12"}
 RECORD = Record("pastforward compare copy --lengths 8 12", GRID, SOURCES)
 
 
-def finish(folder, nats, strategy, length):
+def finish(folder, nats, strategy, length, select="loss", **labels):
     teacher = None if strategy == "bptt" else {"nats": 0.25}
     stages = [{"lr": 0.5}, {"lr": 0.25}]
     facts = {
         "seconds": 8.0, "tokens": 64, "steps": 4, "calls": 32, "parameters": 1234,
         "length": length, "commit": "abc", "clean": True, "torch": "2.13.0",
         "hardware": "2 test cores", "threads": 1, "date": "2026-01-02",
-        "config": {"stages": stages},
+        "config": {"stages": stages, "fit": {"select": select}},
     }  # fmt: skip
     evaluation = {
-        "student": {"nats": nats, "accuracy": 1 / (1 + nats)}, "teacher": teacher,
+        "student": {"nats": nats, "accuracy": 1 / (1 + nats)} | labels, "teacher": teacher,
         "references": {"uniform": 2.0794, "unigram": 2.0794},
     }  # fmt: skip
     begin(folder)
@@ -196,3 +196,20 @@ def test_figures_that_can_not_be_read(root):
     folder.evaluation.write_text("{}")
     with pytest.raises(UsageError, match="holds no figures"):
         collect(root, RECORD)
+
+
+def test_the_metric_that_chose_the_student_is_shown(root, tmp_path):
+    assert "selected by" not in grid_table(aggregate(collect(root, RECORD))).head
+    grid = Grid(("mine",), ("mlp",), ("bptt",), (0, 1), ())
+    record = Record("pastforward compare mine", grid, {"mine": "mine"})
+    other = tmp_path / "labelled"
+    for trial, value in zip(grid.trials(), (0.5, 0.75), strict=True):
+        finish(
+            folder_of(other, grid, trial), 1.0, "bptt", 8, "macro_f1", classes={"macro_f1": value}
+        )
+    rows = collect(other, record)
+    assert [(row.select, row.selected) for row in rows] == [("macro_f1", 0.5), ("macro_f1", 0.75)]
+    table = grid_table(aggregate(rows))
+    assert table.lines[0].cells[table.head.index("selected by")] == "macro F1 0.625 ± 0.177"
+    page = write_page(other, record, rows, tmp_path / "page.html").read_text("utf-8")
+    assert "macro F1 0.625 ± 0.177" in page

@@ -38,9 +38,11 @@ def read_arrays(source: str, options: LabelledConfig) -> Reading:
     if not _are_images(images[0], options):
         _refuse_image_options(path, images[0], options)
         return Reading(str(path), parts)
-    xs, inputs, columns, how = image_inputs(str(path), images, options)
-    parts = {s: g._replace(x=x) for (s, g), x in zip(parts.items(), xs, strict=True)}
-    return Reading(str(path), parts, inputs, columns, how=how)
+    pixels = image_inputs(str(path), images, options)
+    return pixels.reading(
+        str(path),
+        {s: given._replace(x=x) for (s, given), x in zip(parts.items(), pixels.xs, strict=True)},
+    )
 
 
 def _loaded(path: Path) -> dict[str, np.ndarray]:

@@ -1,6 +1,7 @@
 """L1. Labelled images as sequences of pixels: IDX folders (MNIST), digits, arrays."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,13 +16,27 @@ from pastforward.errors import UsageError
 _COLOURS = {1: ("grey",), 3: ("red", "green", "blue"), 4: ("red", "green", "blue", "alpha")}
 
 
-def image_inputs(
-    name: str, images: list[np.ndarray], options: LabelledConfig
-) -> tuple[list[np.ndarray], InputCodec | None, tuple[str, ...], str]:
+class Pixels(NamedTuple):
+    """Images as sequences of pixels."""
+
+    xs: list[np.ndarray]
+    """Of each part, `[N, T]` symbols or `[N, T, C]`."""
+    codec: InputCodec | None
+    """None for vectors."""
+    columns: tuple[str, ...]
+    size: tuple[int, int] | None
+    """Height and width; None where pixels have another order."""
+    how: str
+
+    def reading(self, name: str, parts: dict[str, Given]) -> Reading:
+        """What was read, with targets."""
+        return Reading(name, parts, self.codec, self.columns, how=self.how, size=self.size)
+
+
+def image_inputs(name: str, images: list[np.ndarray], options: LabelledConfig) -> Pixels:
     """Images `[N, H, W]` or `[N, H, W, C]` of all parts as sequences of H * W pixels.
 
-    Pixels are vectors of C channels, or with `levels` symbols. Returns them with their codec (None
-    for vectors), names of channels, and how they were read. Raises `UsageError` for a pool that
+    Pixels are vectors of C channels, or with `levels` symbols. Raises `UsageError` for a pool that
     doesn't divide the images, and levels of colours.
     """
     height, width, *channels = images[0].shape[1:]
@@ -53,8 +68,9 @@ def image_inputs(
     if order is not None:
         how[0] = how[0].replace("row by row", f"in the random order of seed {options.permute}")
     xs = [_sequences(one, options, top, order) for one in images]
-    codec = _codec((height // pool, width // pool), options)
-    return xs, codec, _COLOURS.get(colours, ()), ", ".join(how)
+    size = height // pool, width // pool
+    shown = size if order is None else None
+    return Pixels(xs, _codec(size, options), _COLOURS.get(colours, ()), shown, ", ".join(how))
 
 
 def read_idx_folder(source: str, options: LabelledConfig) -> Reading:
@@ -62,10 +78,9 @@ def read_idx_folder(source: str, options: LabelledConfig) -> Reading:
     path = Path(source).expanduser()
     files = idx_parts(path)
     labels = [read_idx(_labels_of(file)) for file in files]
-    xs, inputs, columns, how = image_inputs(str(path), [read_idx(f) for f in files], options)
-    givens = [Given(x, y) for x, y in zip(xs, labels, strict=True)]
-    parts = {split: given for split, given in zip(("train", "test"), givens, strict=False)}
-    return Reading(str(path), parts, inputs, columns, how=how)
+    pixels = image_inputs(str(path), [read_idx(file) for file in files], options)
+    givens = [Given(x, y) for x, y in zip(pixels.xs, labels, strict=True)]
+    return pixels.reading(str(path), dict(zip(["train", "test"], givens, strict=False)))
 
 
 def read_digits(source: str, options: LabelledConfig) -> Reading:
@@ -76,8 +91,8 @@ def read_digits(source: str, options: LabelledConfig) -> Reading:
         raise UsageError(f"'{source}' was given; the labelled digits are 'digits'.")
     pixels, y = load_digits(return_X_y=True)
     images = np.asarray(pixels).reshape(-1, 8, 8).astype(np.float32) / 16
-    (x,), inputs, columns, how = image_inputs(source, [images], options)
-    return Reading(source, {"train": Given(x, np.asarray(y))}, inputs, columns, how=how)
+    read = image_inputs(source, [images], options)
+    return read.reading(source, {"train": Given(read.xs[0], np.asarray(y))})
 
 
 def _sequences(

@@ -1,5 +1,6 @@
 """L1. Sounds by class: a folder with a folder of .wav files for each class."""
 
+import struct
 import warnings
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def _sound(path: Path, pool: int, formats: dict[tuple[int, int], Path]) -> np.nd
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", wavfile.WavFileWarning)  # of chunks that are no sound
             rate, found = wavfile.read(path)
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, struct.error) as error:
         raise UsageError(
             f"'{path}' is no readable .wav file ({str(error)[:80]}); leave it out or mend it."
         ) from error

@@ -40,7 +40,7 @@ class Choice:
 
 
 def best_valid(metrics: Sequence[Mapping[str, Any]]) -> float | None:
-    """The lowest held-out loss among rows of metrics.jsonl, as a run keeps its student by it."""
+    """The lowest held-out loss among rows of metrics.jsonl, whichever metric keeps students."""
     found = [row["valid"] for row in metrics if _finite(row.get("valid"))]
     return min(found, default=None)
 

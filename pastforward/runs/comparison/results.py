@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pastforward.analysis.metrics import figure
 from pastforward.errors import UsageError
 from pastforward.files import write_json
 from pastforward.runs.comparison.grid import Setting, Trial
@@ -34,6 +35,10 @@ class Row:
     nats: float | None = None
     """Held-out loss per output of the student alone."""
     accuracy: float | None = None
+    select: str = "loss"
+    """The metric that chose the student, a name in `METRICS`."""
+    selected: float | None = None
+    """That metric, held-out."""
     teacher_nats: float | None = None
     references: dict[str, float] = field(default_factory=dict)
     seconds: float | None = None
@@ -75,6 +80,8 @@ class Line:
     failed: int
     nats: Spread | None
     accuracy: Spread | None
+    select: str
+    selected: Spread | None
     teacher: Spread | None
     seconds: Spread | None
     tokens: Spread | None
@@ -149,11 +156,14 @@ def _figures(folder: RunFolder) -> Json:
 def _measured(saved: Json) -> Json:
     evaluation, facts = saved["evaluation"], saved["facts"]
     student, teacher = evaluation["student"], evaluation["teacher"] or {}
+    select = facts["config"]["fit"]["select"]
     return {name: facts.get(name) for name in _FACTS} | {
         "T": facts.get("length"),
         "lr": [stage["lr"] for stage in facts["config"]["stages"]],
         "nats": student["nats"],
         "accuracy": student["accuracy"],
+        "select": select,
+        "selected": figure(select, student),
         "teacher_nats": teacher.get("nats"),
         "references": evaluation["references"],
     }
@@ -174,6 +184,8 @@ def _line(setting: Setting, rows: Sequence[Row]) -> Line:
         sum(row.state == State.FAILED.value for row in rows),
         nats=spread(row.nats for row in done),
         accuracy=spread(row.accuracy for row in done),
+        select=one.select,
+        selected=spread(row.selected for row in done),
         teacher=spread(row.teacher_nats for row in done),
         seconds=spread(row.seconds for row in done),
         tokens=spread(row.tokens for row in done),

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 
+from pastforward.analysis.metrics import METRICS
 from pastforward.report.formats import NOTHING, number, percent, seconds_text
+from pastforward.report.labels import metric_text
 from pastforward.report.summary import distinct_references, reference_label, unhelpful
 from pastforward.report.tables import Line as TableLine
 from pastforward.report.tables import Table
 from pastforward.runs.comparison.results import Line, Spread, best_of
 
 HEAD = (
-    "task", "cell", "method", "nats", "correct", "time", "n", "teacher's nats", "serial calls",
-    "weights", "rates by stage",
+    "task", "cell", "method", "nats", "correct", "selected by", "time", "n", "teacher's nats",
+    "serial calls", "weights", "rates by stage",
 )  # fmt: skip
 
 
@@ -27,11 +29,12 @@ def grid_table(
         rows += [_row(line, line.setting in winners, colours or {}) for line in own]
         references = next((line.references for line in own if line.references), {})
         rows += [_reference(task, *found) for found in distinct_references(references.items())]
-    return Table(
+    table = Table(
         HEAD, rows, names=3,
         title="Held-out loss per output, students alone: mean ± deviation of n seeds",
-        notes=_failures(lines), page_only=HEAD[7:],
+        notes=_failures(lines), page_only=HEAD[8:],
     )  # fmt: skip
+    return table if any(_shows_metric(line) for line in lines) else table.without("selected by")
 
 
 def spread_text(spread: Spread | None, digits: int) -> str:
@@ -70,6 +73,7 @@ def _cells(line: Line) -> tuple[str, ...]:
         setting.strategy,
         spread_text(line.nats, 4),
         percent_text(line.accuracy),
+        _selected(line),
         seconds_text(line.seconds and line.seconds.mean),
         _count(line),
         spread_text(line.teacher, 4),
@@ -77,6 +81,18 @@ def _cells(line: Line) -> tuple[str, ...]:
         number(line.parameters, 0),
         ", ".join(f"{lr:.2g}" for lr in line.lr) or NOTHING,
     )
+
+
+def _shows_metric(line: Line) -> bool:
+    """Was the student chosen by a metric that has no column of its own?"""
+    return line.select not in ("loss", "accuracy")
+
+
+def _selected(line: Line) -> str:
+    if not _shows_metric(line) or line.selected is None:
+        return NOTHING
+    mean, deviation = (v if v is None else metric_text(line.select, v) for v in line.selected)
+    return f"{METRICS[line.select].label} {mean}" + (f" ± {deviation}" if deviation else "")
 
 
 def _reference(task: str, name: str, nats: float) -> TableLine:
