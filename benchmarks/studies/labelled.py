@@ -1,4 +1,4 @@
-"""Labelled sequences: SMT then DMT beside BPTT with its best cell and rate, S4D and a plain reference.
+"""Labelled sequences: SMT then DMT, BPTT with its best cell and rate, S4D, plain references.
 
     python -m benchmarks.studies.labelled smnist14 150              all rows, one after the other
     python -m benchmarks.studies.labelled smnist14 150 --part 1/2   every second one: two at a time
@@ -32,8 +32,8 @@ SEQUENCES, TRAINED_ON = 2000, 5000
 """Test sequences that are measured; training sequences that the references read."""
 
 
-class Way(NamedTuple):
-    """One network by one method."""
+class Trained(NamedTuple):
+    """A network and the method that trains it."""
 
     method: str
     cell: str
@@ -43,12 +43,12 @@ class Way(NamedTuple):
 
 def main(task: str, seconds: float, part: tuple[int, int]) -> None:
     """Make the rows that are missing."""
-    searched = [Way("bptt", cell, rate) for cell in CELLS for rate in RATES]
-    first = [(way, 0) for way in searched]
-    others = [(way, seed) for way in (Way("smt+dmt", "mlp"), Way("parallel", "s4d")) for seed in SEEDS]
+    first = [(Trained("bptt", cell, rate), 0) for cell in CELLS for rate in RATES]
+    fixed = Trained("smt+dmt", "mlp"), Trained("parallel", "s4d")
+    others = [(one, seed) for seed in SEEDS for one in fixed]
     wanted = (first + others)[part[0] - 1 :: part[1]]
-    for way, seed in wanted:
-        make(task, way, seed, seconds)
+    for one, seed in wanted:
+        make(task, one, seed, seconds)
     if part[0] == part[1]:
         references(task)
     best = best_bptt(task, seconds)
@@ -56,14 +56,14 @@ def main(task: str, seconds: float, part: tuple[int, int]) -> None:
         make(task, best, seed, seconds)
 
 
-def make(task: str, way: Way, seed: int, seconds: float) -> None:
+def make(task: str, one: Trained, seed: int, seconds: float) -> None:
     """Train and measure, unless the row is there."""
-    key = {"task": task, "method": way.method, "cell": way.cell, "lr": way.lr, "seed": seed,
+    key = {"task": task, "method": one.method, "cell": one.cell, "lr": one.lr, "seed": seed,
            "seconds": seconds}  # fmt: skip
     if any(key.items() <= row.items() for row in read_lines(PATH)):
         return
-    name = "-".join(["labelled", task, way.method, way.cell, str(way.lr), str(seed)])
-    run = pf.train(config_of(task, way), name=name, budget=pf.Budget(seconds=seconds), seed=seed,
+    name = "-".join(["labelled", task, one.method, one.cell, str(one.lr), str(seed)])
+    run = pf.train(config_of(task, one), name=name, budget=pf.Budget(seconds=seconds), seed=seed,
                    if_exists="overwrite")  # fmt: skip
     valid, test = run.evaluate("valid", SEQUENCES), run.evaluate("test", SEQUENCES)
     found = {
@@ -78,15 +78,15 @@ def make(task: str, way: Way, seed: int, seconds: float) -> None:
     append(PATH, f"python -m benchmarks.studies.labelled {task} {seconds:g}", key | found)
 
 
-def config_of(task: str, way: Way) -> pf.RunConfig:
-    """The recipe's config for one way."""
-    if way.method == "parallel":
+def config_of(task: str, one: Trained) -> pf.RunConfig:
+    """The recipe's config for one one."""
+    if one.method == "parallel":
         config = resolve(task, "parallel")
-        return replace(config, baseline=pf.BaselineConfig(way.cell))
-    config = resolve(task, way.method, way.cell)
-    if way.lr is None:
+        return replace(config, baseline=pf.BaselineConfig(one.cell))
+    config = resolve(task, one.method, one.cell)
+    if one.lr is None:
         return config
-    return replace(config, stages=tuple(replace(stage, lr=way.lr) for stage in config.stages))
+    return replace(config, stages=tuple(replace(stage, lr=one.lr) for stage in config.stages))
 
 
 def figures(score: Any) -> dict[str, Any]:
@@ -99,16 +99,14 @@ def figures(score: Any) -> dict[str, Any]:
     }
 
 
-def best_bptt(task: str, seconds: float) -> Way | None:
+def best_bptt(task: str, seconds: float) -> Trained | None:
     """The cell and rate with the best validation accuracy on seed 0; None until all are there."""
-    rows = [
-        row for row in read_lines(PATH)
-        if (row["task"], row["method"], row["seed"], row.get("seconds")) == (task, "bptt", 0, seconds)
-    ]  # fmt: skip
+    key = {"task": task, "method": "bptt", "seed": 0, "seconds": seconds}
+    rows = [row for row in read_lines(PATH) if key.items() <= row.items()]
     if len(rows) < len(CELLS) * len(RATES):
         return None
     best = max(rows, key=lambda row: row["valid_accuracy"])
-    return Way("bptt", best["cell"], best["lr"])
+    return Trained("bptt", best["cell"], best["lr"])
 
 
 def references(task: str) -> None:
