@@ -7,7 +7,7 @@ from pastforward.cli.parsing import parse
 
 DESCRIPTION = """\
 Measure a run on held-out data: the student alone from its empty memory, its teacher, references,
-drift, and whether memories collapsed; of labelled data each class, or the errors of numbers.
+drift, whether memories collapsed, and figures of labels.
 
 Examples:
   pastforward eval digits-smt+dmt

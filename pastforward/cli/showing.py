@@ -6,7 +6,7 @@ from rich.console import Console
 
 from pastforward.analysis.samples import ImageSamples
 from pastforward.report.charts import save_images
-from pastforward.report.labels import detail_tables, label_table
+from pastforward.report.labels import label_tables
 from pastforward.report.summary import RunSummary
 from pastforward.report.tables import results_table
 from pastforward.runs.opening import Run
@@ -28,10 +28,7 @@ def show(runs: Sequence[Run]) -> None:
 
 def table(runs: Sequence[RunSummary]) -> None:
     """Losses of runs, their teachers and references; metrics of labels, by class for one run."""
-    Console().print(results_table(runs))
-    labels = label_table(runs)
-    details = detail_tables(runs[0].evaluation["student"]) if len(runs) == 1 else []
-    for shown in [labels, *details] if labels else []:
+    for shown in (results_table(runs), *label_tables(runs)):
         Console().print(shown)
 
 

@@ -23,6 +23,8 @@ from pastforward.report.labels import (
 )
 from pastforward.report.summary import RunSummary
 
+_HALF_ROW = 12
+"""Classes whose counts are readable in half the width of a page."""
 _TEXT = 400
 """Characters of a text that are shown."""
 
@@ -73,6 +75,7 @@ def _part(run: RunSummary, colour: str) -> dict[str, Any]:
     return {
         "name": run.name, "colour": colour, "many": many,
         "picture": _picture(classes, samples, colour),
+        "whole_row": bool(classes) and not many and len(classes["names"]) > _HALF_ROW,
         "table": _table(classes, numbers),
         "confused": confused_table(classes) if many else None,
         "course": _course(samples, colour) if samples else None,

@@ -70,6 +70,13 @@ def label_table(runs: Sequence[RunSummary]) -> Table | None:
     return Table(head, lines, title=what) if lines else None
 
 
+def label_tables(runs: Sequence[RunSummary]) -> list[Table]:
+    """What the console shows of labels: `label_table`, and `detail_tables` of a single run."""
+    whole = label_table(runs)
+    details = detail_tables(runs[0].evaluation["student"]) if len(runs) == 1 else []
+    return [] if whole is None else [whole, *details]
+
+
 def detail_tables(score: Json) -> list[Table]:
     """By class, or the pairs most often confused where there are many; by output of numbers."""
     classes, numbers = score.get("classes"), score.get("numbers")

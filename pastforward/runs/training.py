@@ -105,9 +105,6 @@ def train_run(
     if if_exists is IfExists.RESUME and is_finished(config, folder):
         telling.console.print(f"{folder.path} is finished.", highlight=False, markup=False)
         return None
-    if telling.describes:
-        for line in data_lines(trainer.source):
-            telling.console.print(line, highlight=False, markup=False, soft_wrap=True)
     if rank() == 0:
         folder.prepare(config, if_exists)
     barrier()  # until the folder is there
@@ -115,6 +112,9 @@ def train_run(
         trainer.restore()
         if rank() == 0:
             folder.record(config)
+    if telling.describes:
+        for line in data_lines(trainer.source):
+            telling.console.print(line, highlight=False, markup=False, soft_wrap=True)
     with telling.watching(config, telling.console) as shown:
         _train(trainer, [shown, *telling.callbacks], telling.resume_command)
     return _finish(trainer, telling.resume_command)

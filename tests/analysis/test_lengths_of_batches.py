@@ -6,7 +6,7 @@ import pytest
 import torch
 from stand_ins import Fixed
 
-from pastforward.analysis.evaluate import Evaluation, evaluate, quick_loss
+from pastforward.analysis.evaluate import Evaluation, evaluate, quick_score
 from pastforward.analysis.gap import loss_gap
 from pastforward.analysis.meters import CollapseMeter
 from pastforward.cells import StudentConfig
@@ -70,7 +70,7 @@ def test_evaluation_of_a_ragged_batch_is_that_of_its_sequences_one_by_one(output
         source = Ragged(outputs, one_by_one)
         student, teacher = networks(source.signature)
         both.append(figures(evaluate(student, teacher, source)))
-        quick.append(quick_loss(student, source.held_out("valid", 64, 64)))
+        quick.append(quick_score(student, source.held_out("valid", 64, 64)).nats)
     assert both[0] == pytest.approx(both[1], rel=1e-4, abs=1e-5)
     assert quick[0] == pytest.approx(quick[1], rel=1e-5)
     assert both[0][".sequences"] == len(ENDS)
