@@ -11,16 +11,9 @@ from pastforward.data.dividing import divide
 from pastforward.data.inputs import Moments, input_codec, symbol_count, texts_as_symbols
 from pastforward.data.label_telling import told
 from pastforward.data.labelled_source import LabelledSource, Part, Parts
+from pastforward.data.meaning import CLASSES, FLAGS, NUMBERS, Meaning, meaning_of
 from pastforward.data.sequences import Arrays
-from pastforward.data.targets import (
-    CLASSES,
-    FLAGS,
-    NUMBERS,
-    Given,
-    Meaning,
-    Whole,
-    meaning_of,
-)
+from pastforward.data.targets import Given, Whole
 from pastforward.errors import UsageError
 from pastforward.types import Flags, Kind, Quantiles, Signature, Tokens, Vectors
 
