@@ -45,6 +45,8 @@ from .data.source import Source as Source
 from .data.text import text_source as text_source
 from .errors import Stopped as Stopped
 from .errors import UsageError as UsageError
+from .estimators.classifier import SequenceClassifier as SequenceClassifier
+from .estimators.regressor import SequenceRegressor as SequenceRegressor
 from .inference.aot import AheadOfTime as AheadOfTime
 from .inference.aot import compile_stream as compile_stream
 from .inference.sampling import Sampling as Sampling

@@ -26,13 +26,15 @@ _KEY, _FORMAT = "pastforward.student", 2
 
 
 def save_student(
-    path: Path | str, network: Network, config: StudentConfig | BaselineConfig, codec: Codec
-) -> None:
+    path: Path | str, network: Network, config: StudentConfig | BaselineConfig, codec: Codec,
+    extra: dict[str, Any] | None = None,
+) -> None:  # fmt: skip
     """Write weights, config, signature and codec to `path`, atomically.
 
     `config` is what the network was built by: a `StudentConfig`, or for a baseline its
-    `BaselineConfig` with the width that was chosen. Raises `UsageError` where the config builds a
-    network of other sizes, or the place can't be written; a file that was there then stays.
+    `BaselineConfig` with the width that was chosen. `extra` is kept beside them as JSON. Raises
+    `UsageError` where the config builds a network of other sizes, or the place can't be written; a
+    file that was there then stays.
     """
     _require_fit(network, config)
     facts = {
@@ -41,8 +43,17 @@ def save_student(
         "config": to_json(config),
         "signature": to_json(network.signature),
         "codec": codec_to_json(codec),
+        "extra": extra or {},
     }
     write_atomically(path, pack_tensors(network.state_dict(), {_KEY: facts}))
+
+
+def read_description(path: Path | str) -> dict[str, Any]:
+    """What the file says of its network, as JSON: config, signature, codec, and `extra` as saved.
+
+    Raises `UsageError` for a file that is missing, truncated, foreign or of another format.
+    """
+    return _read(Path(path))[0]
 
 
 def load_student(path: Path | str, cell: CellBuilder | str | None = None) -> tuple[Student, Codec]:

@@ -21,20 +21,27 @@ def data_lines(source: Source) -> list[str]:
     outputs = [named.replace("symbols", kind) if kind == "classes" else named, where]
     lines = {
         "data": f"'{source.name}', {about.get('kind', 'a source of your own')}",
-        "sequences": _splits(about.get("sequences") or {}),
+        "sequences": "; ".join(filter(None, [_splits(about), about.get("splits")])),
         "inputs": ", ".join(inputs),
         "outputs": ", ".join(filter(None, outputs)),
         "classes": _classes(about.get("classes") or {}),
-        "missing": f"{about['missing values']:,} values" if about.get("missing values") else "",
+        "missing": _missing(about.get("missing values")),
     }
     return [f"{name + ':':<10} {line}" for name, line in lines.items() if line]
 
 
-def _splits(counts: Json) -> str:
+def _splits(about: Json) -> str:
     return ", ".join(
         f"{split} {'drawn as needed' if count is None else f'{count:,}'}"
-        for split, count in counts.items()
+        for split, count in about.get("sequences", {}).items()
     )
+
+
+def _missing(count: int | None) -> str:
+    """Nothing for data that can't miss any."""
+    if count is None:
+        return ""
+    return f"{count:,} values" if count else "none"
 
 
 def _kind(kind: Kind) -> str:

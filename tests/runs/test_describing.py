@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from pastforward.config import Budget
+from pastforward.data import LabelledConfig
 from pastforward.data.labelled import labelled
 from pastforward.data.opening import open_source
 from pastforward.runs.comparison.comparing import compare
@@ -33,10 +34,19 @@ def test_classes_with_counts_lengths_and_splits():
         "inputs": "2 numbers, 3 to 6 steps, half of them up to 4",
         "outputs": "3 classes, at the end",
         "classes": "cat 20, cow 10, dog 10",
+        "missing": "none",
     }
     counts = list(map(int, re.findall(r"\d+", found["sequences"])))
     assert sum(counts) == 40
-    assert re.sub(r"\d+", "N", found["sequences"]) == "train N, valid N, test N"
+    shown = re.sub(r"\d+", "N", found["sequences"])
+    assert shown == "train N, valid N, test N; cut from the training sequences: valid, test"
+
+
+def test_missing_values_are_counted():
+    x = RANDOM.normal(size=(40, 5))
+    x[3, 2] = x[4, 1] = np.nan
+    source = labelled(x, ["a", "b"] * 20, options=LabelledConfig(missing="mean"))
+    assert said(source)["missing"] == "2 values"
 
 
 def test_of_many_classes_the_most_and_the_least_frequent():

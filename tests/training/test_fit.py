@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from small_runs import SMALL
+from small_runs import SMALL, whole
 from torch import nn
 
 from pastforward.analysis.meters import Score
@@ -24,7 +24,7 @@ from pastforward.teacher.teacher import Teacher, build_teacher
 from pastforward.training import FitConfig
 from pastforward.training import networks as selection
 from pastforward.training.callbacks import Callback, TensorBoard
-from pastforward.training.fit import FitContext, fit
+from pastforward.training.fit import FitContext, fit, fit_stages
 from pastforward.training.loop import NonFiniteLoss
 
 SOURCE = open_source("copy:8")
@@ -254,3 +254,38 @@ def test_tensorboard_writes_event_files(tmp_path):
     told = FitContext(callbacks=[TensorBoard(tmp_path, every=1)])
     fit(bptt(student()), SOURCE, 1e-2, Budget(steps=2), CONFIG, told)
     assert list(tmp_path.glob("events.out.tfevents.*"))
+
+
+STAGES = replace(SMALL, fit=replace(SMALL.fit, evaluations=3))
+
+
+def test_stages_in_memory_train_as_a_run_in_a_folder_does(tmp_path):
+    heard = Recorder()
+    kept = fit_stages(STAGES, SOURCE, FitContext(callbacks=[heard]))
+    expected = whole(tmp_path / "run", STAGES).network
+    for name, tensor in expected.state_dict().items():
+        assert torch.equal(kept.state_dict()[name], tensor), name
+    assert [row[1:] for row in heard.heard if row[0] == "stage"] == [
+        ("teacher", 0, 3), ("smt", 1, 3), ("dmt", 2, 3)
+    ]  # fmt: skip
+    steps = [row for row in heard.heard if row[0] == "step"]
+    assert [row[1] for row in steps] == [1, 2, 3] * 3
+    # The teacher's stage trains no network, so nothing is evaluated in it.
+    assert [row[3] is None for row in steps] == [True] * 5 + [False] * 4
+    assert heard.heard[-1] == ("end",)
+
+
+def test_stages_that_get_no_step_are_left_out():
+    heard = Recorder()
+    fit_stages(replace(STAGES, budget=Budget(steps=1)), SOURCE, FitContext(callbacks=[heard]))
+    assert len([row for row in heard.heard if row[0] == "stage"]) == 1
+
+
+def test_stages_that_do_not_fit_are_refused_before_training():
+    heard = Recorder()
+    with pytest.raises(UsageError, match="window k is 99"):
+        fit_stages(
+            replace(STAGES, dmt=replace(STAGES.dmt, window=99)), SOURCE,
+            FitContext(callbacks=[heard]),
+        )  # fmt: skip
+    assert not heard.heard
