@@ -1,7 +1,7 @@
 """L4. Memories of held-out sequences, and linear probes of what they know."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -63,13 +63,23 @@ def remember(
     batches = list(source.held_out(split, size, limit))
     parts = [Batch(*(part.cpu() for part in batch)) for batch in batches]
     with frozen(*networks.values()):
-        by = {name: torch.cat(list(_memories(net, batches))) for name, net in networks.items()}
+        by = {name: _joined(list(_memories(net, batches))) for name, net in networks.items()}
     states = [source.states(part) for part in parts] if isinstance(source, HasStates) else [{}]
     return Memories(
-        batch=Batch(*(torch.cat(column) for column in zip(*parts, strict=True))),
+        batch=Batch(*(_joined(column) for column in zip(*parts, strict=True))),
         by={name: memories.clone() for name, memories in by.items()},  # no inference tensors
         states={name: torch.cat([part[name] for part in states]) for name in states[0]},
     )
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    """`[N, T, ...]` of batches `[B, T_i, ...]`, with zeros up to the longest T_i."""
+    whole = parts[0].new_zeros(
+        sum(map(len, parts)), max(part.shape[1] for part in parts), *parts[0].shape[2:]
+    )
+    for place, part in zip(whole.split([len(part) for part in parts]), parts, strict=True):
+        place[:, : part.shape[1]] = part
+    return whole
 
 
 def _memories(network: Student | Teacher, batches: list[Batch]) -> Iterator[Tensor]:

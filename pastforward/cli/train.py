@@ -13,6 +13,7 @@ Examples:
   pastforward train copy32 --method bptt --cell gru --seconds 300
   pastforward train my-notes.txt --name notes --smt.future 32
   pastforward train images.npy --data.pool 2 --steps 2000
+  pastforward train waves.csv --data.task classify --data.target speed
   pastforward train copy32 --cell my_module:MyCell --cell.depth 3
   pastforward train --labels runs/digits-smt+dmt/labels --cell gru
   torchrun --nproc-per-node 8 -m pastforward train digits --tokens 100000000

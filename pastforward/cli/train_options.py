@@ -43,7 +43,7 @@ class Options(Selection, TrainingOptions):
 
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE|PATH")] = ""
     """A recipe, the name of data (copy:48, key_values:128,pairs=8, hf:NAME), a path to text,
-    images or a table, or a recipe or source of your own as module:Name."""
+    images, a table or labelled sequences, or a recipe or source of your own as module:Name."""
     seed: int = 0
     """Seed of weights, batches and noise."""
     stages: tuple[Stage, ...] = ()

@@ -1,6 +1,7 @@
 """L0. Tables of data: the kinds that `open_data` knows, the embedded data sets, and their dials.
 
-Imports no torch. Data in memory needs no table: `text_source`, `image_source`, `SeriesSource`."""
+Imports no torch. Data in memory needs no table: `text_source`, `image_source`, `SeriesSource`,
+`labelled`."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass

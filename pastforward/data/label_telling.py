@@ -8,7 +8,7 @@ import numpy as np
 from pastforward.data.codec import LabelCodec, SeriesCodec
 from pastforward.data.inputs import symbol_count
 from pastforward.data.labelled_source import Part
-from pastforward.data.targets import CLASSES, FLAGS, Meaning
+from pastforward.data.meaning import CLASSES, FLAGS, Meaning
 
 SPLITS = "train", "valid", "test"
 

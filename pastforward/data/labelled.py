@@ -11,16 +11,9 @@ from pastforward.data.dividing import divide
 from pastforward.data.inputs import Moments, input_codec, symbol_count, texts_as_symbols
 from pastforward.data.label_telling import told
 from pastforward.data.labelled_source import LabelledSource, Part, Parts
+from pastforward.data.meaning import CLASSES, FLAGS, NUMBERS, Meaning, meaning_of
 from pastforward.data.sequences import Arrays
-from pastforward.data.targets import (
-    CLASSES,
-    FLAGS,
-    NUMBERS,
-    Given,
-    Meaning,
-    Whole,
-    meaning_of,
-)
+from pastforward.data.targets import Given, Whole
 from pastforward.errors import UsageError
 from pastforward.types import Flags, Kind, Quantiles, Signature, Tokens, Vectors
 
@@ -69,9 +62,9 @@ def labelled(
 
 
 def build(reading: Reading, options: LabelledConfig, length: int | None = None) -> LabelledSource:
-    """The source of what was read; sequences have T = `length`, or that of the longest.
+    """The source of what was read.
 
-    Raises `UsageError` as `labelled` does, and for a length below the longest.
+    Raises `UsageError` as `labelled` does, and for another `length` than that of the longest.
     """
     names = list(reading.parts)
     givens, texts = texts_as_symbols(list(reading.parts.values()))
@@ -167,9 +160,9 @@ def _weights(train: Part, meaning: Meaning, options: LabelledConfig) -> tuple[fl
 
 
 def _length(name: str, longest: int, length: int | None) -> int:
-    if length is not None and length < longest:
+    if length not in (None, longest):
         raise UsageError(
             f"Length {length} was given for '{name}', whose longest sequence has {longest} steps; "
             "leave it out."
         )
-    return length or longest
+    return longest

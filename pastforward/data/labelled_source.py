@@ -14,9 +14,10 @@ from typing_extensions import override
 from pastforward.data.buckets import Buckets
 from pastforward.data.codec import LabelCodec, SeriesCodec
 from pastforward.data.label_references import references
+from pastforward.data.meaning import CLASSES, FLAGS, Meaning
 from pastforward.data.sequences import Sequences
 from pastforward.data.source import Source, held_out_index
-from pastforward.data.targets import CLASSES, FLAGS, Meaning, Whole
+from pastforward.data.targets import Whole
 from pastforward.types import Batch, Signature
 
 

@@ -39,7 +39,8 @@ class Source(ABC):
     def held_out(self, split: str, size: int, limit: int) -> Iterator[Batch]:
         """At most `limit` sequences of 'valid' or 'test', in fixed order, `size` at a time.
 
-        The last batch may be smaller. Raises `UsageError` for another split.
+        The last batch may be smaller, or the last of each length. Raises `UsageError` for another
+        split.
         """
 
     @abstractmethod

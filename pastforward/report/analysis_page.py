@@ -17,6 +17,7 @@ from pastforward.analysis.credit import Credit
 from pastforward.analysis.gap import Gap
 from pastforward.analysis.lengths import AtLength, Point
 from pastforward.analysis.probe import Memories, Probe
+from pastforward.losses import relevant
 from pastforward.report import charts, templates
 from pastforward.report.charts import COLOURS, GREY, INK, LINE, SOFT, Curve
 
@@ -211,9 +212,9 @@ def memory_map(memories: Memories, state: str | None) -> Figure:
     shape = memories.batch.mask.shape
     times = np.broadcast_to(np.arange(1, shape[1] + 1), shape)
     values = times if state is None else memories.states[state].numpy()
-    drawn = None
+    drawn, real = None, relevant(memories.batch.mask)
     for ax, (whose, rows) in zip(axes, memories.by.items(), strict=True):
-        drawn = _panel(ax, whose, rows, values, state is None)
+        drawn = _panel(ax, whose, rows[real], values[real.numpy()], state is None)
     assert drawn is not None
     bar = figure.colorbar(drawn, ax=list(axes), pad=0.015, aspect=28)
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
@@ -226,7 +227,7 @@ def memory_map(memories: Memories, state: str | None) -> Figure:
 
 
 def _panel(ax: Axes, whose: str, rows: Tensor, values: np.ndarray, smooth: bool):
-    flat, colours = rows.flatten(0, 1).numpy(), values.flatten()
+    flat, colours = rows.numpy(), values
     chosen = np.random.default_rng(0).permutation(len(flat))[:_DOTS]
     (x, y), (first, second) = _components(flat, chosen)
     low, high = (colours.min(), colours.max()) if smooth else (-0.5, colours.max() + 0.5)

@@ -104,9 +104,9 @@ def help_config(
     if method == STORED_STRATEGY:
         method = None
     config = config_for(recipe, method, cell, replace(options, data=None))
-    if named is None or named == recipe:
-        return config
     task = None if options.data is None else options.data.task
+    if named is None or (named == recipe and task is None):
+        return config
     try:
         kind_of(named, task)
     except UsageError:

@@ -1,12 +1,16 @@
 """Whose memories, of which sequences, and the samples for probes of them."""
 
+import numpy as np
 import tiny
 import torch
 from stand_ins import Fixed, Parity
 
 from pastforward.analysis.probe import linear_probe, remember
+from pastforward.cells import StudentConfig
+from pastforward.data.labelled import labelled
+from pastforward.losses import relevant
 from pastforward.memory import flat
-from pastforward.student import Student
+from pastforward.student import Student, build_student
 
 
 @torch.no_grad()
@@ -58,3 +62,20 @@ def test_a_probe_reads_parity_off_a_network_that_keeps_it():
     asked = [part.of_state("student", "parity") for part in (fit, test)]
     assert linear_probe(*asked).accuracy == 1.0
     assert fit.states["length"].shape == (48, 9)
+
+
+@torch.no_grad()
+def test_sequences_of_several_lengths_are_remembered_as_one_by_one():
+    random = np.random.default_rng(0)
+    xs = [random.normal(size=(n, 2)) for n in (3, 5, 9) * 6]
+    y = np.arange(len(xs)) % 2
+    data = labelled(xs, y, test=(xs, y))
+    assert len({batch.x.shape[1] for batch in data.held_out("test", 4, 18)}) > 1
+    student = build_student(StudentConfig("gru", 1, 8), data.signature)
+    found = remember({"student": student}, data, "test", 18, size=4)
+    assert found.by["student"].shape == (18, 9, 8)
+    real = relevant(found.batch.mask)
+    for row, x, own in zip(found.by["student"], found.batch.x, real, strict=True):
+        alone = student.rollout(x[own][None])[0, 1:].flatten(1)
+        torch.testing.assert_close(row[own], alone)
+    assert sorted(real.sum(1).tolist()) == sorted(map(len, xs))

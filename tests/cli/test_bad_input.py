@@ -244,3 +244,17 @@ def test_a_place_that_can_not_be_written(here, capsys):
 
 def assert_says(line: str, says: str) -> None:
     assert re.search(says, line), line
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["digits", "--data.task", "clasify"], "--data.task is 'clasify'; did you mean 'classify'"),
+        (["copy:8", "--data.task", "classify"], "was given for 'copy:8', which says itself what"),
+        (["digits", "--data.task", "classify", "--data.series", "id"], "--data.series has no use"),
+        (["digits", "--data.task", "classify", "--data.quantiles", "0.5"], "targets are classes"),
+        (["digits", "--data.task", "classify", "--data.length", "9"], "sequence has 64 steps"),
+    ],
+)
+def test_labelled_data(capsys, words, said):
+    assert said in refused(capsys, "train", *words, "--steps", "1")

@@ -20,6 +20,7 @@ LINES = [
     "--help", *(f"{command} --help" for command in COMMANDS),
     "train copy64 --method bptt --cell gru --cell.scale 2 --help",
     "train digits --encoder delta --network s4d --help",
+    "train digits --data.task classify --help",
     "train copy:8 --help", "train missing.txt --help", "train --labels nowhere --help",
     "compare copy retrieval --lengths 8 16 --cells gru lstm --networks s4d --help",
 ]  # fmt: skip
@@ -91,3 +92,13 @@ def test_the_facade_is_whole():
         assert getattr(pastforward, name) is not None
     with pytest.raises(AttributeError, match="Studnet"):
         pastforward.Studnet  # noqa: B018
+
+
+def test_a_task_decides_which_options_data_has(capsys):
+    plain = " ".join(call(capsys, "train", "digits", "--help").out.split())
+    assert "--data.task" in plain
+    assert "--data.class-weight" not in plain
+    words = ["train", "digits", "--data.task", "classify", "--help"]
+    shown = " ".join(call(capsys, *words).out.split())
+    for option in ("--data.class-weight", "--data.target", "--data.quantiles", "--data.permute"):
+        assert option in shown
