@@ -11,6 +11,7 @@ from pastforward.scan import DiagonalRecurrence
 from pastforward.student import Student
 from pastforward.teacher.encoders.causal import LinearHead, RegisterHead
 from pastforward.teacher.encoders.delta import DeltaEncoder
+from pastforward.teacher.encoders.stack import StackEncoder
 from pastforward.types import Batch, Tokens
 
 
@@ -44,6 +45,32 @@ def linear_memories(head: LinearHead, h: Tensor) -> Tensor:
         gain = (1 - factor.abs().square()).sqrt()
         m = factor * m + gain * torch.view_as_complex(head.write(state).view(-1, 2))
         found.append(torch.view_as_real(m).view(head.memory.slots, head.memory.width))
+    return torch.stack(found)
+
+
+def stack_step(encoder: StackEncoder, states: list[Tensor], symbol: Tensor) -> list[Tensor]:
+    """The states of a stack's layers, complex numbers, from those before and one input alone."""
+    h, found = encoder.embed(symbol), []
+    for n, (layer, state) in enumerate(zip(encoder.layers, states, strict=True)):
+        factor = eigenvalues(layer.recurrence)
+        read = layer.norm.weight * h / h.square().mean().add(torch.finfo(h.dtype).eps).sqrt()
+        written = torch.view_as_complex(layer.write(read).view(-1, 2))
+        found.append(factor * state + (1 - factor.abs().square()).sqrt() * written)
+        if n + 1 < len(states):
+            mlp, seen = encoder.mix[n], torch.view_as_real(found[-1]).flatten()
+            hidden = mlp.up(torch.cat([read, seen]))
+            h = h + mlp.down(hidden * torch.sigmoid(hidden))
+    return found
+
+
+def stack_memories(encoder: StackEncoder, x: Tensor) -> Tensor:
+    """A stack's memories m_1..m_T before their norm, `[T, K, D]` of one sequence, step by step."""
+    modes = encoder.layers[0].recurrence.modes
+    states = [torch.zeros(modes, dtype=torch.complex128)] * len(encoder.layers)
+    found = []
+    for symbol in x:
+        states = stack_step(encoder, states, symbol)
+        found.append(torch.stack([torch.view_as_real(state).flatten() for state in states]))
     return torch.stack(found)
 
 

@@ -24,6 +24,8 @@ class SMTConfig:
     """One-step transitions per sequence; all T when None."""
     decoding: float = 1.0
     """Weight of L_dec, the cross-entropy of decoded futures."""
+    input_decoding: float = 0.0
+    """Weight of the cross-entropy of the next F inputs, decoded beside outputs from each anchor."""
     prediction: float = 1.0
     """Weight of y_t read from every target memory: L_dec at F = 1, at all t."""
     dynamics: float = 1.0
@@ -42,8 +44,8 @@ class SMTConfig:
     def __post_init__(self) -> None:
         at_least(self, "smt", 1, "future", "anchors", "transitions")
         at_least(
-            self, "smt", 0, "decoding", "prediction", "dynamics", "consistency", "readout",
-            "uniformity", "encoder_gradient_scale", "noise",
+            self, "smt", 0, "decoding", "input_decoding", "prediction", "dynamics", "consistency",
+            "readout", "uniformity", "encoder_gradient_scale", "noise",
         )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ gradients for what (E encoder, D decoder, f embedding and cell, g readout; * tim
 
                          TeacherTraining    JointSMT           FrozenSMT
     decoding (L_dec)     E, D               E, D               -
+    input decoding       E, D               E, D               -
     prediction           E, D's readout     E, D's readout     -
     uniformity (L_unif)  E                  E                  -
     dynamics (L_dyn)     -                  f, m_0, E *        f, m_0
@@ -31,6 +32,7 @@ from pastforward.methods.transitions import (
     SampledAnchors,
     Transitions,
     anchor_futures,
+    anchor_inputs,
     at_times,
     dynamics,
     sample_anchors,
@@ -156,11 +158,26 @@ def _teacher_terms(
         "prediction": masked_mean(nll(kind, decoder.readout(read), seen.y), seen.mask),
         "uniformity": uniformity(same_steps.transpose(0, 1)),
     }
-    if config.decoding:
-        future = anchor_futures(config, batch, sampled)
-        decoded = decoder(take(read, sampled.anchors), future.x)
-        terms["decoding"] = masked_mean(nll(kind, decoded, future.y), future.mask)
+    if config.decoding or config.input_decoding:
+        terms |= _decoding_terms(teacher, config, batch, take(read, sampled.anchors), sampled)
     return weighted_sum(config, terms), terms
+
+
+def _decoding_terms(
+    teacher: Teacher, config: SMTConfig, batch: AnyBatch, read: Tensor, sampled: SampledAnchors
+) -> dict[str, Tensor]:
+    """Losses of the futures of the memories `read` at the anchors `[B, A, K, D]`."""
+    what, decoder, terms = teacher.signature, teacher.decoder, {}
+    future = anchor_futures(config, batch, sampled)
+    if config.input_decoding:
+        decoded, inputs = decoder.with_inputs(read, future.x)
+        x, counts = anchor_inputs(config, batch, sampled)
+        terms["input_decoding"] = masked_mean(nll(what.inputs, inputs, x), counts)
+    else:
+        decoded = decoder(read, future.x)
+    if config.decoding:
+        terms["decoding"] = masked_mean(nll(what.outputs, decoded, future.y), future.mask)
+    return terms
 
 
 def _student_terms(

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from pastforward.losses import transition_weights, variance_unexplained
 from pastforward.memory import take
 from pastforward.methods import DMTConfig, SMTConfig
-from pastforward.teacher.decoder import futures
+from pastforward.teacher.decoder import futures, input_futures, relevant
 from pastforward.teacher.target_source import TargetSource
 from pastforward.types import AnyBatch, Batch, MemoryShape
 
@@ -65,12 +65,17 @@ def sample_anchors(
 
 
 def _anchor_weights(config: SMTConfig, batch: AnyBatch, times: Tensor | None) -> Tensor:
-    """1 for transitions `[B, n]` of which one of the next F outputs counts; all 1 if none does."""
+    """1 for transitions `[B, n]` of which one of the next F outputs counts; all 1 if none does.
+
+    Where inputs are decoded, all that an input follows count, too.
+    """
     length = batch.mask.shape[1]
     future = min(config.future or length, length)
     counted = F.pad(batch.mask.cumsum(1), (1, 0))
     ends = (torch.arange(length, device=counted.device) + future).clamp(max=length)
     useful = counted[:, ends] > counted[:, :length]
+    if config.input_decoding:
+        useful = useful | F.pad(relevant(batch.mask)[:, 1:], (0, 1))
     useful = useful if times is None else useful.gather(1, times - 1)
     return (useful | ~useful.any(1, keepdim=True)).float()
 
@@ -98,6 +103,16 @@ def sampled_transitions(
 
 def anchor_futures(config: SMTConfig, batch: AnyBatch, sampled: SampledAnchors) -> Batch:
     """What the decoder reads and predicts from the memories at the anchors."""
+    return futures(batch, _anchor_times(sampled), config.future or batch.mask.shape[1])
+
+
+def anchor_inputs(
+    config: SMTConfig, batch: AnyBatch, sampled: SampledAnchors
+) -> tuple[Tensor, Tensor]:
+    """The inputs that it predicts `[B, A, F]` (or `[B, A, F, C]`), and which of them count."""
+    return input_futures(batch, _anchor_times(sampled), config.future or batch.mask.shape[1])
+
+
+def _anchor_times(sampled: SampledAnchors) -> Tensor:
     anchors = sampled.anchors
-    times = anchors + 1 if sampled.times is None else sampled.times.gather(1, anchors)
-    return futures(batch, times, config.future or batch.mask.shape[1])
+    return anchors + 1 if sampled.times is None else sampled.times.gather(1, anchors)

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from oracles import delta_memories, linear_memories, register_memories
+from oracles import delta_memories, linear_memories, register_memories, stack_memories, stack_step
 from tiny import ENCODERS, SIZES, assert_same, gradients, sequence, signature, student, teacher
 
 from pastforward.memory import rms_norm
 from pastforward.scan import DiagonalRecurrence
-from pastforward.teacher.encoders import DeltaConfig, WindowConfig
+from pastforward.teacher.encoders import DeltaConfig, StackConfig, WindowConfig
 from pastforward.teacher.encoders.base import Encoder
 from pastforward.teacher.encoders.causal import LinearHead, RegisterHead
 from pastforward.types import MemoryShape
@@ -221,6 +221,45 @@ def test_delta_encoder_by_brute_force(length, steps):
     x = inputs("tokens", 2, length)
     expected = rms_norm(torch.stack([delta_memories(encoder, row) for row in x]))
     assert_same_gradients(encoder, encoder.targets(x), expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("length", "slots"), [(1, 1), (2, 3), (33, 2)])
+def test_stack_encoder_by_brute_force(kind, length, slots):
+    encoder, x = build("stack", kind, length, slots), inputs(kind, 2, length)
+    memories = torch.stack([stack_memories(encoder, row) for row in x])
+    start = encoder.start.expand(2, 1, -1, -1)
+    expected = rms_norm(torch.cat([start, memories], 1))
+    if length > 1:
+        assert_same_gradients(encoder, encoder.targets(x), expected)
+    else:  # lambda then has no gradient by either
+        torch.testing.assert_close(encoder.targets(x), expected, **EXACT)
+
+
+def test_a_stack_s_states_are_markov():
+    """Histories that end in the same states have the same future."""
+    encoder, x = build("stack", length=9), inputs("tokens", 1, 9)
+    states = encoder.states(x)[0]
+    modes = [torch.view_as_complex(slot.view(-1, 2).contiguous()) for slot in states[4]]
+    for symbol, expected in zip(x[0, 5:], states[5:], strict=True):
+        modes = stack_step(encoder, modes, symbol)
+        found = torch.stack([torch.view_as_real(slot).flatten() for slot in modes])
+        torch.testing.assert_close(found, expected, **EXACT)
+
+
+def test_a_stack_begins_with_slow_turns():
+    """Initial frequencies of every layer are spread between 0 and the dial, in half turns."""
+    for turn in (0.1, 1.0):
+        encoder = build("stack", slots=2, encoder_config=StackConfig(initial_turn=turn))
+        for layer in encoder.layers:
+            found = (layer.recurrence.frequency / torch.pi).tolist()
+            assert found == pytest.approx([0.25 * turn, 0.75 * turn])
+
+
+def test_a_stack_s_layers_have_hidden_units_as_asked():
+    assert build("stack").mix[0].up.out_features == 16  # twice the teacher's width
+    wide = build("stack", encoder_config=StackConfig(hidden=5))
+    assert [part.up.out_features for part in wide.mix] == [5, 5]
 
 
 def test_a_delta_memory_finds_the_latest_value_of_every_key():
