@@ -33,6 +33,7 @@ from pastforward.methods.transitions import (
     Transitions,
     anchor_futures,
     anchor_inputs,
+    at_counted,
     at_times,
     dynamics,
     sample_anchors,
@@ -154,8 +155,9 @@ def _teacher_terms(
     read = targets.after if sampled.noise is None else targets.after + sampled.noise[1]
     # The anchors of the first sequence for all of them: uniformity compares the same step.
     same_steps = take(targets.after, sampled.anchors[:1].expand(len(read), -1))
+    counted, y, mask = at_counted(read, seen, sampled)
     terms = {
-        "prediction": masked_mean(nll(kind, decoder.readout(read), seen.y), seen.mask),
+        "prediction": masked_mean(nll(kind, decoder.readout(counted), y), mask),
         "uniformity": uniformity(same_steps.transpose(0, 1)),
     }
     if config.decoding or config.input_decoding:
@@ -188,9 +190,10 @@ def _student_terms(
     read = targets.before if sampled.noise is None else targets.before + sampled.noise[0]
     stepped = student.step(read, seen.x)
     own = torch.cat([student.start(len(stepped), 1), stepped], 1)
+    counted, y, mask = at_counted(stepped, seen, sampled)
     terms = {
         "dynamics": dynamics(own, targets),
-        "readout": masked_mean(nll(kind, student.readout(stepped), seen.y), seen.mask),
+        "readout": masked_mean(nll(kind, student.readout(counted), y), mask),
     }
     if config.consistency:
         future, anchors = anchor_futures(config, batch, sampled), sampled.anchors

@@ -42,6 +42,7 @@ class SampledAnchors(NamedTuple):
     times: Tensor | None  # [B, n], t of the memory after each transition, in 1..T; None: all
     anchors: Tensor  # [B, A], transitions whose second memory decodes its future
     noise: Tensor | None  # [2, B, n, K, D], on the memories before and after
+    counted: Tensor | None = None  # [B, c], transitions whose outputs may count; None: all
 
 
 def sample_anchors(
@@ -61,7 +62,21 @@ def sample_anchors(
     if config.noise:
         size = (2, count, used, memory.slots, memory.width)
         noise = config.noise * torch.randn(size, generator=generator, device=device)
-    return SampledAnchors(times, anchors, noise)
+    sampled = SampledAnchors(times, anchors, noise)
+    return sampled._replace(counted=_counted(at_times(batch, sampled).mask))
+
+
+def _counted(mask: Tensor) -> Tensor | None:
+    """Indices `[B, c]` of all that count in `mask` `[B, n]`, where those are few.
+
+    A readout of all memories costs as much as a layer of the encoder. c is a power of 2, so that
+    compiled steps see few shapes; what fills it up doesn't count.
+    """
+    most = int(mask.sum(1).max())
+    count = 1 << max(0, most - 1).bit_length()
+    if 2 * count > mask.shape[1]:
+        return None
+    return mask.byte().argsort(dim=1, descending=True, stable=True)[:, :count]
 
 
 def _anchor_weights(config: SMTConfig, batch: AnyBatch, times: Tensor | None) -> Tensor:
@@ -85,6 +100,14 @@ def at_times(batch: AnyBatch, sampled: SampledAnchors) -> AnyBatch:
     if sampled.times is None:
         return batch
     return Batch(*(take(part, sampled.times - 1) for part in batch[:3]))
+
+
+def at_counted(memories: Tensor, seen: AnyBatch, sampled: SampledAnchors) -> tuple[Tensor, ...]:
+    """Memories `[B, n, K, D]`, y and mask of transitions, of those whose outputs may count."""
+    parts = memories, seen.y, seen.mask
+    if sampled.counted is None:
+        return parts
+    return tuple(take(part, sampled.counted) for part in parts)
 
 
 def sampled_transitions(

@@ -49,9 +49,7 @@ class StackEncoder(Encoder):
         self.embed = embedding(signature.inputs, width)
         self.layers = nn.ModuleList()
         for _ in range(memory.slots):
-            recurrence = DiagonalRecurrence(
-                one, own.initial_decay_time, slowest, own.initial_turn
-            )
+            recurrence = DiagonalRecurrence(one, own.initial_decay_time, slowest, own.initial_turn)
             self.layers.append(_Layer(width, recurrence, size))
         # The last layer's state is read by no other layer.
         hidden = own.hidden or 2 * width
