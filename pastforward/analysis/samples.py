@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pastforward.baselines.base import Network
-from pastforward.data.codec import Codec, PixelCodec, SeriesCodec, SymbolCodec
+from pastforward.data.codec import Codec, LabelCodec, PixelCodec, SeriesCodec, SymbolCodec
 from pastforward.inference.sampling import PLAIN, Sampling
 from pastforward.inference.stream import Stream
 from pastforward.inference.writing import complete_images, continue_text, draw_images
@@ -44,7 +44,7 @@ def draw_samples(
     """
     if isinstance(codec, SymbolCodec | SeriesCodec):
         return _rows(network, codec, Batch(*(part[:_ROWS] for part in held_out)))
-    if not isinstance(network, Student):
+    if not isinstance(network, Student) or isinstance(codec, LabelCodec):
         return None
     generator = torch.Generator(network.empty.device).manual_seed(seed)
     stream = Stream(network)

@@ -63,6 +63,11 @@ class HubConfig:
 
 
 @dataclass(frozen=True)
+class LabelledConfig:
+    """Labelled sequences."""
+
+
+@dataclass(frozen=True)
 class DataConfig:
     """What is read."""
 

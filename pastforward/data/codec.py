@@ -111,9 +111,40 @@ class SeriesCodec:
         return vectors * np.array(self.std) + np.array(self.mean)
 
 
-Codec = TextCodec | PixelCodec | SymbolCodec | SeriesCodec
+InputCodec = TextCodec | PixelCodec | SymbolCodec | SeriesCodec
 
-_KINDS = {"text": TextCodec, "pixels": PixelCodec, "symbols": SymbolCodec, "series": SeriesCodec}
+
+@dataclass(frozen=True)
+class LabelCodec:
+    """Labelled sequences: what inputs are, and what outputs are called."""
+
+    inputs: InputCodec
+    classes: tuple[str, ...] = ()
+    """Names of the classes, in the order of their codes; none where outputs are numbers."""
+    mean: tuple[float, ...] = ()
+    """Of numbers, by which they are standardised; none for classes."""
+    std: tuple[float, ...] = ()
+
+    def inputs_of(self, x: np.ndarray) -> np.ndarray:
+        """One sequence as the network reads it: int64 `[T]` or float32 `[T, C]`."""
+        if isinstance(self.inputs, SeriesCodec):
+            return self.inputs.encode(x.reshape(len(x), -1)).astype(np.float32)
+        return x.astype(np.int64)
+
+    def scaled(self, y: np.ndarray) -> np.ndarray:
+        """Targets as they are learned: codes of classes, or standardised numbers `[.., C]`."""
+        if self.classes:
+            return y.astype(np.int64)
+        values = y.reshape(*y.shape, 1) if len(self.mean) == 1 and y.shape[-1:] != (1,) else y
+        return ((values - np.array(self.mean)) / np.array(self.std)).astype(np.float32)
+
+
+Codec = InputCodec | LabelCodec
+
+_KINDS = {
+    "text": TextCodec, "pixels": PixelCodec, "symbols": SymbolCodec, "series": SeriesCodec,
+    "labels": LabelCodec,
+}  # fmt: skip
 
 
 def quantise(grey: np.ndarray, levels: int) -> np.ndarray:
@@ -124,12 +155,19 @@ def quantise(grey: np.ndarray, levels: int) -> np.ndarray:
 def codec_to_json(codec: Codec) -> dict[str, Any]:
     """A codec as a JSON object; `codec_from_json` reads it."""
     kinds = {cls: name for name, cls in _KINDS.items()}
-    return {"kind": kinds[type(codec)], **asdict(codec)}
+    content = {"kind": kinds[type(codec)], **asdict(codec)}
+    if isinstance(codec, LabelCodec):
+        content["inputs"] = codec_to_json(codec.inputs)
+    return content
 
 
 def codec_from_json(data: dict[str, Any]) -> Codec:
     """The codec that `codec_to_json` wrote; raises `UsageError` for anything else."""
-    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k != "kind"}
+    fields: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k != "kind"
+    }
+    if data.get("kind") == "labels":
+        fields["inputs"] = codec_from_json(fields.get("inputs", {}))
     try:
         return _KINDS[data["kind"]](**fields)
     except (KeyError, TypeError) as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from pastforward.analysis.samples import ImageSamples, draw_samples
-from pastforward.data.codec import PixelCodec, SeriesCodec, SymbolCodec, TextCodec
+from pastforward.data.codec import LabelCodec, PixelCodec, SeriesCodec, SymbolCodec, TextCodec
 from pastforward.data.opening import open_data
 from pastforward.errors import UsageError
 from pastforward.files import write_atomically
@@ -59,6 +59,8 @@ def generate(
     student, codec = load_student(path, next(iter(allow), None))
     if isinstance(codec, SeriesCodec):
         raise UsageError(f"{path} predicts series of numbers; use pastforward.Stream in Python.")
+    if isinstance(codec, LabelCodec):
+        raise UsageError(f"{path} predicts labels of sequences; use pastforward.Stream.")
     if isinstance(codec, PixelCodec):
         out = out or path.with_name("generated.png")
         save_images(out, _images(path, student, codec, drawing, allow))
