@@ -51,15 +51,14 @@ def linear_memories(head: LinearHead, h: Tensor) -> Tensor:
 def stack_step(encoder: StackEncoder, states: list[Tensor], symbol: Tensor) -> list[Tensor]:
     """The states of a stack's layers, complex numbers, from those before and one input alone."""
     h, found = encoder.embed(symbol), []
-    for n, (layer, state) in enumerate(zip(encoder.layers, states, strict=True)):
+    for layer, state in zip(encoder.layers, states, strict=True):
         factor = eigenvalues(layer.recurrence)
         read = layer.norm.weight * h / h.square().mean().add(torch.finfo(h.dtype).eps).sqrt()
         written = torch.view_as_complex(layer.write(read).view(-1, 2))
         found.append(factor * state + (1 - factor.abs().square()).sqrt() * written)
-        if n + 1 < len(states):
-            mlp, seen = encoder.mix[n], torch.view_as_real(found[-1]).flatten()
-            hidden = mlp.up(torch.cat([read, seen]))
-            h = h + mlp.down(hidden * torch.sigmoid(hidden))
+        if layer.mix is not None:
+            hidden = layer.mix.up(torch.cat([read, torch.view_as_real(found[-1]).flatten()]))
+            h = h + layer.mix.down(hidden * torch.sigmoid(hidden))
     return found
 
 

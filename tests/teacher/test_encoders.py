@@ -257,9 +257,10 @@ def test_a_stack_begins_with_slow_turns():
 
 
 def test_a_stack_s_layers_have_hidden_units_as_asked():
-    assert build("stack").mix[0].up.out_features == 16  # twice the teacher's width
-    wide = build("stack", encoder_config=StackConfig(hidden=5))
-    assert [part.up.out_features for part in wide.mix] == [5, 5]
+    for hidden, expected in ((None, 16), (5, 5)):  # twice the teacher's width
+        *layers, last = build("stack", encoder_config=StackConfig(hidden=hidden)).layers
+        assert [layer.mix.up.out_features for layer in layers] == [expected, expected]
+        assert last.mix is None
 
 
 def test_a_delta_memory_finds_the_latest_value_of_every_key():

@@ -26,13 +26,23 @@ from pastforward.types import Memories, MemoryShape, Signature
 
 
 class _Layer(nn.Module):
-    """One recurrence and what it reads."""
+    """A recurrence, what it reads, and what the next layer reads of it."""
 
-    def __init__(self, width: int, recurrence: DiagonalRecurrence, size: int) -> None:
+    def __init__(self, width: int, recurrence: DiagonalRecurrence, hidden: int | None) -> None:
+        """`hidden` units of the MLP; None in the last layer, whose state no layer reads."""
         super().__init__()
+        size = 2 * recurrence.modes
         self.norm = nn.RMSNorm(width)
         self.write = nn.Linear(width, size)
         self.recurrence = recurrence
+        self.mix = None if hidden is None else Mlp(width + size, hidden, width)
+
+    @override
+    def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """The next layer's input `[B, T, width]` and the state `[B, T, D]`."""
+        read = self.norm(h)
+        state = self.recurrence(self.write(read))
+        return (h if self.mix is None else h + self.mix(torch.cat([read, state], -1))), state
 
 
 @final
@@ -44,17 +54,14 @@ class StackEncoder(Encoder):
     ) -> None:
         """Raises `UsageError` for an odd D."""
         super().__init__()
-        width, size = config.width, memory.width
-        one, slowest = MemoryShape(1, size), 2.0 * (signature.length + 1)
-        self.embed = embedding(signature.inputs, width)
+        one, slowest = MemoryShape(1, memory.width), 2.0 * (signature.length + 1)
+        self.embed = embedding(signature.inputs, config.width)
         self.layers = nn.ModuleList()
-        for _ in range(memory.slots):
+        for left in reversed(range(memory.slots)):
             recurrence = DiagonalRecurrence(one, own.initial_decay_time, slowest, own.initial_turn)
-            self.layers.append(_Layer(width, recurrence, size))
-        # The last layer's state is read by no other layer.
-        hidden = own.hidden or 2 * width
-        self.mix = nn.ModuleList(Mlp(width + size, hidden, width) for _ in self.layers[1:])
-        self.start = nn.Parameter(torch.randn(memory.slots, size))
+            hidden = (own.hidden or 2 * config.width) if left else None
+            self.layers.append(_Layer(config.width, recurrence, hidden))
+        self.start = nn.Parameter(torch.randn(memory.slots, memory.width))
 
     @override
     def targets(self, x: Tensor) -> Tensor:
@@ -64,9 +71,7 @@ class StackEncoder(Encoder):
     def states(self, x: Tensor) -> Memories:
         """Memories m_1..m_T before their norm, `[B, T, K, D]`."""
         h, found = self.embed(x), []
-        for n, layer in enumerate(self.layers):
-            read = layer.norm(h)
-            found.append(layer.recurrence(layer.write(read)))
-            if n < len(self.mix):
-                h = h + self.mix[n](torch.cat([read, found[-1]], -1))
+        for layer in self.layers:
+            h, state = layer(h)
+            found.append(state)
         return torch.stack(found, 2)
