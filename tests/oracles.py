@@ -63,13 +63,13 @@ def stack_step(encoder: StackEncoder, states: list[Tensor], symbol: Tensor) -> l
 
 
 def stack_memories(encoder: StackEncoder, x: Tensor) -> Tensor:
-    """A stack's memories m_1..m_T before their norm, `[T, K, D]` of one sequence, step by step."""
-    modes = encoder.layers[0].recurrence.modes
-    states = [torch.zeros(modes, dtype=torch.complex128)] * len(encoder.layers)
+    """A stack's memories m_0..m_T before their norm, `[T+1, K, D]` of one sequence."""
+    states = [torch.view_as_complex(slot.view(-1, 2)) for slot in encoder.start]
     found = []
-    for symbol in x:
-        states = stack_step(encoder, states, symbol)
-        found.append(torch.stack([torch.view_as_real(state).flatten() for state in states]))
+    for symbol in [None, *x]:
+        states = states if symbol is None else stack_step(encoder, states, symbol)
+        slots = [torch.view_as_real(state).flatten() for state in states]
+        found.append(torch.stack([torch.cat([s, torch.ones_like(s[:1]).repeat(2)]) for s in slots]))
     return torch.stack(found)
 
 
