@@ -1,10 +1,10 @@
 """L2. Pure losses, per element; masks are applied once, by the caller, with `masked_mean`.
 
-L_dyn and L_unif are those of Kumar & Isola 2026, arXiv 2606.06479, with the changes stated here.
-L_dec, the cross-entropy of decoded futures, is `outputs.nll`.
-"""
+Losses of memories are over the steps that are `relevant`: padding changes none of them.
 
-import math
+L_dyn and L_unif are those of Kumar & Isola 2026, arXiv 2606.06479, with the changes stated here.
+L_dec, the cross-entropy of decoded futures, is `outputs.output_loss`.
+"""
 
 import torch
 from jaxtyping import Bool, Float
@@ -12,11 +12,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pastforward.memory import flat
-from pastforward.outputs import kl
-from pastforward.types import Kind, Memories, Memory
+from pastforward.outputs import divergence, output_loss
+from pastforward.types import Kind, Memories, Memory, Signature
 
 MIN_VARIANCE = 0.01
 """Added to the variance that an error is divided by: at first target memories hardly differ."""
+
+
+def relevant(mask: Bool[Tensor, "batch length"]) -> Bool[Tensor, "batch length"]:
+    """True at or before the last output that counts; what follows is padding."""
+    return mask.flip(1).cumsum(1).flip(1) > 0
 
 
 def masked_mean(values: Float[Tensor, "*shape"], mask: Bool[Tensor, "*shape"]) -> Tensor:
@@ -24,54 +29,109 @@ def masked_mean(values: Float[Tensor, "*shape"], mask: Bool[Tensor, "*shape"]) -
     return values.where(mask, 0.0).sum() / mask.sum().clamp(min=1)
 
 
+def output_weights(
+    signature: Signature, y: Tensor, mask: Bool[Tensor, "*shape"]
+) -> Float[Tensor, "*shape"]:
+    """Weight of each output in a mean loss: 0 where the mask is False, else 1.
+
+    With `Signature.class_weights`, which tokens alone can have, that of the class y in place of 1.
+    """
+    weights = mask.to(torch.float32)
+    if signature.class_weights is None:
+        return weights
+    return weights * weights.new_tensor(signature.class_weights)[y]
+
+
+def mean_output_loss(
+    signature: Signature, parameters: Float[Tensor, "*shape parameters"], y: Tensor,
+    mask: Bool[Tensor, "*shape"],
+) -> Float[Tensor, ""]:  # fmt: skip
+    """Mean loss of the outputs, weighted by `output_weights`; 0 where the mask is True nowhere."""
+    weights = output_weights(signature, y, mask)
+    losses = output_loss(signature.outputs, parameters, y).where(mask, 0.0)
+    return (weights * losses).sum() / total_weight(weights)
+
+
+def total_weight(weights: Float[Tensor, "*shape"]) -> Float[Tensor, ""]:
+    """What a weighted sum is divided by: the sum of weights, never 0."""
+    return weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
+
+
 def squared_error(predicted: Memory, target: Memory) -> Float[Tensor, "..."]:
     """MSE over the K * D numbers of each memory: L_dyn of the paper, before its mean."""
     return (predicted - target).square().mean((-2, -1))
 
 
-def variance_unexplained(predicted: Memories, target: Memories) -> Float[Tensor, "batch steps"]:
+def variance_unexplained(
+    predicted: Memories, target: Memories, used: Bool[Tensor, "batch steps"] | None = None
+) -> Float[Tensor, "batch steps"]:
     """L_dyn over the targets' variance: the squared error as a fraction of variance unexplained.
 
     The variance is across the sequences of a batch at the same step, and carries gradient. So
     targets that move closer together do not lower the loss (no reward for collapse), and neither
-    does a component that all sequences share, such as a clock.
+    does a component that all sequences share, such as a clock. It is that of the targets `used`,
+    all when None.
     """
+    used = torch.ones_like(target[..., 0, 0], dtype=torch.bool) if used is None else used
+    each = used.to(target.dtype)
+    at_step = each.sum(0)
     # Mean square minus squared mean: Tensor.var over the first axis is many times slower.
-    variance = target.square().mean() - target.mean(0).square().mean()
-    return squared_error(predicted, target) / (variance + MIN_VARIANCE)
+    square = masked_mean(target.square().mean((-2, -1)), used)
+    mean = torch.einsum("bt,bt...->t...", each, target) / at_step.clamp(min=1)[:, None, None]
+    explained = (at_step * mean.square().mean((-2, -1))).sum() / at_step.sum().clamp(min=1)
+    return squared_error(predicted, target) / (square - explained + MIN_VARIANCE)
 
 
-def transition_weights(before: Memory, after: Memory) -> Float[Tensor, "..."]:
-    """Weights of transitions, of mean 1: half uniform, half proportional to |after - before|^2.
+def transition_weights(
+    before: Memory, after: Memory, used: Bool[Tensor, "..."] | None = None
+) -> Float[Tensor, "..."]:
+    """Weights of transitions: half uniform, half proportional to |after - before|^2.
 
-    Where memories seldom change (one event to store in a hundred steps), an unweighted mean is
-    dominated by steps that copy, and a student that never writes has an error near 0.
+    Their mean is 1 over the transitions `used`, all when None. Where memories seldom change (one
+    event to store in a hundred steps), an unweighted mean is dominated by steps that copy, and a
+    student that never writes has an error near 0.
     """
     change = squared_error(before.detach(), after.detach())
-    return 0.5 + 0.5 * change / (change.mean() + 1e-6)
+    mean = change.mean() if used is None else masked_mean(change, used)
+    return 0.5 + 0.5 * change / (mean + 1e-6)
 
 
-def uniformity(m: Float[Tensor, "steps count slots width"]) -> Float[Tensor, ""]:
+def uniformity(
+    m: Float[Tensor, "steps count slots width"], used: Bool[Tensor, "steps count"] | None = None
+) -> Float[Tensor, ""]:
     """L_unif: log E exp(-2 |u - v|^2) over pairs of unit-norm memories, averaged over steps.
 
     Wang & Isola 2020, arXiv 2005.10242, section 4.1.2. Pairs are of the N sequences of a step, so
-    that a shared clock does not lower it. Half of the loss is on whole memories, half on each
-    slot. 0 where all memories of a step are equal or N = 1; lower is more spread.
+    that a shared clock does not lower it; those `used` alone, all when None. Half of the loss is on
+    whole memories, half on each slot. 0 where all memories of a step are equal or no step has two;
+    lower is more spread.
     """
     if m.shape[1] < 2:
         return m.new_zeros(())
-    whole = _log_potential(flat(m))
-    return 0.5 * (whole + _log_potential(m.movedim(2, 1).flatten(0, 1)))
+    used = torch.ones_like(m[..., 0, 0], dtype=torch.bool) if used is None else used
+    slots = m.movedim(2, 1)
+    of_slots = used.unsqueeze(1).expand(slots.shape[:3])
+    whole = _log_potential(flat(m), used)
+    return 0.5 * (whole + _log_potential(slots.flatten(0, 1), of_slots.flatten(0, 1)))
 
 
-def _log_potential(rows: Float[Tensor, "groups count width"]) -> Tensor:
+def _log_potential(
+    rows: Float[Tensor, "groups count width"], used: Bool[Tensor, "groups count"]
+) -> Tensor:
     """Logarithm of the mean Gaussian potential of all pairs in a group, averaged over groups."""
     unit = F.normalize(rows, dim=-1)
     squared = 2.0 - 2.0 * unit @ unit.transpose(1, 2)
-    count = rows.shape[1]
-    itself = torch.eye(count, dtype=torch.bool, device=rows.device)
-    potential = squared.mul(-2.0).masked_fill(itself, -math.inf)
-    return (potential.flatten(1).logsumexp(1) - math.log(count * (count - 1))).mean()
+    other = ~torch.eye(rows.shape[1], dtype=torch.bool, device=rows.device)
+    pairs = used.unsqueeze(1) & used.unsqueeze(2) & other
+    # A number, not -inf: a group without pairs would have NaN as its gradient.
+    potential = squared.mul(-2.0).masked_fill(~pairs, -_FAR)
+    counts = pairs.sum((1, 2))
+    found = potential.flatten(1).logsumexp(1) - counts.clamp(min=1).to(rows.dtype).log()
+    return masked_mean(found, counts > 0)
+
+
+_FAR = 1e4
+"""Pairs so far apart count nothing: exp(-1e4) is 0."""
 
 
 def consistency(
@@ -89,4 +149,4 @@ def consistency(
     with torch.no_grad():
         wanted = decoder(target, x)
     frozen = {name: parameter.detach() for name, parameter in decoder.named_parameters()}
-    return kl(kind, wanted, torch.func.functional_call(decoder, frozen, (predicted, x)))
+    return divergence(kind, wanted, torch.func.functional_call(decoder, frozen, (predicted, x)))

@@ -11,12 +11,16 @@ from pastforward.losses import (
     MIN_VARIANCE,
     consistency,
     masked_mean,
+    mean_output_loss,
+    output_weights,
+    relevant,
     squared_error,
     transition_weights,
     uniformity,
     variance_unexplained,
 )
 from pastforward.memory import rms_norm
+from pastforward.types import Signature, Tokens
 
 KINDS = ("tokens", "vectors")
 
@@ -108,6 +112,78 @@ def test_masked_mean_of_nothing_is_0_with_gradient_0():
     assert float(mean.detach()) == 0.0
     assert values.grad is not None
     assert not values.grad.any()
+
+
+def test_relevant_by_hand():
+    mask = torch.tensor([[0, 1, 0, 1, 0], [0, 0, 0, 0, 0], [1, 0, 0, 0, 0], [0, 0, 0, 0, 1]])
+    expected = torch.tensor([[1, 1, 1, 1, 0], [0, 0, 0, 0, 0], [1, 0, 0, 0, 0], [1, 1, 1, 1, 1]])
+    assert torch.equal(relevant(mask.bool()), expected.bool())
+
+
+USED = torch.arange(7) < torch.tensor([7, 2, 5, 0])[:, None]
+"""Steps of four sequences of 7, 2, 5 and no steps."""
+
+
+def test_variance_of_the_steps_used_by_brute_force():
+    target, reached = memories(4, 7), memories(4, 7, seed=1)
+    squares = []
+    for t in range(7):
+        rows = [target[b, t] for b in range(4) if USED[b, t]]
+        centre = torch.stack(rows).mean(0)
+        squares += [float((row - centre).square().mean()) for row in rows]
+    expected = squared_error(reached, target) / (sum(squares) / len(squares) + MIN_VARIANCE)
+    found = variance_unexplained(reached, target, USED)
+    torch.testing.assert_close(found[USED], expected[USED])
+    everywhere = torch.ones_like(USED)
+    all_used = variance_unexplained(reached, target, everywhere)
+    torch.testing.assert_close(all_used, variance_unexplained(reached, target))
+    spread = (target - target.mean(0)).square().mean()
+    torch.testing.assert_close(all_used, squared_error(reached, target) / (spread + MIN_VARIANCE))
+
+
+def test_transition_weights_have_mean_1_over_the_steps_used():
+    before, after = memories(4, 7), memories(4, 7, seed=1)
+    after[~USED] *= 100
+    weight = transition_weights(before, after, USED)
+    assert float(weight[USED].mean()) == pytest.approx(1.0, abs=1e-5)
+    everywhere = transition_weights(before, after, torch.ones_like(USED))
+    torch.testing.assert_close(everywhere, transition_weights(before, after))
+
+
+def test_uniformity_of_the_steps_used_is_that_of_the_sequences_that_have_them():
+    m = memories(7, 4).requires_grad_()
+    several = [t for t in range(7) if USED[:, t].sum() > 1]
+    expected = torch.stack([uniformity(m[t, USED[:, t]][None]) for t in several]).mean()
+    found = uniformity(m, USED.T)
+    torch.testing.assert_close(found, expected)
+    slopes = [torch.autograd.grad(value, m)[0] for value in (found, expected)]
+    torch.testing.assert_close(*slopes)
+    assert len(several) == 5
+
+
+def test_outputs_are_weighed_by_their_classes_as_cross_entropy_does():
+    y = torch.randint(4, (3, 7), generator=seeded())
+    p = torch.randn(3, 7, 4, generator=seeded(1), dtype=torch.float64)
+    mask, weights = torch.rand(3, 7, generator=seeded(2)) < 0.6, (0.5, 2.0, 1.5, 0.0)
+    signature = Signature(Tokens(5), Tokens(4), 7, weights)
+    wanted = torch.nn.functional.cross_entropy(
+        p[mask], y[mask], weight=torch.tensor(weights, dtype=torch.float64)
+    )
+    torch.testing.assert_close(mean_output_loss(signature, p, y, mask), wanted)
+    plain = Signature(Tokens(5), Tokens(4), 7)
+    wanted = torch.nn.functional.cross_entropy(p[mask], y[mask])
+    torch.testing.assert_close(mean_output_loss(plain, p, y, mask), wanted)
+    assert torch.equal(output_weights(plain, y, mask), mask.float())
+
+
+@pytest.mark.parametrize("weights", [None, (1.0, 1.0)])
+def test_no_output_at_all_is_a_loss_of_0_with_gradient_0(weights):
+    p, y = torch.ones(2, 3, 2, requires_grad=True), torch.zeros(2, 3, dtype=torch.long)
+    signature = Signature(Tokens(5), Tokens(2), 3, weights)
+    loss = mean_output_loss(signature, p, y, torch.zeros(2, 3, dtype=torch.bool))
+    (slope,) = torch.autograd.grad(loss, p)
+    assert loss.item() == 0.0
+    assert not slope.any()
 
 
 @pytest.mark.parametrize("steps", [1, 3])

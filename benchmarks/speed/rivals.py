@@ -11,7 +11,7 @@ from typing_extensions import override
 from pastforward.blocks import Block, rotary_table, rotate
 from pastforward.losses import masked_mean, variance_unexplained
 from pastforward.methods.base import Losses, RolloutMethod
-from pastforward.outputs import nll
+from pastforward.outputs import output_loss
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
 from pastforward.types import AnyBatch, Batch
@@ -38,7 +38,7 @@ class PaperDMT(RolloutMethod):
             targets = self.teacher.encoder.targets_at(batch.x, times)
         own = student.rollout(batch.x)
         dynamics = variance_unexplained(own[:, times[0]], targets).mean()
-        read = nll(student.signature.outputs, student.readout(own[:, 1:]), batch.y)
+        read = output_loss(student.signature.outputs, student.readout(own[:, 1:]), batch.y)
         readout = masked_mean(read, batch.mask)
         return Losses(dynamics + readout, {"dynamics": dynamics.detach()})
 

@@ -26,7 +26,7 @@ from pastforward.memory import flat
 from pastforward.methods import SMTConfig
 from pastforward.methods.smt import JointSMT
 from pastforward.methods.transitions import SampledAnchors
-from pastforward.outputs import nll
+from pastforward.outputs import output_loss
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
 from pastforward.types import Batch, BatchWithTargets
@@ -68,7 +68,7 @@ def bptt_credit(student: Student, batch: Batch) -> Credit:
     for e_t in student.embed(batch.x).unbind(1):
         memories.append(student.cell(memories[-1], e_t))
     read = student.readout(torch.stack(memories[1:], 1))
-    nats = nll(student.signature.outputs, read, batch.y).where(batch.mask, 0.0)
+    nats = output_loss(student.signature.outputs, read, batch.y).where(batch.mask, 0.0)
     # Sequences are independent, so the gradient of the sum holds the gradient of each.
     loss = (nats.sum(1) / batch.mask.sum(1).clamp(min=1)).sum()
     gradients = torch.stack(torch.autograd.grad(loss, memories), 1)

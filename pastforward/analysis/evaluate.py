@@ -24,6 +24,7 @@ from pastforward.analysis.meters import (
 from pastforward.baselines.base import Baseline, Network
 from pastforward.data.source import Source
 from pastforward.errors import UsageError
+from pastforward.losses import relevant
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
 from pastforward.types import Batch
@@ -108,14 +109,14 @@ class _Meters:
         if not isinstance(student, Student):
             self.student.add(student(x)[0], y, mask)
             return
-        own = student.rollout(x)
+        own, used = student.rollout(x), relevant(mask)
         self.student.add(student.readout(own[:, 1:]), y, mask)
-        self.collapse["student"].add(own[:, 1:])
+        self.collapse["student"].add(own[:, 1:], used)
         if self.drift is not None and not isinstance(teacher, Baseline | None):
             targets = teacher.targets(x)
             self.teacher.add(teacher.readout(targets[:, 1:]), y, mask)
-            self.collapse["targets"].add(targets[:, 1:])
-            self.drift.add(own, targets, student.step(targets[:, :-1], x))
+            self.collapse["targets"].add(targets[:, 1:], used)
+            self.drift.add(own, targets, student.step(targets[:, :-1], x), used)
 
     def read(self, split: str, references: dict[str, float]) -> Evaluation:
         return Evaluation(

@@ -23,6 +23,7 @@ from torch import Tensor
 from pastforward.analysis.evaluate import frozen, on_device
 from pastforward.analysis.meters import DriftMeter, ScoreMeter
 from pastforward.data.source import Source
+from pastforward.losses import relevant
 from pastforward.memory import rollout
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
@@ -97,7 +98,7 @@ def loss_gap(
             targets = teacher.targets(batch.x)
             for name, memories in _memories(student, targets, batch.x):
                 read = teacher.readout if name == "teacher" else student.readout
-                meter = meters.setdefault(name, _Meter(student, batch.mask.shape[1]))
+                meter = meters.setdefault(name, _Meter(student, source.signature.length))
                 meter.add(read(memories[:, 1:]), batch, memories, targets)
     losses = {name: meter.read() for name, meter in meters.items()}
     after = {k: loss for k, loss in losses.items() if isinstance(k, int)}
@@ -126,7 +127,7 @@ class _Meter:
 
     def add(self, parameters: Tensor, batch: Batch, memories: Tensor, targets: Tensor) -> None:
         self.score.add(parameters, batch.y, batch.mask)
-        self.drift.add(memories, targets, memories[:, 1:])
+        self.drift.add(memories, targets, memories[:, 1:], relevant(batch.mask))
 
     def read(self) -> Loss:
         score, relative = self.score.read(), self.drift.read().relative[1:]

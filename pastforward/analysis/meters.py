@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pastforward.losses import MIN_VARIANCE, squared_error
-from pastforward.memory import flat
-from pastforward.outputs import most_likely, nll
+from pastforward.memory import flat, take
+from pastforward.outputs import most_likely, output_loss
 from pastforward.types import Kind, MemoryShape, Tokens
 
 
@@ -29,7 +29,7 @@ class Score:
 
 
 class ScoreMeter:
-    """Accumulates batches, in float64."""
+    """Accumulates batches, in float64; a batch may have fewer steps than `length`."""
 
     def __init__(self, kind: Kind, length: int) -> None:
         self.kind, self.right = kind, 0.0
@@ -41,10 +41,10 @@ class ScoreMeter:
         mask: Bool[Tensor, "batch length"],
     ) -> None:  # fmt: skip
         """Score output parameters of y_1..y_T."""
-        nats = nll(self.kind, parameters, y).where(mask, 0.0).double().cpu()
+        nats = output_loss(self.kind, parameters, y).where(mask, 0.0).double().cpu()
         counted = mask.double().cpu()
-        self.nats += nats.sum(0)
-        self.outputs += counted.sum(0)
+        self.nats[: nats.shape[1]] += nats.sum(0)
+        self.outputs[: nats.shape[1]] += counted.sum(0)
         self.sequences.append(torch.stack([nats.sum(1), counted.sum(1)], 1))
         if isinstance(self.kind, Tokens):
             self.right += float(((most_likely(self.kind, parameters) == y) & mask).sum())
@@ -92,11 +92,21 @@ class CollapseMeter:
         self.outer = torch.zeros(size, size, dtype=torch.float64)
         self.units = torch.zeros(size, dtype=torch.float64)
 
-    def add(self, memories: Float[Tensor, "batch length slots width"]) -> None:
-        """m_1..m_T of some sequences, of which at most 32 evenly spaced times are used."""
-        length = memories.shape[1]
-        times = torch.linspace(0, length - 1, min(length, _TIMES)).round().long()
-        rows = flat(memories[:, times.to(memories.device)]).flatten(0, 1).double().cpu()
+    def add(
+        self, memories: Float[Tensor, "batch length slots width"],
+        used: Bool[Tensor, "batch length"] | None = None,
+    ) -> None:  # fmt: skip
+        """m_1..m_T of some sequences, of which at most 32 evenly spaced times are taken.
+
+        They are spread over the steps `used`, from the first on; over all when None.
+        """
+        used = _all(memories) if used is None else used
+        length = used.sum(1, keepdim=True)
+        share = torch.linspace(0, 1, _TIMES, dtype=torch.float64).to(memories.device)
+        times = (share * (length - 1).clamp(min=0)).round().long()
+        # A sequence of fewer than 32 steps has some of them more than once.
+        new = F.pad(times.diff(dim=1) > 0, (1, 0), value=True) & (length > 0)
+        rows = flat(take(memories, times))[new].double().cpu()
         self.count += len(rows)
         self.sum += rows.sum(0)
         self.outer += rows.T @ rows
@@ -126,6 +136,8 @@ def effective_rank(covariance: Float[Tensor, "size size"]) -> float:
 class Drift:
     """Squared errors of memories, averaged over sequences and over the K * D numbers.
 
+    T is the length of the longest sequence without its padding.
+
     Relative errors are measured as training measures them (`losses.variance_unexplained`): over
     the variance of the targets across sequences at the same step, plus `MIN_VARIANCE`.
     """
@@ -146,8 +158,9 @@ class DriftMeter:
     """Accumulates batches, in float64."""
 
     def __init__(self, length: int, memory: MemoryShape) -> None:
+        """`length` is the largest number of steps in a batch."""
         self.count = 0
-        self.errors = torch.zeros(length + 1, dtype=torch.float64)
+        self.errors, self.reached = torch.zeros(2, length + 1, dtype=torch.float64)
         self.missed = torch.zeros(memory.slots, dtype=torch.float64)
         # Sums by step, so that the variance is that of all sequences, whatever the batches.
         shape = (2, length, memory.slots, memory.width)
@@ -158,21 +171,39 @@ class DriftMeter:
         own: Float[Tensor, "batch steps slots width"],
         targets: Float[Tensor, "batch steps slots width"],
         stepped: Float[Tensor, "batch length slots width"],
+        used: Bool[Tensor, "batch length"] | None = None,
     ) -> None:
-        """The student's own m_0..m_T, the targets, and one step from each target but the last."""
-        after = targets[:, 1:].double()
+        """The student's own m_0..m_T, the targets, and one step from each target but the last.
+
+        Only memories m_t at the steps `used` enter, and m_0 of sequences that have any; all when
+        None.
+        """
+        used = _all(stepped) if used is None else used
+        steps, at = used.shape[1], used[..., None, None]
+        after = targets[:, 1:].double().where(at, 0.0)
+        missed = (stepped - after).where(at, 0.0)
+        seen = torch.cat([used.any(1, keepdim=True), used], 1)
         self.count += len(targets)
-        self.errors += squared_error(own, targets).double().sum(0).cpu()
-        self.missed += (stepped - after).square().mean(-1).sum((0, 1)).cpu()
-        self.sum += after.sum(0).cpu()
-        self.squares += after.square().sum(0).cpu()
+        self.reached[: steps + 1] += seen.double().sum(0).cpu()
+        self.errors[: steps + 1] += squared_error(own, targets).double().where(seen, 0).sum(0).cpu()
+        self.missed += missed.square().mean(-1).sum((0, 1)).cpu()
+        self.sum[:steps] += after.sum(0).cpu()
+        self.squares[:steps] += after.square().sum(0).cpu()
 
     def read(self) -> Drift:
         """The drift over all batches."""
-        mean = self.sum / self.count
-        variance = (self.squares / self.count - mean.square()).clamp_min(0.0).mean((0, 2))
+        steps = int((self.reached > 0).sum()) - 1
+        count = self.reached[1 : steps + 1, None, None]
+        mean, square = self.sum[:steps] / count, self.squares[:steps] / count
+        shares = count / count.sum()
+        variance = (shares * (square - mean.square()).clamp_min(0.0)).sum(0).mean(1)
         scale = float(variance.mean()) + MIN_VARIANCE
-        mse, missed = self.errors / self.count, self.missed / (self.count * len(self.sum))
+        mse = self.errors[: steps + 1] / self.reached[: steps + 1]
+        missed = self.missed / count.sum()
         by_slot = (missed / (variance + MIN_VARIANCE)).tolist()
         one_step, variance = float(missed.mean()) / scale, float(variance.mean())
         return Drift(mse.tolist(), (mse / scale).tolist(), one_step, by_slot, variance)
+
+
+def _all(memories: Float[Tensor, "batch length slots width"]) -> Bool[Tensor, "batch length"]:
+    return torch.ones(memories.shape[:2], dtype=torch.bool, device=memories.device)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pastforward.errors import UsageError
 from pastforward.outputs import gaussian, most_likely
-from pastforward.types import Kind, Tokens
+from pastforward.types import Kind, Tokens, Vectors
 
 # Keeps u * total below total after rounding, so that no draw falls beyond the last token.
 _BELOW_ONE = 1.0 - 1e-6
@@ -45,7 +45,15 @@ PLAIN = Sampling()
 
 
 def noise(kind: Kind, shape: tuple[int, ...], generator: torch.Generator, like: Tensor) -> Tensor:
-    """Random numbers for `draw`: uniform `[...]` for tokens, normal `[..., C]` for vectors."""
+    """Random numbers for `draw`: uniform `[...]` for tokens, normal `[..., C]` for vectors.
+
+    Raises `UsageError` for flags and quantiles: what is drawn is fed back, and no input is either.
+    """
+    if not isinstance(kind, Tokens | Vectors):
+        raise UsageError(
+            f"Outputs are {kind}, which can't be drawn and fed back as inputs; read them with "
+            "`Stream.step` or `Stream.feed`."
+        )
     # Always drawn in float32, so that a seed gives the same numbers in all precisions.
     if isinstance(kind, Tokens):
         return torch.rand(shape, generator=generator, device=like.device).to(like.dtype)

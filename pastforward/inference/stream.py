@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from pastforward.errors import UsageError
 from pastforward.inference.sampling import PLAIN, Sampling, draw, noise
-from pastforward.outputs import nll
+from pastforward.outputs import output_loss
 from pastforward.student import Student
 from pastforward.types import Tokens
 
@@ -125,9 +125,12 @@ class Stream:
     def score(
         self, x: Tensor, y: Tensor, mask: Tensor | None = None
     ) -> Float[Tensor, "batch length"]:
-        """-log p(y_t | x_1..x_t) in nats, from the empty memory; 0 where `mask` is False."""
-        nats = torch.cat(list(self._nll(x, y)), 1)
-        return nats if mask is None else nats.where(mask, 0.0)
+        """Loss of each y_t given x_1..x_t, from the empty memory; 0 where `mask` is False.
+
+        -log p(y_t) in nats, or the pinball loss of quantiles (`outputs.output_loss`).
+        """
+        losses = torch.cat(list(self._losses(x, y)), 1)
+        return losses if mask is None else losses.where(mask, 0.0)
 
     @torch.inference_mode()
     def generate(
@@ -152,11 +155,11 @@ class Stream:
             drawn.append(y)
         return Written(torch.cat(drawn, 1), m)
 
-    def _nll(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:
+    def _losses(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:
         m = self.student.start(x.shape[0])
         for chunk, seen in zip(x.split(_CHUNK, 1), y.split(_CHUNK, 1), strict=True):
             m, parameters = self._engine.read(m, chunk)
-            yield nll(self.student.signature.outputs, parameters, seen)
+            yield output_loss(self.student.signature.outputs, parameters, seen)
 
     def _require_feedback(self, count: int, sampling: Sampling) -> None:
         read, written = self.student.signature.inputs, self.student.signature.outputs

@@ -34,6 +34,9 @@ class SMTConfig:
     """Weight of the KL between futures decoded from the target and from the student's memory."""
     readout: float = 1.0
     """Weight of the student's own outputs after one step."""
+    early_readout: float = 0.0
+    """Weight of the student's readout of target memories while the teacher trains alone. Where
+    outputs are few, a readout needs as many sequences as the teacher does."""
     uniformity: float = 0.001
     """Weight of the Wang-Isola uniformity loss."""
     encoder_gradient_scale: float = 1.0
@@ -45,7 +48,7 @@ class SMTConfig:
         at_least(self, "smt", 1, "future", "anchors", "transitions")
         at_least(
             self, "smt", 0, "decoding", "input_decoding", "prediction", "dynamics", "consistency",
-            "readout", "uniformity", "encoder_gradient_scale", "noise",
+            "readout", "early_readout", "uniformity", "encoder_gradient_scale", "noise",
         )  # fmt: skip
 
 

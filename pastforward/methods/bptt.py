@@ -16,17 +16,17 @@ from typing_extensions import override
 
 from pastforward.baselines.base import Baseline
 from pastforward.config import RunConfig
-from pastforward.losses import masked_mean
+from pastforward.losses import masked_mean, mean_output_loss
 from pastforward.memory import rollout
 from pastforward.methods.base import Losses, RolloutMethod
-from pastforward.outputs import kl, nll
+from pastforward.outputs import divergence
 from pastforward.student import Student
 from pastforward.types import AnyBatch
 
 
 @final
 class TruncatedBPTT(RolloutMethod):
-    """-log p(y_t) along the unrolled sequence, its gradient cut every `window` steps."""
+    """The loss of y_t along the unrolled sequence, its gradient cut every `window` steps."""
 
     def __init__(self, student: Student, window: int) -> None:
         super().__init__(student)
@@ -41,7 +41,7 @@ class TruncatedBPTT(RolloutMethod):
             parts.append(memories[:, 1:])
             memory = memories[:, -1].detach()
         parameters = student.readout(torch.cat(parts, 1))
-        readout = masked_mean(nll(student.signature.outputs, parameters, batch.y), batch.mask)
+        readout = mean_output_loss(student.signature, parameters, batch.y, batch.mask)
         return Losses(readout, {"readout": readout.detach()})
 
 
@@ -52,7 +52,10 @@ def bptt(student: Student) -> TruncatedBPTT:
 
 @final
 class Distillation(RolloutMethod):
-    """KL(teacher || student) of p(y_t), where y_t counts: only there was the teacher trained."""
+    """Divergence of the student's p(y_t) from the teacher's, where y_t counts.
+
+    Only there was the teacher trained.
+    """
 
     def __init__(self, student: Student, teacher: Baseline) -> None:
         super().__init__(student)
@@ -61,12 +64,12 @@ class Distillation(RolloutMethod):
     @override
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         """Of the terms, `readout` is logged only."""
-        kind = self.student.signature.outputs
+        signature = self.student.signature
         with torch.no_grad():
             wanted = self.teacher(batch.x)[0]
         found = self.student.readout(self.rollout(batch.x)[:, 1:])
-        distill = masked_mean(kl(kind, wanted, found), batch.mask)
-        readout = masked_mean(nll(kind, found.detach(), batch.y), batch.mask)
+        distill = masked_mean(divergence(signature.outputs, wanted, found), batch.mask)
+        readout = mean_output_loss(signature, found.detach(), batch.y, batch.mask)
         return Losses(distill, {"distill": distill.detach(), "readout": readout})
 
 

@@ -20,11 +20,11 @@ from torch import Tensor
 from typing_extensions import override
 
 from pastforward.config import RunConfig
-from pastforward.losses import masked_mean
+from pastforward.losses import masked_mean, mean_output_loss, relevant
 from pastforward.methods import DMTConfig
 from pastforward.methods.base import Losses, RolloutMethod
 from pastforward.methods.transitions import Transitions, dynamics, weighted_sum
-from pastforward.outputs import kl, nll
+from pastforward.outputs import divergence
 from pastforward.student import Student
 from pastforward.teacher.target_source import StoredTargets, TargetSource
 from pastforward.types import AnyBatch, Batch, BatchWithRollout, BatchWithTargets
@@ -42,16 +42,16 @@ class DMT(RolloutMethod, ABC):
     @final
     def _path_losses(self, own: Tensor, targets: Transitions, batch: AnyBatch) -> Losses:
         """`own` holds m_0 and then the memory that the student reached at each step of `batch`."""
-        config, kind = self.config, self.student.signature.outputs
+        config, signature = self.config, self.student.signature
         read = self.student.readout(own[:, 1:])
         terms = {
             "dynamics": dynamics(own, targets),
-            "readout": masked_mean(nll(kind, read, batch.y), batch.mask),
+            "readout": mean_output_loss(signature, read, batch.y, batch.mask),
         }
         if config.distill:
             with torch.no_grad():
                 wanted = self.target_source.readout(targets.after)
-            terms["distill"] = masked_mean(kl(kind, wanted, read), batch.mask)
+            terms["distill"] = masked_mean(divergence(signature.outputs, wanted, read), batch.mask)
         total = weighted_sum(config, terms)
         return Losses(total, {name: term.detach() for name, term in terms.items()})
 
@@ -70,7 +70,7 @@ class UnrollDMT(DMT):
         with torch.no_grad():
             targets = self.target_source.targets_of(batch)
         own = self.rollout(batch.x)
-        parts = Transitions(targets[:, :1], targets[:, :-1], targets[:, 1:])
+        parts = Transitions(targets[:, :1], targets[:, :-1], targets[:, 1:], relevant(batch.mask))
         return self._path_losses(own, parts, batch)
 
 
@@ -95,16 +95,19 @@ class WindowDMT(DMT):
     @override
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         collected = batch if isinstance(batch, BatchWithRollout) else self.collect(batch)
-        size, targets = batch.x.shape[0], collected.targets
+        size, targets, used = batch.x.shape[0], collected.targets, relevant(batch.mask)
+        steps, inside = self._steps(used, generator)  # before numbers are drawn for every step
         starts = self._starts(collected, generator)
-        steps = self._steps(batch.mask.shape[1], generator).to(batch.x.device)
         x = batch.x[:, steps].flatten(0, 1)
         own = self.rollout(x, self._begin(starts, steps[:, 0]).flatten(0, 1))[:, 1:]
         own = own.unflatten(0, (size, -1)).flatten(1, 2)
         own = torch.cat([self.student.start(size, 1), own], 1)
-        steps = steps.flatten()
-        parts = Transitions(targets[:, :1], targets[:, steps], targets[:, steps + 1])
-        return self._path_losses(own, parts, Batch(*(part[:, steps] for part in batch[:3])))
+        steps, inside = steps.flatten(), inside.flatten()
+        seen = Batch(batch.x[:, steps], batch.y[:, steps], batch.mask[:, steps] & inside)
+        parts = Transitions(
+            targets[:, :1], targets[:, steps], targets[:, steps + 1], used[:, steps] & inside
+        )
+        return self._path_losses(own, parts, seen)
 
     def _starts(self, collected: BatchWithRollout, generator: torch.Generator) -> Tensor:
         """Memories `[B, T+1, K, D]` that windows may start from."""
@@ -119,16 +122,23 @@ class WindowDMT(DMT):
         """Do windows start from the student's memories? One of the whole sequence starts at m_0."""
         return self.config.on_policy_fraction > 0 and self.config.window < length
 
-    def _steps(self, length: int, generator: torch.Generator) -> Tensor:
+    def _steps(self, used: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Positions of the inputs of each window `[W, k]`: every k steps, shifted at random.
 
         Shifts go both ways, and a window beyond either end is moved back inside: so the first and
-        last positions are trained in at least half of the steps.
+        last positions are trained in at least half of the steps. The end is that of the longest
+        sequence without its padding, by `used` `[B, T]`; windows left over by that are False in
+        the second result, of the same shape.
         """
+        length, longest = used.shape[1], used.any(0).sum()
         window = min(self.config.window, length)
         shift = torch.randint(0, window, (1,), generator=generator, device=generator.device)
-        first = shift.cpu() - window // 2 + window * torch.arange(length // window)
-        return first.clamp(0, length - window)[:, None] + torch.arange(window)
+        number = torch.arange(length // window, device=used.device)
+        first = shift.to(used.device) - window // 2 + window * number
+        first = first.clamp(min=0).minimum((longest - window).clamp(min=0))
+        steps = first[:, None] + torch.arange(window, device=used.device)
+        inside = number < (longest // window).clamp(min=1)
+        return steps, inside[:, None].expand_as(steps)
 
     def _begin(self, starts: Tensor, first: Tensor) -> Tensor:
         """Starting memories `[B, W, K, D]`; on-policy, that of t = 0 is the learned m_0 itself."""

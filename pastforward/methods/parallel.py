@@ -9,15 +9,14 @@ from typing_extensions import override
 
 from pastforward.baselines.base import Baseline
 from pastforward.config import RunConfig
-from pastforward.losses import masked_mean
+from pastforward.losses import mean_output_loss
 from pastforward.methods.base import Losses, Method, Transform
-from pastforward.outputs import nll
 from pastforward.types import AnyBatch
 
 
 @final
 class Parallel(Method):
-    """-log p(y_t) at every t where y_t counts."""
+    """The loss of y_t at every t where y_t counts."""
 
     def __init__(self, network: Baseline) -> None:
         self.network = network
@@ -38,7 +37,7 @@ class Parallel(Method):
     @override
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         parameters, _ = self._forward(batch.x)
-        readout = masked_mean(nll(self.network.signature.outputs, parameters, batch.y), batch.mask)
+        readout = mean_output_loss(self.network.signature, parameters, batch.y, batch.mask)
         return Losses(readout, {"readout": readout.detach()})
 
 

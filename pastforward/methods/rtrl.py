@@ -20,9 +20,10 @@ from typing_extensions import override
 
 from pastforward.config import RunConfig
 from pastforward.errors import UsageError
+from pastforward.losses import output_weights, total_weight
 from pastforward.memory import flat, rms_norm
 from pastforward.methods.base import Losses, Method, Transform
-from pastforward.outputs import nll
+from pastforward.outputs import output_loss
 from pastforward.student import Student
 from pastforward.types import AnyBatch
 
@@ -69,13 +70,15 @@ class RTRL(Method):
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         """Raises `UsageError` if the influence of the batch is too large."""
         self._require_room(len(batch.x))
-        state, count = self._begin(len(batch.x)), batch.mask.sum().clamp(min=1)
+        state = self._begin(len(batch.x))
+        weights = output_weights(self.student.signature, batch.y, batch.mask)
+        weights = weights.to(state.memory.dtype) / total_weight(weights)
         value = state.memory.new_zeros(())
         trained = _trainable(self._step) | _trainable(self.student.readout)
         gradients: _Gradients = {p: torch.zeros_like(p) for p in trained.values()}
         for t in range(batch.mask.shape[1]):
             state = self._advance(state, batch.x[:, t])
-            value = value + self._read(state, batch.y[:, t], batch.mask[:, t], count, gradients)
+            value = value + self._read(state, batch.y[:, t], weights[:, t], gradients)
         # The value is exact; a term that is 0 has the gradient found, for autograd to pass on.
         carrier = torch.stack([(g * p).sum() for p, g in gradients.items()]).sum()
         return Losses(value + (carrier - carrier.detach()), {"readout": value})
@@ -110,14 +113,12 @@ class RTRL(Method):
         }
         return _State(memory, influence)
 
-    def _read(
-        self, state: _State, y: Tensor, mask: Tensor, count: Tensor, gradients: _Gradients
-    ) -> Tensor:
+    def _read(self, state: _State, y: Tensor, weights: Tensor, gradients: _Gradients) -> Tensor:
         """What y_t adds to the loss; its gradient is added to `gradients`."""
         memory = state.memory.detach().requires_grad_()
         readout = list(_trainable(self.student.readout).values())
-        losses = nll(self.student.signature.outputs, self.student.readout(memory), y)
-        loss = losses.where(mask, 0.0).sum() / count
+        losses = output_loss(self.student.signature.outputs, self.student.readout(memory), y)
+        loss = (weights * losses.where(weights > 0, 0.0)).sum()
         by_memory, *by_readout = torch.autograd.grad(loss, [memory, *readout])
         for name, p in _trainable(self._step).items():
             found = torch.einsum("bs,bsp->p", flat(by_memory), state.influence[name])

@@ -13,6 +13,7 @@ gradients for what (E encoder, D decoder, f embedding and cell, g readout; * tim
     dynamics (L_dyn)     -                  f, m_0, E *        f, m_0
     readout              -                  g, f, E *          g, f
     consistency          -                  f, E *             f
+    early readout        g                  -                  -
 """
 
 from abc import ABC, abstractmethod
@@ -24,7 +25,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from pastforward.config import RunConfig
-from pastforward.losses import consistency, masked_mean, uniformity
+from pastforward.losses import consistency, masked_mean, mean_output_loss, uniformity
 from pastforward.memory import scale_gradient, take
 from pastforward.methods import SMTConfig
 from pastforward.methods.base import Losses, Method, Transform
@@ -40,7 +41,7 @@ from pastforward.methods.transitions import (
     sampled_transitions,
     weighted_sum,
 )
-from pastforward.outputs import nll
+from pastforward.outputs import Readout, output_loss
 from pastforward.student import Student
 from pastforward.teacher.target_source import TargetSource
 from pastforward.teacher.teacher import Teacher
@@ -76,15 +77,17 @@ class SMT(Method, ABC):
 
 @final
 class TeacherTraining(SMT):
-    """Stage one of two-stage SMT: encoder and decoder, no student."""
+    """Stage one of two-stage SMT: encoder and decoder, of a student at most its readout."""
 
-    def __init__(self, teacher: Teacher, config: SMTConfig) -> None:
+    def __init__(self, teacher: Teacher, config: SMTConfig, readout: Readout | None = None) -> None:
+        """`readout` is a student's; it learns where `config.early_readout` is above 0."""
         super().__init__(teacher.memory, config)
         self.teacher = teacher
+        self.readout = readout if config.early_readout else None
 
     @override
     def modules(self) -> Iterable[nn.Module]:
-        return (self.teacher,)
+        return (self.teacher,) if self.readout is None else (self.teacher, self.readout)
 
     @override
     def serial_calls(self, length: int) -> int:
@@ -93,7 +96,14 @@ class TeacherTraining(SMT):
     @override
     def compute(self, batch: AnyBatch, sampled: SampledAnchors) -> Terms:
         targets = sampled_transitions(self.teacher, batch, sampled)
-        return _teacher_terms(self.teacher, self.config, batch, targets, sampled)
+        total, terms = _teacher_terms(self.teacher, self.config, batch, targets, sampled)
+        if self.readout is not None:
+            seen = at_times(batch, sampled)
+            m, y, mask = at_counted(targets.after.detach(), seen, sampled)
+            loss = mean_output_loss(self.teacher.signature, self.readout(m), y, mask)
+            terms["early_readout"] = loss
+            total = total + self.config.early_readout * loss
+        return total, terms
 
 
 @final
@@ -118,7 +128,8 @@ class JointSMT(SMT):
         targets = sampled_transitions(teacher, batch, sampled)
         taught, terms = _teacher_terms(teacher, config, batch, targets, sampled)
         scale = config.encoder_gradient_scale
-        targets = Transitions(*(scale_gradient(part, scale) for part in targets))
+        empty, before, after = (scale_gradient(part, scale) for part in targets[:3])
+        targets = Transitions(empty, before, after, targets.used)
         learned, more = _student_terms(self.student, teacher, config, batch, targets, sampled)
         return taught + learned, terms | more
 
@@ -151,14 +162,15 @@ def _teacher_terms(
     teacher: Teacher, config: SMTConfig, batch: AnyBatch, targets: Transitions,
     sampled: SampledAnchors,
 ) -> Terms:  # fmt: skip
-    kind, decoder, seen = teacher.signature.outputs, teacher.decoder, at_times(batch, sampled)
+    signature, decoder, seen = teacher.signature, teacher.decoder, at_times(batch, sampled)
     read = targets.after if sampled.noise is None else targets.after + sampled.noise[1]
     # The anchors of the first sequence for all of them: uniformity compares the same step.
-    same_steps = take(targets.after, sampled.anchors[:1].expand(len(read), -1))
+    steps = sampled.anchors[:1].expand(len(read), -1)
+    same_steps, used = take(targets.after, steps), take(targets.used, steps)
     counted, y, mask = at_counted(read, seen, sampled)
     terms = {
-        "prediction": masked_mean(nll(kind, decoder.readout(counted), y), mask),
-        "uniformity": uniformity(same_steps.transpose(0, 1)),
+        "prediction": mean_output_loss(signature, decoder.readout(counted), y, mask),
+        "uniformity": uniformity(same_steps.transpose(0, 1), used.T),
     }
     if config.decoding or config.input_decoding:
         terms |= _decoding_terms(teacher, config, batch, take(read, sampled.anchors), sampled)
@@ -174,11 +186,11 @@ def _decoding_terms(
     if config.input_decoding:
         decoded, inputs = decoder.with_inputs(read, future.x)
         x, counts = anchor_inputs(config, batch, sampled)
-        terms["input_decoding"] = masked_mean(nll(what.inputs, inputs, x), counts)
+        terms["input_decoding"] = masked_mean(output_loss(what.inputs, inputs, x), counts)
     else:
         decoded = decoder(read, future.x)
     if config.decoding:
-        terms["decoding"] = masked_mean(nll(what.outputs, decoded, future.y), future.mask)
+        terms["decoding"] = mean_output_loss(what, decoded, future.y, future.mask)
     return terms
 
 
@@ -186,26 +198,29 @@ def _student_terms(
     student: Student, source: TargetSource, config: SMTConfig, batch: AnyBatch,
     targets: Transitions, sampled: SampledAnchors,
 ) -> Terms:  # fmt: skip
-    kind, seen = student.signature.outputs, at_times(batch, sampled)
+    signature, seen = student.signature, at_times(batch, sampled)
     read = targets.before if sampled.noise is None else targets.before + sampled.noise[0]
     stepped = student.step(read, seen.x)
     own = torch.cat([student.start(len(stepped), 1), stepped], 1)
     counted, y, mask = at_counted(stepped, seen, sampled)
     terms = {
         "dynamics": dynamics(own, targets),
-        "readout": masked_mean(nll(kind, student.readout(counted), y), mask),
+        "readout": mean_output_loss(signature, student.readout(counted), y, mask),
     }
     if config.consistency:
         future, anchors = anchor_futures(config, batch, sampled), sampled.anchors
         target, predicted = take(targets.after, anchors), take(stepped, anchors)
-        divergence = consistency(source.future_decoder(), kind, target, predicted, future.x)
+        divergence = consistency(
+            source.future_decoder(), signature.outputs, target, predicted, future.x
+        )
         terms["consistency"] = masked_mean(divergence, future.mask)
     return weighted_sum(config, terms), terms
 
 
 def build_teacher_training(network: object, teacher: Teacher, config: RunConfig) -> SMT:
     """'teacher' of `METHODS`."""
-    return TeacherTraining(teacher, config.smt)
+    readout = network.readout if isinstance(network, Student) else None
+    return TeacherTraining(teacher, config.smt, readout)
 
 
 def build_joint_smt(network: Student, teacher: Teacher, config: RunConfig) -> SMT:

@@ -7,10 +7,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pastforward.losses import transition_weights, variance_unexplained
+from pastforward.losses import (
+    masked_mean,
+    relevant,
+    transition_weights,
+    variance_unexplained,
+)
 from pastforward.memory import take
 from pastforward.methods import DMTConfig, SMTConfig
-from pastforward.teacher.decoder import futures, input_futures, relevant
+from pastforward.teacher.decoder import futures, input_futures
 from pastforward.teacher.target_source import TargetSource
 from pastforward.types import AnyBatch, Batch, MemoryShape
 
@@ -21,14 +26,20 @@ class Transitions(NamedTuple):
     empty: Tensor  # m_0 [1 or B, 1, K, D]
     before: Tensor  # m_t [B, n, K, D]
     after: Tensor  # m_{t+1} [B, n, K, D]
+    used: Tensor  # [B, n], False where m_{t+1} lies in the padding
 
 
 def dynamics(own: Tensor, targets: Transitions) -> Tensor:
-    """Weighted fraction of variance unexplained; `own` `[B, n + 1, K, D]` is m_0 and n memories."""
+    """Weighted fraction of variance unexplained, over the transitions used.
+
+    `own` `[B, n + 1, K, D]` is m_0 and n memories.
+    """
     empty = targets.empty.expand(len(own), -1, -1, -1)
     target = torch.cat([empty, targets.after], 1)
-    weights = F.pad(transition_weights(targets.before, targets.after), (1, 0), value=1.0)
-    return (weights * variance_unexplained(own, target)).mean()
+    weights = transition_weights(targets.before, targets.after, targets.used)
+    used = torch.cat([targets.used.any(1, keepdim=True), targets.used], 1)
+    errors = variance_unexplained(own, target, used)
+    return masked_mean(F.pad(weights, (1, 0), value=1.0) * errors, used)
 
 
 def weighted_sum(config: SMTConfig | DMTConfig, terms: Mapping[str, Tensor]) -> Tensor:
@@ -54,9 +65,10 @@ def sample_anchors(
     times = noise = None
     if config.transitions is not None:
         # All sequences share their times, since variance and uniformity compare memories of the
-        # same step. B rows are drawn and the first is used: seeds then give the same numbers.
-        drawn = torch.randint(1, length + 1, (count, used), generator=generator, device=device)
-        times = drawn[:1].expand(count, -1)
+        # same step. No step is drawn that is padding in all of them.
+        longest = relevant(batch.mask).any(0).sum().clamp(min=1)
+        share = torch.rand(used, generator=generator, device=device)
+        times = (1 + (share * longest).long()).expand(count, -1)
     weights = _anchor_weights(config, batch, times)
     anchors = torch.multinomial(weights, min(config.anchors, used), True, generator=generator)
     if config.noise:
@@ -114,14 +126,16 @@ def sampled_transitions(
     source: TargetSource, batch: AnyBatch, sampled: SampledAnchors
 ) -> Transitions:
     """The target memories before and after each sampled transition."""
+    used = relevant(batch.mask)
     if sampled.times is None:
         targets = source.targets_of(batch)
         # split(): its backward is one cat instead of zero-padded adds.
         empty, after = targets.split([1, targets.shape[1] - 1], 1)
-        return Transitions(empty[:1], targets[:, :-1], after)
+        return Transitions(empty[:1], targets[:, :-1], after, used)
     times = torch.cat([sampled.times - 1, sampled.times], 1)
     before, after = source.targets_at_times(batch, times).chunk(2, 1)
-    return Transitions(source.empty_target_of(batch), before, after)
+    used = take(used, sampled.times - 1)
+    return Transitions(source.empty_target_of(batch), before, after, used)
 
 
 def anchor_futures(config: SMTConfig, batch: AnyBatch, sampled: SampledAnchors) -> Batch:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from pastforward.blocks import Transformer, embedding
 from pastforward.errors import UsageError
+from pastforward.losses import relevant
 from pastforward.memory import take
 from pastforward.outputs import Readout, parameter_count
 from pastforward.scan import DiagonalRecurrence
@@ -134,8 +135,3 @@ def input_futures(
     inside = steps < batch.x.shape[1]
     steps = steps.clamp(max=batch.x.shape[1] - 1)
     return take(batch.x, steps), take(relevant(batch.mask), steps) & inside
-
-
-def relevant(mask: Bool[Tensor, "batch steps"]) -> Bool[Tensor, "batch steps"]:
-    """True up to the last output of each sequence that counts: all but padding."""
-    return mask.flip(1).cumsum(1).flip(1) > 0

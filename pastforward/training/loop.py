@@ -75,11 +75,6 @@ class Fit:
         self.progress = Progress()
         self._replayed: tuple[int, list[AnyBatch]] = -1, []
 
-    @property
-    def length(self) -> int:
-        """Steps of each sequence that are read."""
-        return self.config.steps(self.source.signature.length)
-
     def share(self) -> float:
         """Spent part of the budget, the same on all ranks."""
         return agree(self.progress.share(self.budget))
@@ -111,8 +106,9 @@ class Fit:
         values = _finite(mean, self.progress.step)
         self.optimiser.step(self.lr * schedule(self.config, self.progress.step, share))
         self.progress.step += 1
-        self.progress.calls += self.method.serial_calls(self.length)
-        self.progress.tokens += world() * self.config.batch * self.length
+        length = parts[0].mask.shape[1]  # batches of shorter sequences have fewer steps
+        self.progress.calls += self.method.serial_calls(length)
+        self.progress.tokens += world() * self.config.batch * length
         self.progress.seconds += time.perf_counter() - begin
         return values
 
@@ -131,8 +127,9 @@ class Fit:
     def _parts(self, index: int) -> list[AnyBatch]:
         """The micro-batches of a step, on the device; ranks read different ones."""
         batch = self.source.batch(self.seed, index * world() + rank(), self.config.batch)
+        length = self.config.steps(batch.mask.shape[1])
         # Targets have one step more than the sequence: m_0.
-        steps = [self.length + (name == "targets") for name in batch._fields]
+        steps = [length + (name == "targets") for name in batch._fields]
         read = [part[:, :count] for part, count in zip(batch, steps, strict=True)]
         moved = [part.to(self.device, non_blocking=True) for part in read]
         cut = [part.chunk(self.config.accumulate) for part in moved]

@@ -166,21 +166,24 @@ def test_a_student_beside_an_output_teacher_has_memories_and_no_targets(setting)
 @torch.no_grad()
 def test_drift_and_one_step_by_brute_force(setting):
     student, teacher, source = setting
-    x = source.whole.x
+    x, mask = source.whole.x, source.whole.mask
     targets = teacher.targets(x)
-    slots = torch.zeros(len(student.empty), dtype=torch.float64)
-    for at_t in targets[:, 1:].double().unbind(1):  # variances across sequences at the same step
-        slots += (at_t - at_t.mean(0)).square().mean((0, 2)) / LENGTH
+    ends = [max((t + 1 for t in range(LENGTH) if row[t]), default=0) for row in mask]
+    slots, steps = torch.zeros(len(student.empty), dtype=torch.float64), sum(ends)
+    for t in range(1, LENGTH + 1):  # variances across sequences at the same step
+        at_t = targets[[b for b in range(COUNT) if t <= ends[b]], t].double()
+        slots += (at_t - at_t.mean(0)).square().mean(2).sum(0) / steps
     scale = float(slots.mean()) + MIN_VARIANCE
-    expected, one_step = [0.0] * (LENGTH + 1), torch.zeros(len(slots))
+    errors, one_step = [[] for _ in range(LENGTH + 1)], torch.zeros(len(slots))
     for b in range(COUNT):
         m = student.start()
-        for t in range(LENGTH + 1):
-            expected[t] += float((m - targets[b, t]).square().mean()) / COUNT
-            if t < LENGTH:
+        for t in range(ends[b] + 1 if ends[b] else 0):
+            errors[t].append(float((m - targets[b, t]).square().mean()))
+            if t < ends[b]:
                 m = student.step(m, x[b, t])
                 stepped = student.step(targets[b, t], x[b, t])
-                one_step += (stepped - targets[b, t + 1]).square().mean(-1) / (COUNT * LENGTH)
+                one_step += (stepped - targets[b, t + 1]).square().mean(-1) / steps
+    expected = [sum(at_t) / len(at_t) for at_t in errors]
     found = evaluate(student, teacher, source, size=3).drift
     assert found is not None
     assert found.mse == pytest.approx(expected, rel=1e-4)

@@ -8,7 +8,7 @@ import torch
 from pastforward.errors import UsageError
 from pastforward.inference.sampling import PLAIN, Sampling, draw, noise
 from pastforward.outputs import most_likely
-from pastforward.types import Tokens, Vectors
+from pastforward.types import Flags, Quantiles, Tokens, Vectors
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -96,3 +96,9 @@ def test_samples_repeat_given_the_seed():
 def test_bad_numbers_are_told(bad):
     with pytest.raises(UsageError, match="give a temperature of 0 or more"):
         Sampling(**bad)
+
+
+@pytest.mark.parametrize("kind", [Flags(2), Quantiles(2, (0.1, 0.9))])
+def test_labels_are_not_drawn(kind):
+    with pytest.raises(UsageError, match="can't be drawn and fed back"):
+        noise(kind, (3,), seeded(), torch.zeros(()))

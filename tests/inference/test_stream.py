@@ -12,8 +12,9 @@ from pastforward.errors import UsageError
 from pastforward.inference.sampling import Sampling
 from pastforward.inference.stream import Stream
 from pastforward.inference.writing import complete_images, continue_text, draw_images
+from pastforward.outputs import output_loss
 from pastforward.student import Student, build_student
-from pastforward.types import Signature, Tokens, Vectors
+from pastforward.types import Flags, Quantiles, Signature, Tokens, Vectors
 
 
 def small(inputs=Tokens(5), outputs=Tokens(5), cell="gru", length=9) -> Student:  # noqa: B008
@@ -259,3 +260,19 @@ def test_outputs_that_are_not_inputs(inputs, outputs, sampling):
     m = student.start(1)
     with pytest.raises(UsageError, match="can't be fed back"):
         Stream(student).generate(m, 3, seeded(), sampling)
+
+
+@pytest.mark.parametrize("outputs", [Flags(2), Quantiles(2, (0.1, 0.5, 0.9))])
+def test_labels_are_scored_step_by_step_but_not_fed_back(outputs):
+    stream, x = (
+        Stream(small(Vectors(2), outputs)),
+        torch.randn(3, 5, 2, generator=seeded(), dtype=torch.float64),
+    )
+    y = (torch.randn(3, 5, 2, generator=seeded(1), dtype=torch.float64) > 0).double()
+    m, losses = stream.start(3), []
+    for x_t, y_t in zip(x.unbind(1), y.unbind(1), strict=True):
+        m, parameters = stream.step(m, x_t)
+        losses.append(output_loss(outputs, parameters, y_t))
+    torch.testing.assert_close(stream.score(x, y), torch.stack(losses, 1))
+    with pytest.raises(UsageError, match="outputs can't be fed back; score or step it instead"):
+        stream.generate(m, 3, seeded())

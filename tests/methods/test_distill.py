@@ -18,7 +18,7 @@ from tiny import (
 from pastforward.config import Budget
 from pastforward.methods.bptt import Distillation, TruncatedBPTT, bptt
 from pastforward.methods.parallel import Parallel
-from pastforward.outputs import kl, nll
+from pastforward.outputs import divergence, output_loss
 from pastforward.training import FitConfig
 from pastforward.training.fit import FitContext, fit
 
@@ -45,7 +45,7 @@ def test_distillation_is_the_kl_of_a_plain_loop(kind, length):
         for t in range(length):
             m = own.step(m, data.x[b, t])
             if data.mask[b, t]:
-                terms.append(kl(own.signature.outputs, wanted[b, t], own.readout(m)))
+                terms.append(divergence(own.signature.outputs, wanted[b, t], own.readout(m)))
     expected = torch.stack(terms).mean()
     expected.backward()
     torch.testing.assert_close(losses.total.detach(), expected.detach())
@@ -98,7 +98,7 @@ def test_parallel_training_is_the_cross_entropy_of_every_output(kind):
     net, data = baseline(what), batch(what)
     method = Parallel(net)
     found = descend(method, data).total.detach()
-    expected = nll(what.outputs, net(data.x)[0], data.y)[data.mask].mean()
+    expected = output_loss(what.outputs, net(data.x)[0], data.y)[data.mask].mean()
     torch.testing.assert_close(found, expected.detach())
     assert {id(p) for p in method.parameters()} == {id(p) for p in net.parameters()}
     assert all(g.any() for g in gradients(net))

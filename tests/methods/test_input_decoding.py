@@ -7,7 +7,7 @@ from tiny import batch, descend, gradients, pair, seeded, signature, still
 from pastforward.methods import SMTConfig
 from pastforward.methods.smt import FrozenSMT, JointSMT, TeacherTraining
 from pastforward.methods.transitions import SampledAnchors, sample_anchors
-from pastforward.outputs import nll
+from pastforward.outputs import output_loss
 from pastforward.types import MemoryShape
 
 KINDS = ("tokens", "vectors")
@@ -62,7 +62,7 @@ def test_by_hand(kind, times, future):
                 before, m = data.x[b, t : t + j - 1], targets[b, t]
                 read = teacher.decoder.with_inputs(m[None, None], before[None, None])[1]
                 x = data.x[b, t + j - 1][None]
-                values.append(nll(teacher.signature.inputs, read[0, 0, -1:], x).squeeze())
+                values.append(output_loss(teacher.signature.inputs, read[0, 0, -1:], x).squeeze())
     torch.testing.assert_close(found["input_decoding"], torch.stack(values).mean())
 
 

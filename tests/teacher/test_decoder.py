@@ -6,7 +6,7 @@ from tiny import ENCODERS, batch, seeded, sequence, signature, student, teacher
 
 from pastforward.errors import UsageError
 from pastforward.teacher import TeacherConfig
-from pastforward.teacher.decoder import Decoder, futures, input_futures, relevant
+from pastforward.teacher.decoder import Decoder, futures, input_futures
 from pastforward.teacher.teacher import build_teacher
 from pastforward.types import Batch, MemoryShape, Signature, Vectors
 
@@ -140,12 +140,6 @@ def test_input_futures_by_brute_force(kind, future):
                 assert bool(counts[b, a, j - 1]) == (t <= lengths[b])
                 if t <= lengths[b]:
                     assert torch.equal(x[b, a, j - 1], data.x[b, t - 1])
-
-
-def test_what_follows_the_last_output_that_counts_is_padding():
-    mask = torch.tensor([[0, 1, 0, 1, 0], [0, 0, 0, 0, 1], [0, 0, 0, 0, 0]]).bool()
-    expected = [[1, 1, 1, 1, 0], [1, 1, 1, 1, 1], [0, 0, 0, 0, 0]]
-    assert relevant(mask).int().tolist() == expected
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)

@@ -10,7 +10,7 @@ from small_runs import BPTT, SMALL
 
 from pastforward.config import Budget
 from pastforward.data.opening import open_source
-from pastforward.methods import DMTConfig
+from pastforward.methods import METHODS, DMTConfig, SMTConfig
 from pastforward.methods.base import Losses, Method
 from pastforward.methods.bptt import TruncatedBPTT, bptt
 from pastforward.methods.dmt import UnrollDMT, WindowDMT
@@ -108,6 +108,44 @@ def test_a_prefix_is_a_source_of_shorter_sequences(with_targets):
     assert cut.progress.calls == short.progress.calls
     for p, q in zip(own.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-7)
+
+
+class Buckets:
+    """Batches of 7, 5 and 8 steps in turn, as they are or padded to the length of all."""
+
+    LENGTHS = (7, 5, 8)
+
+    def __init__(self, padded: bool) -> None:
+        self.padded, self.signature = padded, SOURCE.signature
+
+    def batch(self, seed: int, index: int, size: int) -> Batch:
+        x, y, _ = SOURCE.batch(seed, index, size)
+        length = self.LENGTHS[index % 3]
+        ends = length - torch.arange(size) % 4
+        mask = torch.arange(x.shape[1]) < ends[:, None]
+        return Batch(*(part if self.padded else part[:, :length] for part in (x, y, mask)))
+
+
+@pytest.mark.parametrize("prefix", [None, 6])
+@pytest.mark.parametrize("name", ["smt", "bptt", "dmt"])
+def test_batches_of_several_lengths_train_as_padded_ones_do(name, prefix):
+    found, run = [], replace(SMALL, smt=SMTConfig(), dmt=DMTConfig(window=4, replay_steps=2))
+    for padded in (False, True):
+        own = student()
+        own_teacher = build_teacher(SMALL.teacher, SOURCE.signature, own.memory)
+        method = METHODS.load(name)(own, own_teacher, run)
+        config = replace(EAGER, prefix=prefix)
+        found.append((Fit(method, Buckets(padded), 1e-2, Budget(steps=6), config), own))
+    (short, own), (padded, other) = found
+    for _ in range(6):
+        assert short.step() == pytest.approx(padded.step(), rel=1e-3, abs=1e-5)
+    for p, q in zip(own.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-3, atol=1e-4)
+    replays, longest = short.method.replay_steps, prefix or 99
+    read = [min(Buckets.LENGTHS[step // replays % 3], longest) for step in range(6)]
+    assert short.progress.tokens == 8 * sum(read)
+    assert short.progress.calls == sum(map(short.method.serial_calls, read))
+    assert padded.progress.tokens == 8 * 6 * min(SOURCE.signature.length, longest)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

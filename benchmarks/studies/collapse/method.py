@@ -14,7 +14,7 @@ from pastforward.memory import take
 from pastforward.methods import SMTConfig
 from pastforward.methods.base import Losses, Method, Transform
 from pastforward.methods.transitions import anchor_futures, sample_anchors
-from pastforward.outputs import nll
+from pastforward.outputs import output_loss
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
 from pastforward.types import AnyBatch
@@ -56,10 +56,10 @@ class Ablation(Method):
         spread = targets[:, 1:][:, sampled.anchors[0]].transpose(0, 1)
         error = ERRORS[setting.error](reached, self._wanted(batch, targets))
         terms = {
-            "decoding": masked_mean(nll(kind, decoded, future.y), future.mask),
+            "decoding": masked_mean(output_loss(kind, decoded, future.y), future.mask),
             "dynamics": error.mean(),
             "spread": SPREADS[setting.spread](spread, generator),
-            "readout": masked_mean(nll(kind, read, batch.y), batch.mask),
+            "readout": masked_mean(output_loss(kind, read, batch.y), batch.mask),
         }
         weights = {"dynamics": setting.dynamics, "spread": setting.weight}
         total = torch.stack([weights.get(name, 1.0) * term for name, term in terms.items()]).sum()

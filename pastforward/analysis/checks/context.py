@@ -13,7 +13,7 @@ from pastforward.analysis.evaluate import Evaluation, frozen, measure, on_device
 from pastforward.config import RunConfig
 from pastforward.data.source import BEST_POSSIBLE, Source
 from pastforward.errors import UsageError
-from pastforward.outputs import nll
+from pastforward.outputs import output_loss
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
 from pastforward.types import Batch
@@ -196,7 +196,7 @@ class CheckContext:
     def losses(self, parameters: Tensor) -> Tensor:
         """Nats of every output of `batch` that counts, `[N]`, for parameters `[B, T, P]`."""
         batch = self.batch
-        return nll(self.student.signature.outputs, parameters, batch.y)[batch.mask]
+        return output_loss(self.student.signature.outputs, parameters, batch.y)[batch.mask]
 
     def _evaluate(self, batches: Iterable[Batch]) -> Evaluation:
         _ = self.batch  # raises Skip

@@ -10,7 +10,7 @@ from pastforward.analysis.checks.context import (
 )
 from pastforward.analysis.evaluate import frozen
 from pastforward.analysis.meters import Drift
-from pastforward.outputs import kl
+from pastforward.outputs import divergence
 
 HARMLESS = 0.1
 """Share of the teacher's gain over the reference that a student may lack: it is then as good."""
@@ -146,5 +146,7 @@ def _divergences(context: CheckContext) -> dict[str, float]:
             "scale": (taught, taught.roll(1, 0)),
         }
     kind, mask = student.signature.outputs, context.batch.mask
-    means = {name: float(kl(kind, *pair)[mask].double().mean()) for name, pair in pairs.items()}
+    means = {
+        name: float(divergence(kind, *pair)[mask].double().mean()) for name, pair in pairs.items()
+    }
     return {name: max(mean, 1e-9) for name, mean in means.items()}

@@ -7,7 +7,7 @@ from pastforward.analysis.checks.context import CheckContext, CheckResult, Level
 from pastforward.analysis.evaluate import frozen
 from pastforward.analysis.meters import Collapse
 from pastforward.losses import MIN_VARIANCE
-from pastforward.outputs import nll
+from pastforward.outputs import output_loss
 from pastforward.teacher.decoder import futures
 from pastforward.types import Batch
 
@@ -84,7 +84,7 @@ def _decoded(context: CheckContext, length: int) -> tuple[list[Tensor], list[Ten
     future = futures(batch, times, length)
     with frozen(context.teacher):
         losses = [
-            nll(context.student.signature.outputs, decoder(m, future.x), future.y)
+            output_loss(context.student.signature.outputs, decoder(m, future.x), future.y)
             for m in (targets, _next(targets))
         ]
     counted = [j for j in range(1, length) if future.mask[..., j].sum() > 1]
