@@ -60,13 +60,15 @@ def test_every_kind_of_data(kind, targets, length, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("length", "windows"), [(1, [1]), (4, [4]), (20, [4, 8, 16, 20]), (2000, [4, 8, 16, 32])]
+    ("length", "windows"), [(1, [1]), (4, [2, 4]), (20, [2, 4, 8, 16]), (2000, [2, 4, 8, 16, 32])]
 )
-def test_windows_grow_to_at_most_32_steps(length, windows):
+def test_windows_from_targets_grow_to_at_most_32_steps(length, windows):
     config = recipe(DATA, length)
-    forced = [stage for stage in config.stages if stage.method == "teacher-forced"]
-    assert [stage.window or config.dmt.window for stage in forced] == windows
-    assert [stage.share for stage in forced] == sorted(stage.share for stage in forced)
+    first, *forced = config.stages
+    assert first.method == "teacher"
+    assert {stage.method for stage in forced} == {"teacher-forced"}
+    assert [stage.window for stage in forced] == windows
+    assert [stage.lr for stage in forced] == sorted((stage.lr for stage in forced), reverse=True)
     assert sum(stage.share for stage in config.stages) == pytest.approx(1.0)
 
 
