@@ -25,8 +25,8 @@ _READOUT = 0.01
 """Weight of outputs beside targets. Muon steps as far for a small gradient as for a large one, so
 a readout learns as fast; at 1 the gradient of few noisy outputs takes over the cell where targets
 are nearly met, and longer windows then undo what shorter ones have learned (docs/log.md)."""
-_POSITIONS, _MOST = 12_000, 32
-"""In a batch, and sequences in it."""
+_POSITIONS, _MOST = 4000, 32
+"""In a batch, and sequences in it at most: many steps teach a student more than large batches."""
 
 
 def labelled(
