@@ -32,8 +32,11 @@ class DiagonalRecurrence(nn.Module):
     (LRU, Orvieto et al. 2023, arXiv 2303.06349, section 3.4).
     """
 
-    def __init__(self, memory: MemoryShape, fastest: float, slowest: float) -> None:
-        """Initial decay times are log-uniform between `fastest` and `slowest` steps.
+    def __init__(
+        self, memory: MemoryShape, fastest: float, slowest: float, turn: float = 1.0
+    ) -> None:
+        """Initial decay times are log-uniform between `fastest` and `slowest` steps, initial
+        frequencies uniform between 0 and `turn` half turns a step.
 
         Raises `UsageError` for an odd D.
         """
@@ -44,7 +47,7 @@ class DiagonalRecurrence(nn.Module):
                 "give an even --student.width, or --encoder registers."
             )
         self.modes = memory.size // 2
-        frequency = pi * (torch.arange(self.modes) + 0.5) / self.modes
+        frequency = turn * pi * (torch.arange(self.modes) + 0.5) / self.modes
         # Frequencies are dealt out in turn, so that every slot has low and high ones.
         self.frequency = nn.Parameter(frequency.view(-1, memory.slots).T.flatten())
         times = fastest * (slowest / fastest) ** torch.rand(self.modes)

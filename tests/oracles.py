@@ -11,6 +11,7 @@ from pastforward.scan import DiagonalRecurrence
 from pastforward.student import Student
 from pastforward.teacher.encoders.causal import LinearHead, RegisterHead
 from pastforward.teacher.encoders.delta import DeltaEncoder
+from pastforward.teacher.encoders.stack import StackEncoder
 from pastforward.types import Batch, Tokens
 
 
@@ -44,6 +45,31 @@ def linear_memories(head: LinearHead, h: Tensor) -> Tensor:
         gain = (1 - factor.abs().square()).sqrt()
         m = factor * m + gain * torch.view_as_complex(head.write(state).view(-1, 2))
         found.append(torch.view_as_real(m).view(head.memory.slots, head.memory.width))
+    return torch.stack(found)
+
+
+def stack_step(encoder: StackEncoder, states: list[Tensor], symbol: Tensor) -> list[Tensor]:
+    """The states of a stack's layers, complex numbers, from those before and one input alone."""
+    h, found = encoder.embed(symbol), []
+    for layer, state in zip(encoder.layers, states, strict=True):
+        factor = eigenvalues(layer.recurrence)
+        read = layer.norm.weight * h / h.square().mean().add(torch.finfo(h.dtype).eps).sqrt()
+        written = torch.view_as_complex(layer.write(read).view(-1, 2))
+        found.append(factor * state + (1 - factor.abs().square()).sqrt() * written)
+        if layer.mix is not None:
+            hidden = layer.mix.up(torch.cat([read, torch.view_as_real(found[-1]).flatten()]))
+            h = h + layer.mix.down(hidden * torch.sigmoid(hidden))
+    return found
+
+
+def stack_memories(encoder: StackEncoder, x: Tensor) -> Tensor:
+    """A stack's memories m_0..m_T before their norm, `[T+1, K, D]` of one sequence."""
+    states = [torch.view_as_complex(slot.view(-1, 2)) for slot in encoder.start]
+    found = []
+    for symbol in [None, *x]:
+        states = states if symbol is None else stack_step(encoder, states, symbol)
+        slots = [torch.view_as_real(state).flatten() for state in states]
+        found.append(torch.stack([torch.cat([s, torch.ones_like(s[:1]).repeat(2)]) for s in slots]))
     return torch.stack(found)
 
 

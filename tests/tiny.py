@@ -55,13 +55,15 @@ def student(what: Signature, cell: str = "gru", slots: int = 2, width: int = 4) 
     return build_student(config, what).double()
 
 
-def teacher(what: Signature, own: Student, encoder: str = "registers", **changes) -> Teacher:
+def teacher(
+    what: Signature, own: Student, encoder: str = "registers", inputs: bool = False, **changes
+) -> Teacher:
     torch.manual_seed(2)
     sizes = {"width": 8, "depth": 1, "heads": 2, "decoder_depth": 1}
     if encoder == "delta":
         sizes["encoder_config"] = DeltaConfig(key_dim=2, householder_steps=2)
     config = TeacherConfig(encoder=encoder, **sizes | changes)
-    return build_teacher(config, what, own.memory).double()
+    return build_teacher(config, what, own.memory, inputs).double()
 
 
 def output_teacher(what: Signature) -> Attention:
@@ -87,8 +89,9 @@ def pair(kind: str = "tokens", length: int = 7, **changes) -> tuple[Student, Tea
     """A student, a teacher for it and a batch."""
     encoder = changes.pop("encoder", "registers")
     what = signature(kind, length)
+    inputs = changes.pop("inputs", False)
     own = student(what, **changes)
-    return own, teacher(what, own, encoder), batch(what)
+    return own, teacher(what, own, encoder, inputs), batch(what)
 
 
 def descend(method: Method, data: Batch, seed: int = 0) -> Losses:

@@ -33,7 +33,7 @@ from pastforward.types import Batch, BatchWithTargets
 
 _OUTPUTS = ("decoding", "prediction", "readout")
 """Terms that are losses of outputs, in nats."""
-_AT_ANCHORS = ("decoding", "consistency", "uniformity")
+_AT_ANCHORS = ("decoding", "input_decoding", "consistency", "uniformity")
 """Terms that are means over anchors; the others are means over all t."""
 _ANCHORS = 64
 """Targets that decode their futures at most, for the sake of memory use."""

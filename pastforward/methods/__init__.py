@@ -24,6 +24,8 @@ class SMTConfig:
     """One-step transitions per sequence; all T when None."""
     decoding: float = 1.0
     """Weight of L_dec, the cross-entropy of decoded futures."""
+    input_decoding: float = 0.0
+    """Weight of the cross-entropy of the next F inputs, decoded beside outputs from each anchor."""
     prediction: float = 1.0
     """Weight of y_t read from every target memory: L_dec at F = 1, at all t."""
     dynamics: float = 1.0
@@ -32,6 +34,9 @@ class SMTConfig:
     """Weight of the KL between futures decoded from the target and from the student's memory."""
     readout: float = 1.0
     """Weight of the student's own outputs after one step."""
+    early_readout: float = 0.0
+    """Weight of the student's readout of target memories while the teacher trains alone. Where
+    outputs are few, a readout needs as many sequences as the teacher does."""
     uniformity: float = 0.001
     """Weight of the Wang-Isola uniformity loss."""
     encoder_gradient_scale: float = 1.0
@@ -42,8 +47,8 @@ class SMTConfig:
     def __post_init__(self) -> None:
         at_least(self, "smt", 1, "future", "anchors", "transitions")
         at_least(
-            self, "smt", 0, "decoding", "prediction", "dynamics", "consistency", "readout",
-            "uniformity", "encoder_gradient_scale", "noise",
+            self, "smt", 0, "decoding", "input_decoding", "prediction", "dynamics", "consistency",
+            "readout", "early_readout", "uniformity", "encoder_gradient_scale", "noise",
         )  # fmt: skip
 
 

@@ -7,11 +7,13 @@ gradients for what (E encoder, D decoder, f embedding and cell, g readout; * tim
 
                          TeacherTraining    JointSMT           FrozenSMT
     decoding (L_dec)     E, D               E, D               -
+    input decoding       E, D               E, D               -
     prediction           E, D's readout     E, D's readout     -
     uniformity (L_unif)  E                  E                  -
     dynamics (L_dyn)     -                  f, m_0, E *        f, m_0
     readout              -                  g, f, E *          g, f
     consistency          -                  f, E *             f
+    early readout        g                  -                  -
 """
 
 from abc import ABC, abstractmethod
@@ -31,12 +33,15 @@ from pastforward.methods.transitions import (
     SampledAnchors,
     Transitions,
     anchor_futures,
+    anchor_inputs,
+    at_counted,
     at_times,
     dynamics,
     sample_anchors,
     sampled_transitions,
     weighted_sum,
 )
+from pastforward.outputs import Readout, output_loss
 from pastforward.student import Student
 from pastforward.teacher.target_source import TargetSource
 from pastforward.teacher.teacher import Teacher
@@ -72,15 +77,17 @@ class SMT(Method, ABC):
 
 @final
 class TeacherTraining(SMT):
-    """Stage one of two-stage SMT: encoder and decoder, no student."""
+    """Stage one of two-stage SMT: encoder and decoder, of a student at most its readout."""
 
-    def __init__(self, teacher: Teacher, config: SMTConfig) -> None:
+    def __init__(self, teacher: Teacher, config: SMTConfig, readout: Readout | None = None) -> None:
+        """`readout` is a student's; it learns where `config.early_readout` is above 0."""
         super().__init__(teacher.memory, config)
         self.teacher = teacher
+        self.readout = readout if config.early_readout else None
 
     @override
     def modules(self) -> Iterable[nn.Module]:
-        return (self.teacher,)
+        return (self.teacher,) if self.readout is None else (self.teacher, self.readout)
 
     @override
     def serial_calls(self, length: int) -> int:
@@ -89,7 +96,14 @@ class TeacherTraining(SMT):
     @override
     def compute(self, batch: AnyBatch, sampled: SampledAnchors) -> Terms:
         targets = sampled_transitions(self.teacher, batch, sampled)
-        return _teacher_terms(self.teacher, self.config, batch, targets, sampled)
+        total, terms = _teacher_terms(self.teacher, self.config, batch, targets, sampled)
+        if self.readout is not None:
+            seen = at_times(batch, sampled)
+            m, y, mask = at_counted(targets.after.detach(), seen, sampled)
+            loss = mean_output_loss(self.teacher.signature, self.readout(m), y, mask)
+            terms["early_readout"] = loss
+            total = total + self.config.early_readout * loss
+        return total, terms
 
 
 @final
@@ -153,15 +167,31 @@ def _teacher_terms(
     # The anchors of the first sequence for all of them: uniformity compares the same step.
     steps = sampled.anchors[:1].expand(len(read), -1)
     same_steps, used = take(targets.after, steps), take(targets.used, steps)
+    counted, y, mask = at_counted(read, seen, sampled)
     terms = {
-        "prediction": mean_output_loss(signature, decoder.readout(read), seen.y, seen.mask),
+        "prediction": mean_output_loss(signature, decoder.readout(counted), y, mask),
         "uniformity": uniformity(same_steps.transpose(0, 1), used.T),
     }
-    if config.decoding:
-        future = anchor_futures(config, batch, sampled)
-        decoded = decoder(take(read, sampled.anchors), future.x)
-        terms["decoding"] = mean_output_loss(signature, decoded, future.y, future.mask)
+    if config.decoding or config.input_decoding:
+        terms |= _decoding_terms(teacher, config, batch, take(read, sampled.anchors), sampled)
     return weighted_sum(config, terms), terms
+
+
+def _decoding_terms(
+    teacher: Teacher, config: SMTConfig, batch: AnyBatch, read: Tensor, sampled: SampledAnchors
+) -> dict[str, Tensor]:
+    """Losses of the futures of the memories `read` at the anchors `[B, A, K, D]`."""
+    what, decoder, terms = teacher.signature, teacher.decoder, {}
+    future = anchor_futures(config, batch, sampled)
+    if config.input_decoding:
+        decoded, inputs = decoder.with_inputs(read, future.x)
+        x, counts = anchor_inputs(config, batch, sampled)
+        terms["input_decoding"] = masked_mean(output_loss(what.inputs, inputs, x), counts)
+    else:
+        decoded = decoder(read, future.x)
+    if config.decoding:
+        terms["decoding"] = mean_output_loss(what, decoded, future.y, future.mask)
+    return terms
 
 
 def _student_terms(
@@ -172,9 +202,10 @@ def _student_terms(
     read = targets.before if sampled.noise is None else targets.before + sampled.noise[0]
     stepped = student.step(read, seen.x)
     own = torch.cat([student.start(len(stepped), 1), stepped], 1)
+    counted, y, mask = at_counted(stepped, seen, sampled)
     terms = {
         "dynamics": dynamics(own, targets),
-        "readout": mean_output_loss(signature, student.readout(stepped), seen.y, seen.mask),
+        "readout": mean_output_loss(signature, student.readout(counted), y, mask),
     }
     if config.consistency:
         future, anchors = anchor_futures(config, batch, sampled), sampled.anchors
@@ -188,7 +219,8 @@ def _student_terms(
 
 def build_teacher_training(network: object, teacher: Teacher, config: RunConfig) -> SMT:
     """'teacher' of `METHODS`."""
-    return TeacherTraining(teacher, config.smt)
+    readout = network.readout if isinstance(network, Student) else None
+    return TeacherTraining(teacher, config.smt, readout)
 
 
 def build_joint_smt(network: Student, teacher: Teacher, config: RunConfig) -> SMT:

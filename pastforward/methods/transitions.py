@@ -15,7 +15,7 @@ from pastforward.losses import (
 )
 from pastforward.memory import take
 from pastforward.methods import DMTConfig, SMTConfig
-from pastforward.teacher.decoder import futures
+from pastforward.teacher.decoder import futures, input_futures
 from pastforward.teacher.target_source import TargetSource
 from pastforward.types import AnyBatch, Batch, MemoryShape
 
@@ -53,6 +53,7 @@ class SampledAnchors(NamedTuple):
     times: Tensor | None  # [B, n], t of the memory after each transition, in 1..T; None: all
     anchors: Tensor  # [B, A], transitions whose second memory decodes its future
     noise: Tensor | None  # [2, B, n, K, D], on the memories before and after
+    counted: Tensor | None = None  # [B, c], transitions whose outputs may count; None: all
 
 
 def sample_anchors(
@@ -73,16 +74,35 @@ def sample_anchors(
     if config.noise:
         size = (2, count, used, memory.slots, memory.width)
         noise = config.noise * torch.randn(size, generator=generator, device=device)
-    return SampledAnchors(times, anchors, noise)
+    sampled = SampledAnchors(times, anchors, noise)
+    return sampled._replace(counted=_counted(at_times(batch, sampled).mask))
+
+
+def _counted(mask: Tensor) -> Tensor | None:
+    """Indices `[B, c]` of all that count in `mask` `[B, n]`, where those are few.
+
+    A readout of all memories costs as much as a layer of the encoder. c is a power of 2, so that
+    compiled steps see few shapes; what fills it up doesn't count.
+    """
+    most = int(mask.sum(1).max())
+    count = 1 << max(0, most - 1).bit_length()
+    if 2 * count > mask.shape[1]:
+        return None
+    return mask.byte().argsort(dim=1, descending=True, stable=True)[:, :count]
 
 
 def _anchor_weights(config: SMTConfig, batch: AnyBatch, times: Tensor | None) -> Tensor:
-    """1 for transitions `[B, n]` of which one of the next F outputs counts; all 1 if none does."""
+    """1 for transitions `[B, n]` of which one of the next F outputs counts; all 1 if none does.
+
+    Where inputs are decoded, all that an input follows count, too.
+    """
     length = batch.mask.shape[1]
     future = min(config.future or length, length)
     counted = F.pad(batch.mask.cumsum(1), (1, 0))
     ends = (torch.arange(length, device=counted.device) + future).clamp(max=length)
     useful = counted[:, ends] > counted[:, :length]
+    if config.input_decoding:
+        useful = useful | F.pad(relevant(batch.mask)[:, 1:], (0, 1))
     useful = useful if times is None else useful.gather(1, times - 1)
     return (useful | ~useful.any(1, keepdim=True)).float()
 
@@ -92,6 +112,14 @@ def at_times(batch: AnyBatch, sampled: SampledAnchors) -> AnyBatch:
     if sampled.times is None:
         return batch
     return Batch(*(take(part, sampled.times - 1) for part in batch[:3]))
+
+
+def at_counted(memories: Tensor, seen: AnyBatch, sampled: SampledAnchors) -> tuple[Tensor, ...]:
+    """Memories `[B, n, K, D]`, y and mask of transitions, of those whose outputs may count."""
+    parts = memories, seen.y, seen.mask
+    if sampled.counted is None:
+        return parts
+    return tuple(take(part, sampled.counted) for part in parts)
 
 
 def sampled_transitions(
@@ -112,6 +140,16 @@ def sampled_transitions(
 
 def anchor_futures(config: SMTConfig, batch: AnyBatch, sampled: SampledAnchors) -> Batch:
     """What the decoder reads and predicts from the memories at the anchors."""
+    return futures(batch, _anchor_times(sampled), config.future or batch.mask.shape[1])
+
+
+def anchor_inputs(
+    config: SMTConfig, batch: AnyBatch, sampled: SampledAnchors
+) -> tuple[Tensor, Tensor]:
+    """The inputs that it predicts `[B, A, F]` (or `[B, A, F, C]`), and which of them count."""
+    return input_futures(batch, _anchor_times(sampled), config.future or batch.mask.shape[1])
+
+
+def _anchor_times(sampled: SampledAnchors) -> Tensor:
     anchors = sampled.anchors
-    times = anchors + 1 if sampled.times is None else sampled.times.gather(1, anchors)
-    return futures(batch, times, config.future or batch.mask.shape[1])
+    return anchors + 1 if sampled.times is None else sampled.times.gather(1, anchors)

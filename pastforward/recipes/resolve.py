@@ -12,6 +12,7 @@ from pastforward.data import DataConfig, ImageConfig
 from pastforward.data.opening import MEMORY, family, known_names
 from pastforward.errors import UsageError, nearest
 from pastforward.recipes import RECIPES
+from pastforward.recipes.labelled import labelled
 from pastforward.recipes.real_data import flow, pixels
 from pastforward.recipes.strategies import DEFAULT_STRATEGY, STORED_SHARES, STORED_STRATEGY, stages
 from pastforward.recipes.tasks import for_task
@@ -74,12 +75,14 @@ def for_source(
     source: Source, data: DataConfig, strategy: str = DEFAULT_STRATEGY, cell: str = "mlp"
 ) -> RunConfig:
     """A config for a source that is open already; `data` says what it is."""
-    from pastforward.data.codec import PixelCodec
+    from pastforward.data.codec import LabelCodec, PixelCodec
     from pastforward.data.tasks.source import TaskSource
     from pastforward.types import Tokens
 
     if isinstance(source, TaskSource):
         return for_task(source.task, data, strategy, cell)
+    if isinstance(source.codec, LabelCodec):
+        return labelled(data, source.signature.length, strategy, cell)
     length, kind = source.signature.length, source.signature.outputs
     # 32 holds a few classes of symbols; large vocabularies and many channels get 64.
     width = 64 if (kind.size if isinstance(kind, Tokens) else kind.width) > 64 else 32

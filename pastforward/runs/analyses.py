@@ -203,7 +203,8 @@ def _untrained(run: Subject) -> tuple[Student, Teacher]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.config.seed)
         student = build_student(run.config.student, run.source.signature)
-        return student, build_teacher(run.config.teacher, student.signature, student.memory)
+        inputs = run.config.smt.input_decoding > 0
+        return student, build_teacher(run.config.teacher, student.signature, student.memory, inputs)
 
 
 def _has_outputs(memories: Memories, ahead: int) -> bool:

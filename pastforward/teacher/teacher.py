@@ -61,8 +61,12 @@ class Teacher(nn.Module, TargetSource):
         return self.readout(self.targets(x)[:, 1:])
 
 
-def build_teacher(config: TeacherConfig, signature: Signature, memory: MemoryShape) -> Teacher:
+def build_teacher(
+    config: TeacherConfig, signature: Signature, memory: MemoryShape, decodes_inputs: bool = False
+) -> Teacher:
     """Encoder and decoder for memories of the student's shape.
+
+    A decoder that `decodes_inputs` has heads for `SMTConfig.input_decoding`.
 
     Raises `UsageError` for an unknown encoder, or for sizes that don't fit each other.
     """
@@ -74,7 +78,8 @@ def build_teacher(config: TeacherConfig, signature: Signature, memory: MemorySha
     encoder = _build_encoder(config, signature, memory)
     # A copy, not a shared module: each weight is saved once, under one name.
     moves = deepcopy(encoder.recurrence) if isinstance(encoder, LinearEncoder) else None
-    teacher = Teacher(signature, memory, encoder, Decoder(signature, memory, config, moves))
+    decoder = Decoder(signature, memory, config, moves, decodes_inputs)
+    teacher = Teacher(signature, memory, encoder, decoder)
     for part in teacher.modules():
         if isinstance(part, Attention | RegisterHead):
             part.scale_query_key(config.query_key_scale)

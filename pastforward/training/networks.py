@@ -64,7 +64,8 @@ def build_run_teacher(config: RunConfig, network: Network) -> AnyTeacher | None:
     if "output" in needed:
         return build_output_teacher(config.teacher, config.distill.depth, network.signature)
     if "memory" in needed and isinstance(network, Student):
-        return build_teacher(config.teacher, network.signature, network.memory)
+        inputs = config.smt.input_decoding > 0
+        return build_teacher(config.teacher, network.signature, network.memory, inputs)
     return None
 
 

@@ -24,7 +24,7 @@ from tiny import (
 from pastforward.losses import MIN_VARIANCE, uniformity
 from pastforward.methods import SMTConfig
 from pastforward.methods.smt import FrozenSMT, JointSMT, TeacherTraining
-from pastforward.methods.transitions import SampledAnchors
+from pastforward.methods.transitions import SampledAnchors, sample_anchors
 from pastforward.outputs import divergence, output_loss
 from pastforward.teacher.encoders.base import Encoder
 
@@ -120,6 +120,37 @@ def test_trained_parameters_are_those_that_get_gradients():
         trained = {id(p) for p in method.parameters()}
         moved = [p for p in chain(teacher.parameters(), own.parameters()) if not still([p])]
         assert {id(p) for p in moved} == trained, name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("transitions", [None, 4])
+def test_an_early_readout_learns_from_target_memories_and_moves_nothing_else(kind, transitions):
+    own, teacher, data = pair(kind)
+    config = replace(ALL, early_readout=2.0, transitions=transitions)
+    sampled = sample_anchors(config, data, own.memory, seeded())
+    sides = []
+    for readout in (None, own.readout):
+        teacher.zero_grad(set_to_none=True)
+        method = TeacherTraining(teacher, config, readout)
+        total, terms = method.compute(data, sampled)
+        total.backward()
+        sides.append(gradients(teacher))
+    assert_same(*sides, tolerance=0)
+    assert still([*own.embed.parameters(), *own.cell.parameters(), own.empty])
+    steps = torch.arange(7).expand(3, -1) if transitions is None else sampled.times - 1
+    m, y, mask = (
+        torch.stack([part[b, row] for b, row in enumerate(steps)])
+        for part in (teacher.targets(data.x)[:, 1:].detach(), data.y, data.mask)
+    )
+    losses = output_loss(teacher.signature.outputs, own.readout(m[mask]), y[mask])
+    torch.testing.assert_close(terms["early_readout"], losses.mean())
+    expected = torch.autograd.grad(2.0 * losses.mean(), list(own.readout.parameters()))
+    assert_same(gradients(own.readout), list(expected))
+
+
+def test_a_readout_does_not_learn_early_unless_asked_to():
+    own, teacher, _ = pair()
+    assert list(TeacherTraining(teacher, ALL, own.readout).modules()) == [teacher]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -305,6 +336,35 @@ def test_sampling_all_times_is_using_all_times(build, encoder, length):
         total.backward()
         sides.append([total, *terms.values(), *gradients(own), *gradients(teacher)])
     assert_same(*[[value.detach() for value in side] for side in sides])
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("transitions", [None, 20])
+@pytest.mark.parametrize("counts", [(1, 1, 1), (3, 0, 1)])
+def test_outputs_are_read_only_where_they_may_count(name, transitions, counts):
+    """The same losses and gradients as from a readout of all memories."""
+    own, teacher, _ = pair(length=20)
+    data, mask = batch(signature(length=20)), torch.zeros(3, 20, dtype=torch.bool)
+    for row, count in enumerate(counts):
+        mask[row, 17 - row : 17 - row + count] = True
+    data, config = data._replace(mask=mask), replace(ALL, noise=0.3, transitions=transitions)
+    method, sides = METHODS[name](own, teacher, config), []
+    sampled = sample_anchors(config, data, own.memory, seeded(1))
+    found = sampled.times[0] - 1 if transitions else torch.arange(20)
+    most = int(mask[:, found].sum(1).max())
+    assert sampled.counted.shape[1] in range(max(1, most), 2 * max(1, most))
+    for some in (sampled, sampled._replace(counted=None)):
+        for part in (own, teacher):
+            part.zero_grad(set_to_none=True)
+        total, terms = method.compute(data, some)
+        total.backward()
+        sides.append([total, *terms.values(), *gradients(own), *gradients(teacher)])
+    assert_same(*[[value.detach() for value in side] for side in sides], tolerance=1e-12)
+
+
+def test_where_most_outputs_count_all_are_read():
+    own, _, data = pair()
+    assert sample_anchors(ALL, data, own.memory, seeded()).counted is None
 
 
 def samples(method, data):

@@ -4,8 +4,9 @@ import pytest
 import torch
 from tiny import ENCODERS, batch, seeded, sequence, signature, student, teacher
 
+from pastforward.errors import UsageError
 from pastforward.teacher import TeacherConfig
-from pastforward.teacher.decoder import Decoder, futures
+from pastforward.teacher.decoder import Decoder, futures, input_futures
 from pastforward.teacher.teacher import build_teacher
 from pastforward.types import Batch, MemoryShape, Signature, Vectors
 
@@ -120,6 +121,51 @@ def test_futures_by_brute_force(kind, future):
                     assert torch.equal(found.y[b, a, j - 1], data.y[b, t + j - 2])
                 if j > 1 and inside:
                     assert torch.equal(found.x[b, a, j - 2], data.x[b, t + j - 2])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("future", [1, 2, 7, 9])
+def test_input_futures_by_brute_force(kind, future):
+    data = batch(signature(kind, 7))
+    mask = data.mask.clone()
+    mask[1, 5:], mask[1, 4] = False, True  # the second sequence has 5 steps
+    data, lengths = data._replace(mask=mask), (7, 5, 7)
+    times = torch.tensor([[1, 4], [7, 2], [6, 6]])
+    x, counts = input_futures(data, times, future)
+    assert x.shape[:3] == counts.shape == (3, 2, future)
+    for b in range(3):
+        for a in range(2):
+            for j in range(1, future + 1):
+                t = int(times[b, a]) + j
+                assert bool(counts[b, a, j - 1]) == (t <= lengths[b])
+                if t <= lengths[b]:
+                    assert torch.equal(x[b, a, j - 1], data.x[b, t - 1])
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("future", [1, 2, 5])
+def test_an_input_is_predicted_from_those_before_it(kind, encoder, future):
+    what = signature(kind)
+    plain, both = (teacher(what, student(what), encoder, inputs=n).decoder for n in (False, True))
+    m, x = arguments(kind, 1, 2, future)
+    outputs, found = both.with_inputs(m, x)
+    assert torch.equal(outputs, plain(m, x))
+    assert torch.equal(both(m, x), outputs)
+    assert found.shape == (1, 2, future, 5 if kind == "tokens" else 6)
+    for step in range(future - 1):  # x_{t+1+step}: seen from the prediction of the next on
+        other = x.clone()
+        other[:, :, step] = (
+            other[:, :, step] + 0.5 if kind == "vectors" else (x[:, :, step] + 1) % 5
+        )
+        moved = (both.with_inputs(m, other)[1] - found).abs().amax((0, 1, 3))
+        assert (moved[: step + 1] <= 1e-12).all()
+        assert (moved[step + 1 :] > 1e-6).all()
+
+
+def test_a_decoder_of_outputs_alone_says_what_it_lacks():
+    with pytest.raises(UsageError, match="decodes_inputs=True"):
+        build().with_inputs(*arguments("tokens", 1, 1, 3))
 
 
 def test_the_decoder_reads_no_outputs():

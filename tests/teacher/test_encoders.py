@@ -2,14 +2,17 @@
 
 import pytest
 import torch
-from oracles import delta_memories, linear_memories, register_memories
+from oracles import delta_memories, linear_memories, register_memories, stack_memories, stack_step
 from tiny import ENCODERS, SIZES, assert_same, gradients, sequence, signature, student, teacher
 
+from pastforward.errors import UsageError
 from pastforward.memory import rms_norm
 from pastforward.scan import DiagonalRecurrence
-from pastforward.teacher.encoders import DeltaConfig, WindowConfig
+from pastforward.teacher import TeacherConfig
+from pastforward.teacher.encoders import DeltaConfig, StackConfig, WindowConfig
 from pastforward.teacher.encoders.base import Encoder
 from pastforward.teacher.encoders.causal import LinearHead, RegisterHead
+from pastforward.teacher.teacher import build_teacher
 from pastforward.types import MemoryShape
 
 KINDS = ("tokens", "vectors")
@@ -221,6 +224,48 @@ def test_delta_encoder_by_brute_force(length, steps):
     x = inputs("tokens", 2, length)
     expected = rms_norm(torch.stack([delta_memories(encoder, row) for row in x]))
     assert_same_gradients(encoder, encoder.targets(x), expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("length", "slots"), [(1, 1), (2, 3), (33, 2)])
+def test_stack_encoder_by_brute_force(kind, length, slots):
+    encoder, x = build("stack", kind, length, slots), inputs(kind, 2, length)
+    expected = rms_norm(torch.stack([stack_memories(encoder, row) for row in x]))
+    assert_same_gradients(encoder, encoder.targets(x), expected)
+
+
+def test_a_step_of_a_stack_is_a_function_of_memory_and_input():
+    """Its states, with their scale, are read from a memory; one step gives the next memory."""
+    encoder, x = build("stack", length=9), inputs("tokens", 1, 9)
+    targets = encoder.targets(x)[0]
+    for m, symbol, expected in zip(targets, x[0], targets[1:], strict=False):
+        states = m[:, :-2] / m[:, -1:]
+        states = [torch.view_as_complex(slot.view(-1, 2)) for slot in states]
+        moved = stack_step(encoder, states, symbol)
+        moved = torch.stack([torch.view_as_real(slot).flatten() for slot in moved])
+        found = rms_norm(torch.nn.functional.pad(moved, (0, 2), value=1.0))
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)  # the norm's epsilon
+
+
+def test_a_slot_of_two_numbers_has_no_room_for_a_scale():
+    with pytest.raises(UsageError, match="D = 2; give a --student"):
+        build_teacher(TeacherConfig("stack"), signature(), MemoryShape(3, 2))
+
+
+def test_a_stack_begins_with_slow_turns():
+    """Initial frequencies of every layer are spread between 0 and the dial, in half turns."""
+    for turn in (0.1, 1.0):
+        encoder = build("stack", slots=2, encoder_config=StackConfig(initial_turn=turn))
+        for layer in encoder.layers:
+            found = (layer.recurrence.frequency / torch.pi).tolist()
+            assert found == pytest.approx([0.5 * turn])
+
+
+def test_a_stack_s_layers_have_hidden_units_as_asked():
+    for hidden, expected in ((None, 16), (5, 5)):  # twice the teacher's width
+        *layers, last = build("stack", encoder_config=StackConfig(hidden=hidden)).layers
+        assert [layer.mix.up.out_features for layer in layers] == [expected, expected]
+        assert last.mix is None
 
 
 def test_a_delta_memory_finds_the_latest_value_of_every_key():

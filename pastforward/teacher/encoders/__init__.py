@@ -35,6 +35,23 @@ class DeltaConfig:
 
 
 @dataclass(frozen=True)
+class StackConfig:
+    """Dials of the stack encoder: K layers, each with a diagonal linear recurrence of D numbers."""
+
+    initial_decay_time: float = 0.5
+    """Steps over which the fastest modes decay by 1/e at initialisation; the slowest take 2 T."""
+    initial_turn: float = 0.1
+    """Half turns a step by which the fastest modes rotate at initialisation."""
+    hidden: int | None = None
+    """Hidden units of the MLP between two layers; twice the teacher's width when None."""
+
+    def __post_init__(self) -> None:
+        above_zero(self, "encoder", "initial_decay_time")
+        at_least(self, "encoder", 0, "initial_turn")
+        at_least(self, "encoder", 1, "hidden")
+
+
+@dataclass(frozen=True)
 class WindowConfig:
     """Dials of the paper's encoder: full attention over the last Tc inputs."""
 
@@ -65,6 +82,10 @@ ENCODERS: Registry[Entry] = Registry(
         "delta": Entry(
             f"{_HERE}.delta:DeltaEncoder", DeltaConfig,
             "delta-rule matrices with Householder products; no Transformer",
+        ),
+        "stack": Entry(
+            f"{_HERE}.stack:StackEncoder", StackConfig,
+            "layers of linear recurrences, one a slot: all that they hold is the memory",
         ),
         "window": Entry(
             f"{_HERE}.window:WindowEncoder", WindowConfig,

@@ -1,0 +1,68 @@
+"""L5. The recipe for labelled sequences: a class or numbers, at the end or at every step.
+
+Where outputs are rare, a memory in mid-sequence has nothing near to predict, so all credit goes
+through the encoder: one whose memory is Markov by construction, so that what it holds at the end a
+student can carry there.
+"""
+
+from pastforward.config import Budget, RunConfig, Stage
+from pastforward.data import DataConfig
+from pastforward.methods import DMTConfig, SMTConfig
+from pastforward.recipes.sizes import student_for
+from pastforward.recipes.strategies import DEFAULT_STRATEGY, stages
+from pastforward.teacher import TeacherConfig
+from pastforward.training import FitConfig
+
+LABELLED_RATES = {"teacher": 4e-3, "smt": 2e-3, "dmt": 1e-3, "bptt": 1e-3}
+_SHARES = {
+    "smt": (("teacher", 0.4), ("smt-frozen", 0.6)),
+    "smt+dmt": (("teacher", 0.4), ("dmt", 0.6)),
+    "smt+dmt+bptt": (("teacher", 0.35), ("dmt", 0.45), ("bptt", 0.2)),
+}
+_WINDOWS = {2: (0.1, 2.0), 4: (0.15, 2.0), 8: (0.25, 1.0), 16: (0.2, 1.0), 32: (0.3, 0.5)}
+"""Steps of each window: share of the time, and factor on the rate."""
+_READOUT = 0.01
+"""Weight of outputs beside targets. Muon steps as far for a small gradient as for a large one, so
+a readout learns as fast; at 1 the gradient of few noisy outputs takes over the cell where targets
+are nearly met, and longer windows then undo what shorter ones have learned (docs/log.md)."""
+_POSITIONS, _MOST = 4000, 32
+"""In a batch, and sequences in it at most: many steps teach a student more than large batches."""
+
+
+def labelled(
+    data: DataConfig, length: int, strategy: str = DEFAULT_STRATEGY, cell: str = "mlp"
+) -> RunConfig:
+    """Labelled sequences of at most T = `length` steps."""
+    return RunConfig(
+        data=data,
+        student=student_for(cell, slots=4, width=64),
+        teacher=TeacherConfig("stack"),
+        # No state bypasses such a memory: no futures to decode.
+        smt=SMTConfig(decoding=0.0, anchors=1, readout=_READOUT, early_readout=1.0),
+        dmt=DMTConfig(window=min(max(_WINDOWS), length), readout=_READOUT),
+        fit=FitConfig(batch=max(8, min(_MOST, _POSITIONS // length))),
+        budget=Budget(seconds=300.0 if length <= 256 else 900.0),
+        stages=_from_targets(stages(strategy, LABELLED_RATES, _SHARES), length),
+    )
+
+
+def _from_targets(found: tuple[Stage, ...], length: int) -> tuple[Stage, ...]:
+    """The same with DMT's windows started from targets, in windows of 2, 4, ... steps up to T.
+
+    Where targets are followed this closely there is little left to correct from the student's own
+    memories, and where one is lost, its gradient is no guide. Windows teach more in a second than
+    single steps do.
+    """
+    windows = {size: dials for size, dials in _WINDOWS.items() if size <= length}
+    windows = windows or {length: (1.0, 1.0)}
+    total = sum(share for share, _ in windows.values())
+    grown: list[Stage] = []
+    for stage in found:
+        if stage.method != "dmt":
+            grown.append(stage)
+            continue
+        grown += [
+            Stage("teacher-forced", stage.share * share / total, stage.lr * factor, size)
+            for size, (share, factor) in windows.items()
+        ]
+    return tuple(grown)

@@ -1,0 +1,97 @@
+"""L2. The stack encoder: layers of linear recurrences whose states are the memory, one a slot.
+
+    h_t = embed(x_t), and in layers l = 1..K:
+      s_t = lambda s_{t-1} + gain W norm(h_t)      D - 2 numbers, in slot l of m_t
+      h_t <- h_t + MLP([norm(h_t), s_t])
+
+Between two steps nothing is carried but the states, so a memory is a function of the one before and
+the input, which a student can learn. The norm would take a state's scale away, which the next step
+needs; so the last two numbers of a slot are 1 before the norm: 1 / scale after it.
+(Stacked linear recurrences: S4D, Gu et al. 2022, arXiv 2206.11893; LRU, Orvieto et al. 2023, arXiv
+2303.06349. There the states are internal; here they are what is learned from.)
+"""
+
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+from typing_extensions import override
+
+from pastforward.blocks import Mlp, embedding
+from pastforward.errors import UsageError
+from pastforward.memory import rms_norm
+from pastforward.scan import DiagonalRecurrence
+from pastforward.teacher import TeacherConfig
+from pastforward.teacher.encoders import StackConfig
+from pastforward.teacher.encoders.base import Encoder
+from pastforward.types import Memories, MemoryShape, Signature
+
+_SCALE = 2
+"""Numbers of a slot that tell its scale. Two, as modes come in pairs and an even D is usual."""
+
+
+class _Layer(nn.Module):
+    """A recurrence, what it reads, and what the next layer reads of it."""
+
+    def __init__(self, width: int, recurrence: DiagonalRecurrence, hidden: int | None) -> None:
+        """`hidden` units of the MLP; None in the last layer, whose state no layer reads."""
+        super().__init__()
+        size = 2 * recurrence.modes
+        self.norm = nn.RMSNorm(width)
+        self.write = nn.Linear(width, size)
+        self.recurrence = recurrence
+        self.mix = None if hidden is None else Mlp(width + size, hidden, width)
+
+    @override
+    def forward(self, h: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
+        """The next layer's input `[B, T, width]` and states 1..T `[B, T, D-2]` from `start`."""
+        read = self.norm(h)
+        state = self.recurrence(self.write(read)) + self.recurrence.extrapolate(start, h.shape[1])
+        return (h if self.mix is None else h + self.mix(torch.cat([read, state], -1))), state
+
+
+@final
+class StackEncoder(Encoder):
+    """K layers, one for each slot of the memory."""
+
+    def __init__(
+        self, signature: Signature, memory: MemoryShape, config: TeacherConfig, own: StackConfig
+    ) -> None:
+        """Raises `UsageError` for a D that is odd or 2."""
+        super().__init__()
+        if memory.width < 4:
+            raise UsageError(
+                f"A stack's slots hold a scale in 2 of their numbers, and D = {memory.width}; give "
+                "a --student.width of at least 4."
+            )
+        size, slowest = memory.width - _SCALE, 2.0 * (signature.length + 1)
+        one = MemoryShape(1, size)
+        self.embed = embedding(signature.inputs, config.width)
+        self.layers = nn.ModuleList()
+        for left in reversed(range(memory.slots)):
+            recurrence = DiagonalRecurrence(one, own.initial_decay_time, slowest, own.initial_turn)
+            hidden = (own.hidden or 2 * config.width) if left else None
+            self.layers.append(_Layer(config.width, recurrence, hidden))
+        self.start = nn.Parameter(torch.randn(memory.slots, size))
+
+    @override
+    def targets(self, x: Tensor) -> Tensor:
+        return _memories(self.states(x))
+
+    @override
+    def empty_target(self, x: Tensor) -> Tensor:
+        return _memories(self.start.expand(1, 1, -1, -1))
+
+    def states(self, x: Tensor) -> Float[Tensor, "batch steps slots numbers"]:
+        """States of all layers for t = 0..T, `[B, T+1, K, D-2]`."""
+        h, found = self.embed(x), []
+        for layer, start in zip(self.layers, self.start, strict=True):
+            h, state = layer(h, start)
+            found.append(torch.cat([start.expand(len(x), 1, -1), state], 1))
+        return torch.stack(found, 2)
+
+
+def _memories(states: Tensor) -> Memories:
+    return rms_norm(F.pad(states, (0, _SCALE), value=1.0))
