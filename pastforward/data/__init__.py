@@ -166,7 +166,8 @@ SOURCES: Registry[SourceEntry] = Registry("kind of data", {
                  "hf:NAME, text of the Hugging Face hub", names=("hf",)),
     "labelled": _kind("label_files.opening:open_labelled", LabelledConfig,
                       "sequences with classes or numbers: .ts, .npz with x and y; by "
-                      "--data.task more", holds=holds_labels),
+                      "--data.task more; acsf1, plaid, japanese_vowels, mnist1d",
+                      names=("acsf1", "plaid", "japanese_vowels", "mnist1d"), holds=holds_labels),
     "images": _kind("images:open_images", ImageConfig,
                     "an IDX, .npy or .npz file, or IDX files", holds=holds_images),
     "table": _kind("series:open_csv", SeriesConfig,

@@ -5,8 +5,10 @@ through the encoder: one whose memory is Markov by construction, so that what it
 student can carry there.
 """
 
+import os
+
 from pastforward.config import Budget, RunConfig, Stage
-from pastforward.data import DataConfig
+from pastforward.data import DataConfig, LabelledConfig
 from pastforward.methods import DMTConfig, SMTConfig
 from pastforward.recipes.sizes import student_for
 from pastforward.recipes.strategies import DEFAULT_STRATEGY, stages
@@ -44,6 +46,27 @@ def labelled(
         budget=Budget(seconds=300.0 if length <= 256 else 900.0),
         stages=_from_targets(stages(strategy, LABELLED_RATES, _SHARES), length),
     )
+
+
+def smnist14(strategy: str = DEFAULT_STRATEGY, cell: str = "mlp") -> RunConfig:
+    """Sequential MNIST averaged over 2 x 2 pixels: 196 symbols of 16 grey levels, a digit."""
+    return _mnist(LabelledConfig(levels=16, pool=2), 196, strategy, cell)
+
+
+def smnist(strategy: str = DEFAULT_STRATEGY, cell: str = "mlp") -> RunConfig:
+    """Sequential MNIST (Le, Jaitly & Hinton 2015): 784 symbols of 16 grey levels, a digit."""
+    return _mnist(LabelledConfig(levels=16), 784, strategy, cell)
+
+
+def psmnist(strategy: str = DEFAULT_STRATEGY, cell: str = "mlp") -> RunConfig:
+    """Permuted sequential MNIST: as `smnist`, all images in the random order of one seed."""
+    return _mnist(LabelledConfig(levels=16, permute=92), 784, strategy, cell)
+
+
+def _mnist(options: LabelledConfig, length: int, strategy: str, cell: str) -> RunConfig:
+    """MNIST's four IDX files lie in ./mnist, or in $PASTFORWARD_DATA/mnist."""
+    folder = os.path.join(os.environ.get("PASTFORWARD_DATA", ""), "mnist")
+    return labelled(DataConfig(folder, None, options, "classify"), length, strategy, cell)
 
 
 def _from_targets(found: tuple[Stage, ...], length: int) -> tuple[Stage, ...]:

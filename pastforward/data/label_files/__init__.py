@@ -54,6 +54,9 @@ def _row(target: str, summary: str, *options: str, **known_by: object) -> Format
 
 FORMATS: Registry[Format] = Registry("format of labelled data", {
     "digits": _row("images:read_digits", "digits", *_IMAGES, names=("digits",)),
+    "archive": _row("packaged:read_archive", "acsf1, plaid, japanese_vowels",
+                    names=("acsf1", "plaid", "japanese_vowels")),
+    "mnist1d": _row("packaged:read_mnist1d", "mnist1d", names=("mnist1d",)),
     "hub": _row("hub:read_hub", "hf:NAME", "target", "columns", names=("hf",)),
     "arrays": _row("arrays:read_arrays", ".npz, or .npy files side by side", "target", *_IMAGES,
                    holds=_is_arrays),
