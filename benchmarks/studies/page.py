@@ -10,6 +10,7 @@ from benchmarks.paths import DOCS, ROOT
 from benchmarks.studies.analysis_tables import ANALYSIS_TABLES
 from benchmarks.studies.comparisons import BITS, COMPARISONS, MEMORY_SIZES, WITH_MLP, WITH_OTHERS
 from benchmarks.studies.files import path_of, read, rows_of
+from benchmarks.studies.labelled_table import labelled_table
 from benchmarks.studies.tables import (
     by_cell,
     by_memory,
@@ -89,6 +90,7 @@ def filled(text: str) -> str:
     text = text.replace("{fresh}", section(*fresh, drawn=side_by_side))
     text = text.replace("{memory sizes}", memory_sizes())
     text = text.replace("{samples}", samples())
+    text = text.replace("{labelled}", labelled_table())
     for question in ANALYSIS_TABLES:
         text = text.replace(f"{{{question}}}", analyses(question))
     return text

@@ -53,8 +53,7 @@ def main(argv: list[str]) -> None:
         found = run.analyse(*options.names, sequences=options.sequences, told=told)
     last = f"Page: {page_of(run.path)}, with pictures and analysis.json beside it"
     if options.json:
-        facts = {name: answer.facts for name, answer in found.items()}
-        print_json({"run": run.name} | facts, last)
+        print_json({"run": run.name} | {name: one.facts for name, one in found.items()}, last)
         return
     for name, answer in found.items():
         print("\n".join([name, *(f"  {line}" for line in answer.lines)]))

@@ -39,8 +39,7 @@ def main(argv: list[str]) -> None:
     run = open_run(options.run, options.allow)
     found = run.evaluate(options.split, options.sequences)
     summary = run.summary_of(found)
-    kept = options.split == "test"
-    last = f"Figures: {run.folder.evaluation if kept else 'not kept: another split'}"
+    last = f"Figures: {run.folder.evaluation if options.split == 'test' else 'not kept'}"
     if options.json:
         print_json(for_programs(summary), last)
     else:

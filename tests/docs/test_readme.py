@@ -13,6 +13,7 @@ from pastforward.cli.compare_options import read_compare
 from pastforward.cli.main import main
 from pastforward.cli.train_options import read_train
 from pastforward.config import Budget
+from pastforward.estimators.classifier import SequenceClassifier
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -54,7 +55,7 @@ def words(line: str) -> list[str]:
 
 
 def test_the_readme_shows_what_this_file_runs():
-    assert len(PROGRAMS) == 2
+    assert len(PROGRAMS) == 3
     assert {words(line)[0] for line in COMMAND_LINES} == COMMANDS.keys()
     assert TARGETS
     assert TREE
@@ -73,13 +74,21 @@ def test_programs_run(program, monkeypatch, capsys, here):
         shortened.append(given)
         return Budget(steps=3)
 
+    def classifier(**given):
+        shortened.append(given)
+        return SequenceClassifier(steps=3, **given)
+
     monkeypatch.setattr(pastforward, "Budget", budget)
+    monkeypatch.setattr(pastforward, "SequenceClassifier", classifier)
     names = {}
     exec(compile(program, "README.md", "exec"), names)
     assert shortened
     assert all(given["seconds"] > 0 for given in shortened)
     printed = capsys.readouterr().out.split()
     assert 0.0 < float(printed[0]) < 10.0
+    if "clf" in names:
+        assert len(names["probabilities"]) == 10
+        assert Path("digits.safetensors").exists()
     if "run" in names:
         assert Path(printed[1]).exists()
         assert names["memory"].shape == (1, *names["run"].student.empty.shape)
