@@ -62,7 +62,7 @@ def test_one_length_only():
 def test_names_and_kinds(tmp_path):
     assert known_names() == (
         "digits", "pydoc", "copy", "reversed_copy", "retrieval", "key_values", "stack", "modular",
-        "parity", "s5", "recency", "primacy", "hf",
+        "parity", "s5", "recency", "primacy", "hf", "acsf1", "plaid", "japanese_vowels", "mnist1d",
     )  # fmt: skip
     assert family("key_values:128,pairs=8") == "key_values"
     named = {"digits": "embedded", "pydoc:64": "embedded", "s5:8,every=2": "task", "hf:a": "hub"}

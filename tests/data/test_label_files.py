@@ -318,7 +318,8 @@ def test_bad_files(files, tmp_path):
     refused(tmp_path / "short", "has 200 samples, too few for one mean over 300", pool=300)
     (tmp_path / "notes.txt").write_text("All happy families")
     refused(
-        tmp_path / "notes.txt", "holds no labels that can be read; give one of: digits; hf:NAME"
+        tmp_path / "notes.txt",
+        "holds no labels that can be read; give one of: digits; acsf1, .* hf:NAME",
     )
 
 
