@@ -117,7 +117,7 @@ def train_run(
             telling.console.print(line, highlight=False, markup=False, soft_wrap=True)
     with telling.watching(config, telling.console) as shown:
         _train(trainer, [shown, *telling.callbacks], telling.resume_command)
-    return _finish(trainer, telling.resume_command)
+    return _finish(trainer, telling)
 
 
 def attempt(config: RunConfig, folder: RunFolder, telling: Telling) -> None:
@@ -158,11 +158,13 @@ def _train(trainer: Trainer, callbacks: Sequence[Callback], resume_command: str)
             raise UsageError(f"{error} Then go on with: {resume_command}") from error
 
 
-def _finish(trainer: Trainer, resume_command: str) -> RunSummary | None:
+def _finish(trainer: Trainer, telling: Telling) -> RunSummary | None:
     try:
-        summary = _summarise(trainer) if rank() == 0 else None
+        with telling.console.status("evaluating on held-out data"):
+            summary = _summarise(trainer) if rank() == 0 else None
     except KeyboardInterrupt:
-        raise Stopped(f"trained, not yet evaluated; go on with: {resume_command}", 130) from None
+        message = f"trained, not yet evaluated; go on with: {telling.resume_command}"
+        raise Stopped(message, 130) from None
     if summary is not None:
         write_summary(trainer.folder, summary)
     barrier()  # leave together: a rank that goes early takes its connections with it
