@@ -52,7 +52,7 @@ def main(task: str, seconds: float, part: tuple[int, int]) -> None:
     for one, seed in wanted:
         make(task, one, seed, seconds)
     if part[0] == part[1]:
-        references(task)
+        references(task, seconds)
     best = best_bptt(task, seconds)
     for seed in SEEDS[part[0] :: part[1]] if best else ():
         make(task, best, seed, seconds)
@@ -81,14 +81,14 @@ def make(task: str, one: Trained, seed: int, seconds: float) -> None:
 
 
 def config_of(task: str, one: Trained) -> pf.RunConfig:
-    """The recipe's config for one one."""
+    """The recipe's config; of BPTT with its own rate, batch and, for a GRU, size."""
     if one.method == "parallel":
         config = resolve(task, "parallel")
         return replace(config, baseline=pf.BaselineConfig(one.cell))
     config = resolve(task, one.method, one.cell)
     if one.lr is None:
         return config
-    # A dense GRU of 256 takes twice the time of one of 128 and learned less in it (docs/log.md).
+    # 128 units: a step of a GRU of 256 has four times the operations, and BPTT lacks steps.
     student = replace(config.student, slots=2) if one.cell == "gru" else config.student
     stages = tuple(replace(stage, lr=one.lr) for stage in config.stages)
     fit = replace(config.fit, batch=max(config.fit.batch, BATCH))
@@ -115,7 +115,7 @@ def best_bptt(task: str, seconds: float) -> Trained | None:
     return Trained("bptt", best["cell"], best["lr"])
 
 
-def references(task: str) -> None:
+def references(task: str, seconds: float) -> None:
     """Rows of a linear map and of the nearest neighbour, on whole sequences."""
     if any(row["task"] == task and row["method"] == "reference" for row in read_lines(PATH)):
         return
@@ -126,7 +126,7 @@ def references(task: str) -> None:
         accuracy = float(model.fit(x, y).score(x_test, y_test))
         row = {"task": task, "method": "reference", "cell": type(model).__name__, "lr": None,
                "seed": 0, "accuracy": accuracy, "sequences": len(x)}  # fmt: skip
-        append(PATH, f"python -m benchmarks.studies.labelled {task}", row)
+        append(PATH, f"python -m benchmarks.studies.labelled {task} {seconds:g}", row)
 
 
 def whole(batches: Iterator[pf.Batch], length: int) -> tuple[np.ndarray, np.ndarray]:
