@@ -65,7 +65,7 @@ def psmnist(strategy: str = DEFAULT_STRATEGY, cell: str = "mlp") -> RunConfig:
 
 def _mnist(options: LabelledConfig, length: int, strategy: str, cell: str) -> RunConfig:
     """MNIST's four IDX files lie in ./mnist, or in $PASTFORWARD_DATA/mnist."""
-    folder = os.path.join(os.environ.get("PASTFORWARD_DATA", ""), "mnist")
+    folder = os.path.join(os.environ.get("PASTFORWARD_DATA", "."), "mnist")
     return labelled(DataConfig(folder, None, options, "classify"), length, strategy, cell)
 
 

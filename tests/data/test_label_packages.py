@@ -58,7 +58,7 @@ def test_a_name_is_a_recipe(strategy):
 def test_mnist_is_missed_in_one_line(monkeypatch, tmp_path):
     monkeypatch.delenv("PASTFORWARD_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match=r"There is no data 'mnist'"):
+    with pytest.raises(UsageError, match=r"There is no data '\./mnist'.* check the path"):
         open_data(RECIPES.load("smnist14")("bptt", "gru").data)
 
 
