@@ -14,3 +14,5 @@ install_import_hook([f"pastforward.{name}" for name in SHAPED], "checking.check"
 import torch  # noqa: E402
 
 torch.set_num_threads(1)
+
+from bars import shown  # noqa: E402, F401 (a fixture)

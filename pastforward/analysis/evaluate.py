@@ -29,6 +29,7 @@ from pastforward.losses import relevant
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
 from pastforward.types import Batch
+from pastforward.watching import watched
 
 SEQUENCES, LABELLED_SEQUENCES = 512, 10_000
 """Held-out sequences that are measured where no other number is given."""
@@ -67,7 +68,10 @@ def evaluate(
     """
     if limit is None:
         limit = LABELLED_SEQUENCES if isinstance(source.codec, LabelCodec) else SEQUENCES
-    return measure(student, teacher, source, split, source.held_out(split, size, limit))
+    count = (source.describe().get("sequences") or {}).get(split) or limit
+    batches = source.held_out(split, size, limit)
+    shown = watched(batches, "evaluating", min(count, limit), lambda batch: len(batch.x))
+    return measure(student, teacher, source, split, shown)
 
 
 def measure(

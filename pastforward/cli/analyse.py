@@ -37,12 +37,11 @@ def main(argv: list[str]) -> None:
     """Analyse a run; page, pictures and analysis.json go to its folder."""
     options = parse(Options, argv, "analyse", DESCRIPTION)
 
-    from rich.console import Console
-
     from pastforward.runs.opening import open_run
+    from pastforward.watching import stderr_console
 
     run = open_run(options.run, options.allow)
-    with Console(stderr=True).status("reading the run") as status:
+    with stderr_console().status("reading the run") as status:
 
         def told(text: str) -> None:
             if text in ANALYSES:

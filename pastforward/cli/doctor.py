@@ -35,22 +35,21 @@ def main(argv: list[str]) -> None:
     """Check a run; leaves with code 1 when a check failed."""
     options = parse(Options, argv, "doctor", DESCRIPTION)
 
-    from rich.console import Console
-
     from pastforward.analysis.checks.context import Level
     from pastforward.analysis.evaluate import finite
     from pastforward.report.checks_page import print_results, verdict
     from pastforward.runs.opening import open_run
+    from pastforward.watching import stderr_console
 
     run = open_run(options.run, options.allow)
-    with Console(stderr=True).status("reading the run") as status:
+    with stderr_console().status("reading the run") as status:
         results = run.doctor(options.sequences, lambda name: status.update(f"check: {name}"))
     last = f"Page: {run.checks_page}"
     if options.json:
         found = {"run": run.name, "verdict": verdict(results), "checks": list(map(asdict, results))}
         print_json(finite(found), last)
     else:
-        print_results(results, Console())
+        print_results(results)
         print(last)
     if verdict(results) is Level.FAILED:
         raise SystemExit(1)

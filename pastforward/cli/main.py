@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pastforward.cli import COMMANDS
 from pastforward.errors import Stopped, UsageError, nearest
 from pastforward.registry import import_target
+from pastforward.watching import shown_on
 
 _HEAD = """\
 usage: pastforward COMMAND ...
@@ -40,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if words[0] not in COMMANDS:
             raise UsageError(f"There is no command '{words[0]}'; {nearest(words[0], COMMANDS)}.")
-        import_target(COMMANDS[words[0]].target)(words[1:])
+        with shown_on():
+            import_target(COMMANDS[words[0]].target)(words[1:])
         return 0
     except BaseException as error:
         return _answer(error)
@@ -86,5 +88,5 @@ def _disconnect() -> None:
 
 
 def _overview() -> str:
-    lines = [f"  {name:<10}{entry.summary}" for name, entry in COMMANDS.items()]
+    lines = (f"  {name:<10}{entry.summary}" for name, entry in COMMANDS.items())
     return "\n".join([_HEAD, *lines, "", _TAIL.rstrip()])

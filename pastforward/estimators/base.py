@@ -38,6 +38,7 @@ from pastforward.student_file import load_student, read_description, save_studen
 from pastforward.training.callbacks import Callback
 from pastforward.training.fit import FitContext, fit_stages
 from pastforward.training.progress import progress
+from pastforward.watching import shown_on
 
 _SEEDS = 2**31 - 1
 
@@ -131,7 +132,9 @@ class SequenceEstimator(BaseEstimator):
         """Answers to each sequence of X, at its end."""
         check_is_fitted(self)
         checked = sequences(self, X, first=False)
-        return self._answer(outputs(self.student_, self.codec_, checked, self.verbose > 0))
+        with shown_on() if self.verbose > 0 else nullcontext():
+            found = outputs(self.student_, self.codec_, checked)
+        return self._answer(found)
 
     @final
     def _seeded(self) -> tuple[np.random.RandomState, int]:

@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 
 from pastforward.data.codec import LabelCodec, SymbolCodec
@@ -22,6 +20,7 @@ from pastforward.estimators.arrays import (
 from pastforward.inference.last_outputs import batches_by_length, last_outputs
 from pastforward.student import Student
 from pastforward.types import Kind, Tokens, Vectors
+from pastforward.watching import watched
 
 INPUTS = "auto", "symbols", "vectors"
 
@@ -99,14 +98,14 @@ def held_out(y: np.ndarray, fraction: float, classes: bool, random: np.random.Ra
     return np.sort(order[np.linspace(0, len(order), count, endpoint=False).astype(int)])
 
 
-def outputs(student: Student, codec: LabelCodec, X: Arrays, show: bool) -> Tensor:
-    """Output parameters `[N, P]` at the end of each sequence, on the CPU; with a bar on `show`."""
+def outputs(student: Student, codec: LabelCodec, X: Arrays) -> Tensor:
+    """Output parameters `[N, P]` at the end of each sequence, on the CPU."""
     X = as_read(student.signature.inputs, X)
     lengths = torch.tensor([len(row) for row in X])
     device = next(student.parameters()).device
     order = list(batches_by_length(lengths.tolist()))
     found = []
-    for rows in track(order, "reading", console=Console(stderr=True), disable=not show):
+    for rows in watched(order, "reading", len(X), len):
         x = _padded([codec.inputs_of(X[i]) for i in rows.tolist()])
         found.append(last_outputs(student, x.to(device), lengths[rows].to(device)).cpu())
     return torch.cat(found)[np.argsort(np.concatenate(order))]

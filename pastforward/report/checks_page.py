@@ -24,9 +24,9 @@ _NEARLY_ALL = 0.99
 """Of the variance: further directions are not drawn."""
 
 
-def print_results(results: Sequence[CheckResult], out: Console) -> None:
+def print_results(results: Sequence[CheckResult]) -> None:
     """A table of all checks, then each warning and failure with its usual cause and advice."""
-    lines = [Line((r.level, r.check, _short(r)), r.level) for r in results]
+    out, lines = Console(), [Line((r.level, r.check, _short(r)), r.level) for r in results]
     out.print(Table(("", "check", "found"), lines, names=3, wraps="found"))
     for result in results:
         if result.cause:

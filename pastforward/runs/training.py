@@ -1,6 +1,5 @@
 """L6. Train: one run from what is asked to its evaluation."""
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -26,17 +25,13 @@ from pastforward.training.folder import IfExists, RunFolder
 from pastforward.training.loop import NonFiniteLoss
 from pastforward.training.progress import progress
 from pastforward.training.trainer import Interrupted, Trainer
+from pastforward.watching import shown_on, stderr_console
 
 if TYPE_CHECKING:
     from pastforward.runs.request import What
 
 Watching = Callable[[RunConfig, Console], AbstractContextManager[Callback]]
 """What opens a callback that shows how far a run is."""
-
-
-def stderr_console() -> Console:
-    """For messages on the way; ranks other than 0 write nothing."""
-    return Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
 
 
 @dataclass(frozen=True)
@@ -52,12 +47,6 @@ class Telling:
     watching: Watching = progress
     describes: bool = True
     """Is it told what was understood of the data?"""
-
-    @classmethod
-    def of(cls, options: TrainOptions) -> "Telling":
-        """As a caller of `train` asks for."""
-        console = options.console or stderr_console()
-        return cls(options.callbacks, console, options.resume_command)
 
 
 def train(
@@ -82,14 +71,17 @@ def train(
     Raises `UsageError` for bad input before anything is written, `Stopped` after Ctrl-C or SIGTERM
     with all saved, and `NonFiniteLoss`.
     """
-    config = config_for(what, method, cell, options)
-    if seed is not None:
-        config = replace(config, seed=seed)
-    if budget is not None:
-        config = replace(config, budget=budget)
-    folder = RunFolder(RUNS / (name or default_name(what, method, config)))
-    source = what if isinstance(what, Source) else None
-    summary = train_run(config, folder, read_if_exists(if_exists), Telling.of(options), source)
+    console = options.console or stderr_console()
+    with shown_on(console):
+        config = config_for(what, method, cell, options)
+        if seed is not None:
+            config = replace(config, seed=seed)
+        if budget is not None:
+            config = replace(config, budget=budget)
+        folder = RunFolder(RUNS / (name or default_name(what, method, config)))
+        source = what if isinstance(what, Source) else None
+        telling = Telling(options.callbacks, console, options.resume_command)
+        summary = train_run(config, folder, read_if_exists(if_exists), telling, source)
     return Run(folder, config, source, foreign_names(config), summary)
 
 
@@ -160,8 +152,7 @@ def _train(trainer: Trainer, callbacks: Sequence[Callback], resume_command: str)
 
 def _finish(trainer: Trainer, telling: Telling) -> RunSummary | None:
     try:
-        with telling.console.status("evaluating on held-out data"):
-            summary = _summarise(trainer) if rank() == 0 else None
+        summary = _summarise(trainer) if rank() == 0 else None
     except KeyboardInterrupt:
         message = f"trained, not yet evaluated; go on with: {telling.resume_command}"
         raise Stopped(message, 130) from None

@@ -47,6 +47,14 @@ def test_train_and_eval_show_every_class(animals, capsys):
     assert {"balanced_accuracy", "macro_f1", "precision", "recall", "f1"} <= found.keys()
 
 
+def test_bars_show_how_far_an_evaluation_is(animals, capsys, shown):
+    words = ["animals.npz", "--method", "bptt", "--name", "zoo"]
+    assert call(capsys, "train", *words, *QUICK, *TINY).code == 0
+    assert shown.pop("evaluating") == [9, 9]
+    assert call(capsys, "eval", "zoo", "--split", "valid", "--sequences", "5", "--json").code == 0
+    assert shown["evaluating"] == [5, 5]
+
+
 def test_a_metric_of_numbers_is_refused_in_one_line(animals, capsys):
     said = refused(capsys, "train", "animals.npz", "--fit.select", "r2", *QUICK, *TINY)
     assert "--fit.select is 'r2'" in said

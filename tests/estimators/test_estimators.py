@@ -288,14 +288,23 @@ def test_pickle_keeps_everything(classifier):
     assert again.history_ == classifier.history_
 
 
-def test_progress_is_shown_only_on_request(capsys):
+def test_progress_is_shown_only_on_request(capsys, shown, monkeypatch):
+    monkeypatch.delenv("FORCE_COLOR")
     brief(TRAIN.X, TRAIN.half).predict(TEST.X)
     assert capsys.readouterr() == ("", "")
     brief(TRAIN.X, TRAIN.half, verbose=1).predict(TEST.X)
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    assert "stage 1 of 1: bptt" in shown.err
-    assert "reading" in shown.err
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == ["stage 1 of 1: bptt"]
+    assert not shown
+
+
+def test_a_bar_is_shown_on_a_terminal_while_sequences_are_read(shown, capsys):
+    brief(TRAIN.X, TRAIN.half).predict(TEST.X)
+    assert not shown
+    found = brief(TRAIN.X, TRAIN.half, verbose=1).predict(ragged(TEST.X))
+    assert shown.pop("reading") == [len(found), len(found)]
+    assert capsys.readouterr().out == ""
 
 
 class _Begun(Exception):

@@ -12,7 +12,10 @@ from pastforward.data.images import averaged, idx_parts, white
 from pastforward.data.labelled import Reading
 from pastforward.data.targets import Given
 from pastforward.errors import UsageError
+from pastforward.watching import watched
 
+_CHUNK = 1000
+"""Images that are converted in one go, so that floats of all are never held."""
 _COLOURS = {1: ("grey",), 3: ("red", "green", "blue"), 4: ("red", "green", "blue", "alpha")}
 
 
@@ -77,9 +80,10 @@ def read_idx_folder(source: str, options: LabelledConfig) -> Reading:
     """Images in a folder of IDX files, with labels in files named *-labels-idx1-ubyte."""
     path = Path(source).expanduser()
     files = idx_parts(path)
-    labels = [read_idx(_labels_of(file)) for file in files]
-    pixels = image_inputs(str(path), [read_idx(file) for file in files], options)
-    givens = [Given(x, y) for x, y in zip(pixels.xs, labels, strict=True)]
+    every = [*files, *map(_labels_of, files)]
+    arrays = [read_idx(file) for file in watched(every, "reading IDX files", len(every))]
+    pixels = image_inputs(str(path), arrays[: len(files)], options)
+    givens = [Given(x, y) for x, y in zip(pixels.xs, arrays[len(files) :], strict=True)]
     return pixels.reading(str(path), dict(zip(["train", "test"], givens, strict=False)))
 
 
@@ -99,12 +103,22 @@ def _sequences(
     images: np.ndarray, options: LabelledConfig, top: float, order: np.ndarray | None
 ) -> np.ndarray:
     """`[N, T]` symbols or `[N, T, C]`; a view where nothing changes."""
-    smaller = averaged(images, options.pool) if options.pool > 1 else images
-    if options.levels is not None:
-        x = quantise(smaller / np.float32(top), options.levels).reshape(len(smaller), -1)
-    else:
-        x = smaller.reshape(len(smaller), smaller.shape[1] * smaller.shape[2], -1)
+    if options.pool > 1 or options.levels is not None:
+        chunks = [images[i : i + _CHUNK] for i in range(0, len(images), _CHUNK)]
+        shown = watched(chunks, "converting images", len(chunks))
+        images = np.concatenate([_converted(chunk, options, top) for chunk in shown])
+    channels = (-1,) if options.levels is None else ()
+    x = images.reshape(len(images), images.shape[1] * images.shape[2], *channels)
     return x if order is None else x[:, order]
+
+
+def _converted(images: np.ndarray, options: LabelledConfig, top: float) -> np.ndarray:
+    """Averaged down, and as levels where these are asked for."""
+    smaller = averaged(images, options.pool) if options.pool > 1 else images
+    if options.levels is None:
+        return smaller
+    grey = smaller.reshape(smaller.shape[:3])  # of one channel
+    return quantise(grey / np.float32(top), options.levels)
 
 
 def _order(pixels: int, options: LabelledConfig) -> np.ndarray | None:

@@ -11,6 +11,7 @@ from pastforward.data.files import visible_files
 from pastforward.data.labelled import Reading
 from pastforward.data.targets import Given
 from pastforward.errors import UsageError
+from pastforward.watching import watched
 
 _PARTS = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test",)}
 
@@ -47,7 +48,8 @@ def _part(folder: Path, pool: int, formats: dict[tuple[int, int], Path]) -> Give
     if not files:
         raise UsageError(f"'{folder}' holds no folders with .wav files; give one for each class.")
     y = np.array([file.relative_to(folder).parts[0] for file in files])
-    return Given([_sound(file, pool, formats) for file in files], y)
+    shown = watched(files, "reading sounds", len(files))
+    return Given([_sound(file, pool, formats) for file in shown], y)
 
 
 def _sound(path: Path, pool: int, formats: dict[tuple[int, int], Path]) -> np.ndarray:

@@ -1,9 +1,12 @@
 """L1. Labelled tables in long form, .csv or .parquet: a row for each step of each sequence."""
 
+from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 
 from pastforward.data import LabelledConfig
 from pastforward.data.files import optional_package, read_bytes
@@ -11,6 +14,7 @@ from pastforward.data.label_files import require_columns
 from pastforward.data.labelled import Reading
 from pastforward.data.targets import Given
 from pastforward.errors import UsageError
+from pastforward.watching import counting
 
 
 def read_table(source: str, options: LabelledConfig) -> Reading:
@@ -48,9 +52,11 @@ def read_table(source: str, options: LabelledConfig) -> Reading:
 def _loaded(path: Path) -> Any:
     pandas = optional_package("pandas", "table", str(path))
     is_csv = path.name.removesuffix(".gz").endswith(".csv")
-    read_bytes(path)  # says what is wrong with the path
+    data = read_bytes(path)
     try:
-        table = pandas.read_csv(path) if is_csv else pandas.read_parquet(path)
+        with counting("reading the table", len(data) if is_csv else None) as done:
+            file = _Counted(data, done)
+            table = pandas.read_csv(file) if is_csv else pandas.read_parquet(file)
     except ImportError as error:
         raise UsageError(f"'{path}' needs pyarrow; run pip install pastforward[table].") from error
     except (ValueError, OSError) as error:
@@ -59,6 +65,20 @@ def _loaded(path: Path) -> Any:
     if not len(table):
         raise UsageError(f"'{path}' holds no rows; give a row for each step of each sequence.")
     return table
+
+
+class _Counted(BytesIO):
+    """Counts the bytes that are read of a text."""
+
+    def __init__(self, data: bytes, done: Callable[[int], object]) -> None:
+        super().__init__(data)
+        self._done = done
+
+    @override
+    def read1(self, size: int | None = -1, /) -> bytes:
+        found = super().read1(size)
+        self._done(len(found))
+        return found
 
 
 def _numbers(path: Path, table: Any, columns: tuple[str, ...]) -> np.ndarray:

@@ -10,6 +10,7 @@ from pastforward.data.files import optional_package, read_bytes
 from pastforward.data.labelled import Reading
 from pastforward.data.targets import Given
 from pastforward.errors import UsageError
+from pastforward.watching import watched
 
 
 def read_ts(source: str, options: LabelledConfig) -> Reading:
@@ -20,7 +21,10 @@ def read_ts(source: str, options: LabelledConfig) -> Reading:
     """
     path = Path(source).expanduser()
     train, test = _pair(path)
-    parts = {"train": _read(train)} | ({} if test is None else {"test": _read(test)})
+    pair = dict(zip(("train", "test"), filter(None, (train, test)), strict=False))
+    parts = {
+        split: _read(file) for split, file in watched(pair.items(), "reading .ts files", len(pair))
+    }
     return Reading(str(path), parts, how=train.name + (f" and {test.name}" if test else ""))
 
 
