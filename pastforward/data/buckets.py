@@ -38,25 +38,34 @@ def bucket_ends(lengths: np.ndarray, most: int = MOST) -> tuple[int, ...]:
 class Buckets:
     """Sequences of a split by bucket."""
 
-    def __init__(self, rows: np.ndarray, lengths: np.ndarray, ends: tuple[int, ...]) -> None:
-        """`rows` `[n]` and their `lengths` `[n]`; `ends` are at least as long as the longest."""
-        self.ends, self.rows = ends, rows
+    def __init__(
+        self, rows: np.ndarray, lengths: np.ndarray, ends: tuple[int, ...],
+        weights: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        """`rows` `[n]` and their `lengths` `[n]`; `ends` are at least as long as the longest.
+
+        `weights` `[n]`, above 0, say how often each is shown in training; all alike when None.
+        """
+        self.ends, self.rows, self.weights = ends, rows, weights
         self.bucket = np.searchsorted(ends, lengths)
 
     def training(self, seed: int, index: int, size: int) -> tuple[np.ndarray, int]:
         """Sequences `[size]` of training batch `index`, and the length of its bucket.
 
-        Every sequence is shown once in an epoch of its bucket, and buckets have their turn as
-        often as they have sequences.
+        Every sequence is shown once in an epoch of its bucket, or as often as its weight says, and
+        buckets have their turn as often as they have sequences.
         """
         # A bucket of less than a batch would show some of its sequences twice in one batch.
         merged = _merged(self._counts(), size)
         group = np.asarray(merged)[self.bucket]
-        counts = tuple(np.bincount(group, minlength=max(merged) + 1).tolist())
-        which, turn = _turn(counts, seed, index, size)
-        chosen = epoch_examples(counts[which], seed, turn, size)
+        which, turn = _turn(self._shares(group, max(merged) + 1), seed, index, size)
+        members = np.flatnonzero(group == which)
+        chosen = epoch_examples(len(members), seed, turn, size)
+        if self.weights is not None:
+            epochs = (turn * size + np.arange(size)) // len(members)
+            chosen = _weighted(self.weights[members], chosen, epochs)
         last = max(b for b, into in enumerate(merged) if into == which)
-        return self.rows[np.flatnonzero(group == which)[chosen]], self.ends[last]
+        return self.rows[members[chosen]], self.ends[last]
 
     def held_out(self, size: int, limit: int) -> Iterator[tuple[np.ndarray, int]]:
         """The first `limit` sequences, those of one bucket after the other, `size` at a time."""
@@ -65,8 +74,26 @@ class Buckets:
             rows = self.rows[:limit][bucket == which]
             yield from ((rows[part], end) for part in portions(len(rows), size, len(rows)))
 
+    def _shares(self, group: np.ndarray, groups: int) -> tuple[int, ...]:
+        """Sequences of each group, as many as their weights make of them."""
+        counts = np.bincount(group, self.weights, groups)
+        if self.weights is not None:
+            counts = np.maximum(1, np.rint(counts * (len(group) / counts.sum())))
+        return tuple(counts.astype(int).tolist())
+
     def _counts(self) -> tuple[int, ...]:
         return tuple(np.bincount(self.bucket, minlength=len(self.ends)).tolist())
+
+
+def _weighted(weights: np.ndarray, places: np.ndarray, epochs: np.ndarray) -> np.ndarray:
+    """The sequences at `places` 0..n-1 of epochs in which each has room as its weight says.
+
+    It is systematic sampling: of n draws, a share w of all weights has n * w, rounded up or down
+    so that it evens out over epochs.
+    """
+    total = np.cumsum(weights, dtype=np.float64)
+    at = (places + (0.5 + epochs * _GOLDEN) % 1.0) / len(weights) * total[-1]
+    return np.searchsorted(total, at, side="right").clip(max=len(weights) - 1)
 
 
 def _merged(counts: tuple[int, ...], size: int) -> list[int]:

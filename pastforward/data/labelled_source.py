@@ -56,6 +56,11 @@ class LabelledSource(Source):
         self.parts, self.meaning, self.facts = parts, meaning, facts
         self._buckets = [Buckets(part.rows, part.lengths, ends) for part in parts]
 
+    def weigh(self, weights: np.ndarray) -> None:
+        """From now on show training sequences as often as `weights` `[n]`, above 0, say."""
+        part = self.parts[0]
+        self._buckets[0] = Buckets(part.rows, part.lengths, self._buckets[0].ends, weights)
+
     @override
     def batch(self, seed: int, index: int, size: int) -> Batch:
         return self._cut(self.parts[0].whole, *self._buckets[0].training(seed, index, size))

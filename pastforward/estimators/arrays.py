@@ -41,6 +41,27 @@ def sequences(estimator: Any, X: Any, *, first: bool) -> Arrays:
     return array.transpose(0, 2, 1) if channels_first and array.ndim == 3 else array
 
 
+def weighted(X: Arrays, y: np.ndarray, sample_weight: Any) -> tuple[Arrays, np.ndarray, Any]:
+    """X and y without sequences of weight 0, and the weights `[n]` of the others, or None.
+
+    Raises `UsageError` for weights that are not `[N]`, negative, or all 0.
+    """
+    if sample_weight is None:
+        return X, y, None
+    weights = check_array(sample_weight, ensure_2d=False, input_name="sample_weight")
+    if weights.shape != (len(X),) or weights.dtype.kind not in "iufb":
+        raise UsageError(
+            f"sample_weight has shape {weights.shape} and X {len(X)} sequences; give a number each."
+        )
+    if weights.min() < 0 or not weights.any():
+        given = "negative numbers" if weights.any() else "zero for every sequence"
+        raise UsageError(f"sample_weight holds {given}; give weights of 0 or more, some above.")
+    kept = np.flatnonzero(weights)
+    if len(kept) < len(weights):
+        X, y = [X[i] for i in kept.tolist()], y[kept]  # views
+    return X, y, weights[kept].astype(np.float64)
+
+
 def channels(X: Arrays) -> int:
     """C of sequences; 1 of those without an axis for it."""
     return 1 if np.ndim(X[0]) == 1 else np.shape(X[0])[1]

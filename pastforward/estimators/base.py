@@ -105,7 +105,10 @@ class SequenceEstimator(BaseEstimator):
         if extra.get("estimator") != cls.__name__ or not isinstance(codec, LabelCodec):
             written = extra.get("estimator", "no estimator")
             raise UsageError(f"'{path}' was saved by {written}; give a file of a {cls.__name__}.")
-        self = cls(**extra["parameters"])
+        given: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in extra["parameters"].items()
+        }
+        self = cls(**given)
         self.student_, self.codec_, self.history_ = student, codec, []
         self.student_config_ = from_json(StudentConfig, description["config"])
         self._restore(extra["fitted"])
@@ -128,13 +131,12 @@ class SequenceEstimator(BaseEstimator):
         """Attributes from what `_facts` gave."""
 
     @final
-    def _answers(self, X: Any) -> np.ndarray:
-        """Answers to each sequence of X, at its end."""
+    def _read(self, X: Any) -> Tensor:
+        """Output parameters `[N, P]` of each sequence of X, at its end."""
         check_is_fitted(self)
         checked = sequences(self, X, first=False)
         with shown_on() if self.verbose > 0 else nullcontext():
-            found = outputs(self.student_, self.codec_, checked)
-        return self._answer(found)
+            return outputs(self.student_, self.codec_, checked)
 
     @final
     def _seeded(self) -> tuple[np.random.RandomState, int]:
@@ -189,6 +191,6 @@ class SequenceEstimator(BaseEstimator):
 
 def _is_plain(value: Any) -> bool:
     try:
-        return json.loads(json.dumps(value)) == value
+        return json.loads(json.dumps(value)) == (list(value) if isinstance(value, tuple) else value)
     except (TypeError, ValueError):
         return False

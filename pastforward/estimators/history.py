@@ -8,19 +8,20 @@ from pastforward.training.callbacks import Callback
 from pastforward.training.loop import Fit
 
 _EVERY = 10
-"""Optimiser steps between rows; those after an evaluation have one, too."""
+"""Optimiser steps between rows; those with an evaluation have one, too."""
 
 
 @final
 class History(Callback):
-    """Rows with stage, step and seconds within the stage, losses, and 'valid', the held-out loss.
+    """Rows with stage, step and seconds within the stage, and losses.
 
-    'valid' stands in the rows of steps after which there was an evaluation.
+    After an evaluation they have 'valid', the held-out loss, and where another metric selects, that
+    metric as 'valid_NAME', such as 'valid_macro_f1'.
     """
 
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
-        self._stage, self._valid = "", None
+        self._stage = ""
 
     @override
     def on_stage(self, name: str, number: int, of: int) -> None:
@@ -28,8 +29,6 @@ class History(Callback):
 
     @override
     def on_step(self, fit: Fit, terms: dict[str, float], valid: float | None) -> None:
-        step, fresh = fit.progress.step, valid != self._valid
-        if fresh or step % _EVERY == 1:
-            row = {"stage": self._stage, "step": step, "seconds": fit.progress.seconds} | terms
-            self.rows.append(row | {"valid": valid} if fresh else row)
-        self._valid = valid
+        if "valid" in terms or fit.progress.step % _EVERY == 1:
+            spent = {"step": fit.progress.step, "seconds": fit.progress.seconds}
+            self.rows.append({"stage": self._stage} | spent | terms)

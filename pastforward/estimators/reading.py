@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pastforward.data import LabelledConfig
 from pastforward.data.codec import LabelCodec, SymbolCodec
 from pastforward.data.labelled import Arrays, LabelledSource, labelled
 from pastforward.errors import UsageError
@@ -54,22 +55,33 @@ def as_read(kind: Kind, X: Arrays) -> Arrays:
     return as_vectors(X)
 
 
-def source_of(X: Arrays, y: np.ndarray, held: np.ndarray, inputs: str | int) -> LabelledSource:
+def source_of(
+    X: Arrays, y: np.ndarray, held: np.ndarray, inputs: str | int,
+    options: LabelledConfig | None = None, weights: np.ndarray | None = None,
+) -> LabelledSource:  # fmt: skip
     """Sequences to train on, without those of `held`, which are evaluated. Views, no copies.
 
-    y is a class or number of each sequence, `[N]`, or numbers `[N, n_outputs]`.
+    y is a class or number of each sequence, `[N]`, or flags or numbers `[N, n_outputs]`. In
+    training each sequence is shown as often as `weights` `[N]` say.
     """
+    options = options or LabelledConfig()
     X, size = as_asked(X, inputs)
+    kept = np.delete(np.arange(len(X)), held)
     if len(held):
-        kept = np.delete(np.arange(len(X)), held)
         valid = [X[i] for i in held.tolist()], y[held]
         train = [X[i] for i in kept.tolist()], y[kept]
     else:  # nothing is evaluated, but a source has such parts
         train, valid = (X, y), (X[:1], y[:1])
     mask: Any = None
-    if y.ndim == 2 and any(y.shape[1] == max(map(len, x)) for x, _ in (train, valid)):
+    if (
+        y.ndim == 2
+        and not options.flags
+        and any(y.shape[1] == max(map(len, x)) for x, _ in (train, valid))
+    ):
         (*train, mask), valid = _at_end(*train), _at_end(*valid)
-    source = labelled(*train, mask=mask, valid=valid, test=valid)
+    source = labelled(*train, mask=mask, valid=valid, test=valid, options=options)
+    if weights is not None:
+        source.weigh(weights[kept])
     if size is not None:  # held-out sequences may have symbols that the others lack
         source.codec = replace(source.codec, inputs=SymbolCodec(size))
         source.signature = replace(source.signature, inputs=Tokens(size))

@@ -23,8 +23,9 @@ class Callback:
     def on_step(self, fit: "Fit", terms: dict[str, float], valid: float | None) -> None:
         """An optimiser step was taken.
 
-        `terms` are its losses by name, `valid` the last held-out loss in nats per output, None
-        before the first.
+        `terms` are its losses by name, and after a step with an evaluation its figures: 'valid',
+        the held-out loss, and 'valid_NAME' where `FitConfig.select` names another metric. `valid`
+        is that metric of the last evaluation, the loss where none is named; None before the first.
         """
 
     def on_end(self) -> None:

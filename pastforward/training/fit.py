@@ -18,7 +18,7 @@ from pastforward.training import FitConfig
 from pastforward.training.callbacks import Callback, Callbacks
 from pastforward.training.check import check
 from pastforward.training.loop import Batches, Fit
-from pastforward.training.networks import Selection, build_networks, require_metric
+from pastforward.training.networks import Selection, build_networks, measured, require_metric
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class _Watch:
             done = self.before + share * min(1.0, stage.share())
             due = self.selection.due(done, self.config.evaluations)
             if due and self.validation is not None and network is not None:
-                self.selection.evaluate(network, self.validation)
+                terms |= measured(self.selection.evaluate(network, self.validation))
             self.told.on_step(stage, terms, self.selection.latest)
 
 

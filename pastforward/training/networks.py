@@ -1,5 +1,6 @@
 """L4. The networks of a run: built as its config says, and the best one so far kept."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -83,6 +84,11 @@ def require_metric(select: str, source: Source) -> None:
         )
 
 
+def measured(figures: Mapping[str, float | None]) -> dict[str, float]:
+    """Without those that could not be measured."""
+    return {name: value for name, value in figures.items() if value is not None}
+
+
 @dataclass
 class Selection:
     """Held-out evaluations of a run and the best network so far."""
@@ -91,7 +97,7 @@ class Selection:
     """The metric that says which is best, a name in `METRICS`."""
     evaluations: int = 0
     latest: float | None = None
-    """Nats per output of the last one."""
+    """The metric that selects, of the last one."""
     best: float = float("inf")
     """Cost of the best one: its metric, negated where higher is better."""
     tensors: dict[str, Tensor] = field(default_factory=dict)
@@ -111,12 +117,12 @@ class Selection:
         """
         count = LABELLED_SEQUENCES if isinstance(source.codec, LabelCodec) else SEQUENCES
         score = quick_score(network, source.held_out("valid", BATCH, count), source.codec)
-        self.latest, value = score.nats, figure(self.select, asdict(score))
+        self.latest = value = figure(self.select, asdict(score))
         if cost(self.select, value) < self.best:
             self.best = cost(self.select, value)
             state = network.state_dict()
             self.tensors = {name: tensor.detach().clone() for name, tensor in state.items()}
-        return {"valid": self.latest} | (
+        return {"valid": score.nats} | (
             {} if self.select == "loss" else {f"valid_{self.select}": value}
         )
 

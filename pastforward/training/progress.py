@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 from typing_extensions import override
 
+from pastforward.analysis.metrics import METRICS
 from pastforward.config import RunConfig
 from pastforward.methods import SMTConfig
 from pastforward.methods import facts as method_facts
@@ -32,6 +33,12 @@ class _Reader:
     number: int = 0
     loss: float | None = None
 
+    @property
+    def _metric(self) -> str:
+        """The metric that selects students, where it isn't the loss."""
+        select = self.config.fit.select
+        return "" if select == "loss" else f"{METRICS[select].label} "
+
     def begin(self, number: int) -> None:
         self.number, self.loss = number, None
 
@@ -44,7 +51,7 @@ class _Reader:
         share = min(1.0, fit.progress.share(fit.budget))
         shown = [f"loss {self.loss or 0.0:.3f}"]
         if valid is not None:
-            shown.append(f"held-out {valid:.3f}")
+            shown.append(f"held-out {self._metric}{valid:.3f}")
         shown += [self._speed(fit), f"{seconds_text(self._left(fit, share))} left"]
         return share, "  ".join(shown)
 

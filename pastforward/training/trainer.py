@@ -23,6 +23,7 @@ from pastforward.training.networks import (
     AnyTeacher,
     Selection,
     build_networks,
+    measured,
     network_config,
     require_metric,
 )
@@ -176,7 +177,9 @@ class Trainer:
         spent = done + self.stage.share * min(1.0, self.fit.share())
         due = self.selection.due(spent, self.config.fit.evaluations)
         if due and method_facts(self.stage.method).trains_network:
-            self._log(self.selection.evaluate(self.network, self.source))
+            found = self.selection.evaluate(self.network, self.source)
+            self._log(found)
+            terms |= measured(found)
         overdue = self.fit.progress.seconds - self._checkpointed > CHECKPOINT_EVERY
         if overdue and not self.fit.mid_replay:
             self.checkpoint()

@@ -89,3 +89,25 @@ def test_held_out_is_the_first_by_bucket(lengths, size, limit):
     assert ends == sorted(ends)
     others = list(buckets.held_out(size + 3, limit))
     assert (np.concatenate([r for r, _ in found]) == np.concatenate([r for r, _ in others])).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(LENGTHS, st.integers(1, 16), st.integers(0, 3))
+def test_sequences_are_shown_as_often_as_weights_say(lengths, size, seed):
+    count, epochs = len(lengths), 40
+    weights = np.random.default_rng(seed).uniform(0.1, 3, count)
+    buckets = Buckets(np.arange(count), lengths, (lengths.max(),), weights)
+    batches = epochs * count // size
+    shown = np.zeros(count, int)
+    for index in range(batches):
+        np.add.at(shown, buckets.training(seed, index, size)[0], 1)
+    expected = weights / weights.sum() * batches * size
+    # Rounded once an epoch, in turns up and down; the last epoch may be cut short.
+    assert np.abs(shown - expected).max() <= 4 + weights.max() / weights.mean()
+
+
+def test_weights_decide_how_often_a_bucket_has_its_turn():
+    lengths = np.repeat([10, 100], [60, 60])
+    buckets = Buckets(np.arange(120), lengths, (10, 100), np.repeat([3.0, 1.0], [60, 60]))
+    ends = [buckets.training(0, index, 10)[1] for index in range(600)]
+    assert np.mean(np.array(ends) == 10) == 0.75

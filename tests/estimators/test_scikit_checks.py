@@ -13,10 +13,14 @@ STEPS = "three steps teach nothing; what is learned is tested beside, with more 
 ROUNDING = "float32: matrices of other sizes round in another order, by more than 1e-7"
 
 
+DRAWN = "weights say how often a sequence is drawn, as in scikit-learn's own stochastic estimators"
+
+
 def failing(estimator) -> dict[str, str]:
     own = {
         "check_n_features_in_after_fitting": LENGTHS,
         "check_methods_subset_invariance": ROUNDING,
+        "check_sample_weight_equivalence_on_dense_data": DRAWN,
     }
     if isinstance(estimator, SequenceClassifier):
         return own | {
@@ -36,7 +40,7 @@ def test_scikit_learns_checks_hold(estimator, check):
 
 def test_no_more_checks_are_excused_than_these():
     names = {name for e in (SequenceClassifier(), SequenceRegressor()) for name in failing(e)}
-    assert len(names) == 5
+    assert len(names) == 6
 
 
 def test_class_weights_do_what_scikit_learn_expects_of_them():

@@ -76,7 +76,7 @@ def test_metrics_keep_nats_and_the_metric_beside_them(tmp_path):
     rows = [row for row in run.folder.metrics.read() if "valid" in row]
     assert len(rows) == 2
     assert all(0.0 <= row["valid_balanced_accuracy"] <= 1.0 for row in rows)
-    assert run.selection.latest == rows[-1]["valid"]
+    assert run.selection.latest == rows[-1]["valid_balanced_accuracy"]
     assert run.selection.best == -max(row["valid_balanced_accuracy"] for row in rows)
 
 
