@@ -25,6 +25,8 @@ from pastforward.errors import UsageError
 from pastforward.memory import flat
 from pastforward.types import Flags, Kind, MemoryShape, Quantiles, Tokens, Vectors
 
+NATS, PINBALL = "nats", "pinball loss"
+
 Parameters = Float[Tensor, "... parameters"]
 
 
@@ -48,6 +50,11 @@ class Readout(nn.Module):
 def output_loss(kind: Kind, parameters: Parameters, y: Tensor) -> Float[Tensor, "..."]:
     """Loss of each output y: -log p(y) in nats, or the pinball loss in the unit of y."""
     return _family(kind).loss(parameters, y)
+
+
+def loss_unit(kind: Kind) -> str:
+    """What people read behind an output loss."""
+    return PINBALL if isinstance(kind, Quantiles) else NATS
 
 
 def divergence(kind: Kind, p: Parameters, q: Parameters) -> Float[Tensor, "..."]:

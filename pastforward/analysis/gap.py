@@ -25,6 +25,7 @@ from pastforward.analysis.meters import DriftMeter, ScoreMeter
 from pastforward.data.source import Source
 from pastforward.losses import relevant
 from pastforward.memory import rollout
+from pastforward.outputs import NATS, loss_unit
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
 from pastforward.types import Batch
@@ -52,6 +53,8 @@ class Gap:
     after: dict[int, Loss]
     """The student's, after k of its own steps from a target: k = 0, 1, 2, 4, ..., T."""
     alone: Loss
+    unit: str = NATS
+    """Of losses, as people read it."""
 
     @property
     def total(self) -> float:
@@ -102,7 +105,8 @@ def loss_gap(
                 meter.add(read(memories[:, 1:]), batch, memories, targets)
     losses = {name: meter.read() for name, meter in meters.items()}
     after = {k: loss for k, loss in losses.items() if isinstance(k, int)}
-    return Gap(meters["alone"].drift.count, losses["teacher"], after, losses["alone"])
+    unit = loss_unit(student.signature.outputs)
+    return Gap(meters["alone"].drift.count, losses["teacher"], after, losses["alone"], unit)
 
 
 def after_steps(student: Student, targets: Tensor, x: Tensor) -> Iterator[tuple[int, Tensor]]:

@@ -19,7 +19,7 @@ from pastforward.analysis.labels import (
 from pastforward.data.codec import Codec
 from pastforward.losses import MIN_VARIANCE, squared_error
 from pastforward.memory import flat, take
-from pastforward.outputs import most_likely, output_loss
+from pastforward.outputs import NATS, loss_unit, most_likely, output_loss
 from pastforward.types import Kind, MemoryShape, Tokens
 
 
@@ -28,9 +28,11 @@ class Score:
     """Loss per output, over all outputs where the mask is True."""
 
     nats: float
+    """In nats, or of quantiles the pinball loss: in `unit`."""
     error: float | None
     """Standard error of `nats` over sequences; None for a single sequence."""
-    bits: float
+    bits: float | None
+    """None of quantiles."""
     accuracy: float | None
     """Share of outputs that were the most likely token, or of flags; None for numbers."""
     by_position: list[float | None]
@@ -39,6 +41,8 @@ class Score:
     """Of labelled classes and flags."""
     numbers: NumberScore | None = None
     """Of labelled numbers."""
+    unit: str = NATS
+    """Of `nats`, as people read it."""
 
 
 class ScoreMeter:
@@ -77,9 +81,10 @@ class ScoreMeter:
         numbers = self.labels.read() if isinstance(self.labels, NumberMeter) else None
         pairs = zip(self.nats.tolist(), self.outputs.tolist(), strict=True)
         by_position = [total / count if count else None for total, count in pairs]
-        return Score(
-            nats, self._error(nats), nats / math.log(2), accuracy, by_position, classes, numbers
-        )
+        unit = loss_unit(self.kind)
+        bits = nats / math.log(2) if unit == NATS else None
+        error = self._error(nats)
+        return Score(nats, error, bits, accuracy, by_position, classes, numbers, unit)
 
     def _error(self, nats: float) -> float | None:
         # Standard error of a ratio: sequences may differ in their number of outputs.

@@ -60,10 +60,12 @@ def gap_figure(gaps: Mapping[str, Gap]) -> Figure:
         ticks = [*map(str, next(iter(gaps.values())).after), "alone"]
         axes[what].set_xticks(range(len(ticks)), ticks)
         axes[what].set_ylim(bottom=min(0.0, axes[what].get_ylim()[0]))
-    charts.dress(axes["loss"], "After k of its own steps from a target", "", "nats per output")
+    unit = f"{next(iter(gaps.values())).unit} per output"
+    charts.dress(axes["loss"], "After k of its own steps from a target", "", unit)
     charts.dress(axes["drift"], "", "k", "drift / variance")
     charts.legend(axes["loss"])
     _bars_of_parts(axes["parts"], gaps)
+    charts.dress(axes["parts"], "From the teacher to the student alone", unit, "")
     return figure
 
 
@@ -111,9 +113,8 @@ def lengths_figure(found: Sequence[AtLength], trained: int) -> Figure:
     references = charts.with_gaps(row.reference for row in found)
     axes[0].plot(lengths, references, ":", color=GREY, lw=1.6, label="unigram reference")
     axes[0].set_ylim(bottom=min(0.0, axes[0].get_ylim()[0]))
-    charts.dress(
-        axes[0], f"Loss by length, trained at T = {trained:,}", "length", "nats per output"
-    )
+    unit = f"{found[0].student.unit} per output"
+    charts.dress(axes[0], f"Loss by length, trained at T = {trained:,}", "length", unit)
     charts.legend(axes[0])
     if counted:
         charts.percent_axis(axes[1])
@@ -191,7 +192,6 @@ def _bars_of_parts(ax: Axes, gaps: Mapping[str, Gap]) -> None:
     ax.invert_yaxis()
     low, high = ax.get_xlim()
     ax.set_xlim(low, high + 0.35 * (high - low))
-    charts.dress(ax, "From the teacher to the student alone", "nats per output", "")
 
 
 def _powers_of_two(ax: Axes, ticks: Sequence[int]) -> None:

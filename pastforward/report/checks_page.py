@@ -112,7 +112,7 @@ def _positions(context: CheckContext) -> Chart:
             curves.append(Curve(range(1, len(y) + 1), y, colour, name))
     levels = [context.reference] if context.references else []
     note = "Dotted: the reference loss of a predictor that reads no input." if levels else ""
-    return Chart("Loss by position", note, chart(curves, "t", "nats per output", levels))
+    return Chart("Loss by position", note, chart(curves, "t", f"{context.unit} per output", levels))
 
 
 def _spectrum(context: CheckContext) -> Chart:

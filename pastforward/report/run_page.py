@@ -14,7 +14,7 @@ from pastforward.report.charts import Chart, Curve, chart, colour_of, cut_above,
 from pastforward.report.formats import NOTHING, number, percent
 from pastforward.report.label_page import label_headline, label_parts, metric_charts
 from pastforward.report.labels import label_table, metrics_in
-from pastforward.report.summary import Result, RunSummary, best, naive_reference, results
+from pastforward.report.summary import Result, RunSummary, best, naive_reference, results, run_unit
 from pastforward.report.tables import Line, Table, results_table
 from pastforward.report.templates import write_page
 
@@ -64,8 +64,9 @@ def _headline(runs: Sequence[RunSummary]) -> list[dict[str, Any]]:
 
 
 def _figure(what: str, row: Result, named: bool, first: bool) -> dict[str, Any]:
+    bits = "" if row.bits is None else f" · {number(row.bits, 3)} bits"
     return {
-        "what": what, "value": number(row.nats, 3), "unit": f"nats · {number(row.bits, 3)} bits",
+        "what": what, "value": number(row.nats, 3), "unit": f"{row.unit}{bits}",
         "name": row.name if named else "", "note": row.note, "best": first,
     }  # fmt: skip
 
@@ -80,7 +81,7 @@ def _learning(runs: Sequence[RunSummary]) -> list[Chart]:
     if not curves:
         return []
     naive = dict(found for run in runs if (found := naive_reference(run.evaluation["references"])))
-    figure = chart(curves, "seconds", "nats per output", list(naive.values()))
+    figure = chart(curves, "seconds", f"{run_unit(runs)} per output", list(naive.values()))
     cut_above(figure, list(naive.values()))
     dotted = f"; dotted: {', '.join(naive)} reference" if naive else ""
     note = f"Held-out loss of the student alone against seconds of training{dotted}."
@@ -114,7 +115,7 @@ def _positions(runs: Sequence[RunSummary]) -> list[Chart]:
     if not any(np.isfinite(curve.y).sum() > 1 for curve in curves):
         return []  # all outputs stand at one step
     note = "Students solid, their teachers dashed."
-    return [Chart("Loss by position", note, chart(curves, "t", "nats per output"))]
+    return [Chart("Loss by position", note, chart(curves, "t", f"{run_unit(runs)} per output"))]
 
 
 def _memories(runs: Sequence[RunSummary]) -> Table | None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from pastforward.analysis.samples import Samples
 from pastforward.data.source import BEST_POSSIBLE
+from pastforward.outputs import NATS
 from pastforward.report.formats import NOTHING, number, percent, seconds_text
 
 Json = dict[str, Any]
@@ -33,6 +34,7 @@ class Result(NamedTuple):
     kind: str
     """student, teacher or reference."""
     nats: float | None
+    """Loss per output, in `unit`."""
     error: float | None = None
     accuracy: float | None = None
     over_teacher: float | None = None
@@ -40,18 +42,31 @@ class Result(NamedTuple):
     parameters: int | None = None
     seconds: float | None = None
     serial_calls: Any = None
+    unit: str = NATS
     note: str = ""
     """A sentence where a network is no better than a predictor that reads no input."""
 
     @property
     def bits(self) -> float | None:
         """Bits per output."""
-        return None if self.nats is None else self.nats / math.log(2)
+        return None if self.nats is None or self.unit != NATS else self.nats / math.log(2)
 
 
-HEAD = ("network", "nats", "±", "bits", "correct", "to teacher", "weights", "time", "serial")
+HEAD = ("network", "loss", "±", "bits", "correct", "to teacher", "weights", "time", "serial")
+"""Columns, of which that of losses is shown under their unit."""
 _SAME = 1e-4
 """Nats: a unigram model of equally frequent symbols differs from 'uniform' by sampling only."""
+
+
+def unit_of(scores: Iterable[Mapping[str, Any]]) -> str:
+    """The unit that losses have in common, scores as JSON; 'loss' where they have several."""
+    units = {score.get("unit", NATS) for score in scores}
+    return units.pop() if len(units) == 1 else "loss"
+
+
+def run_unit(runs: Iterable[RunSummary]) -> str:
+    """The unit that the losses of runs have in common."""
+    return unit_of(run.evaluation["student"] for run in runs)
 
 
 def distinct_references(found: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
@@ -92,12 +107,17 @@ def results(runs: Sequence[RunSummary]) -> list[Result]:
         score = run.evaluation.get("teacher")
         if score:
             note = unhelpful(score["nats"], run.evaluation["references"])
-            row = Result("", "teacher", score["nats"], score["error"], score["accuracy"], note=note)
+            row = Result(
+                "", "teacher", score["nats"], score["error"], score["accuracy"], note=note,
+                unit=unit_of([score]),
+            )  # fmt: skip
             teachers.setdefault(row, []).append(run.name)
     named = [row._replace(name=f"teacher of {', '.join(of)}") for row, of in teachers.items()]
     found = [pair for run in runs for pair in run.evaluation["references"].items()]
     references = distinct_references(found)
-    return students + named + [Result(reference_label(n), "reference", v) for n, v in references]
+    unit = run_unit(runs)
+    shown = [Result(reference_label(n), "reference", v, unit=unit) for n, v in references]
+    return students + named + shown
 
 
 def cells(result: Result) -> tuple[str, ...]:
@@ -124,7 +144,7 @@ def _student(run: RunSummary) -> Result:
         over_teacher=score["nats"] / teacher["nats"] - 1 if teacher and fair else None,
         note=unhelpful(score["nats"], run.evaluation["references"]),
         parameters=run.facts.get("parameters"), seconds=run.facts.get("seconds"),
-        serial_calls=run.facts.get("serial_calls"),
+        serial_calls=run.facts.get("serial_calls"), unit=unit_of([score]),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pastforward.report.charts import GREY, colour_of
 from pastforward.report.formats import NOTHING
-from pastforward.report.summary import HEAD, RunSummary, best, cells, results
+from pastforward.report.summary import HEAD, RunSummary, best, cells, results, run_unit
 
 _LINE_STYLES = {"teacher": "cyan", "reference": "dim", "unhelpful": "yellow", "skipped": "dim"}
 _FIRST_CELL_STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
@@ -95,7 +95,7 @@ def results_table(runs: Sequence[RunSummary]) -> Table:
         for place, row in enumerate(rows)
     ]  # fmt: skip
     table = Table(
-        HEAD, lines, page_only=["±"],
+        [run_unit(runs) if name == "loss" else name for name in HEAD], lines, page_only=["±"],
         title="Held-out loss per output, students alone from their empty memory",
         notes=["Serial: cell calls one after the other per optimiser step, by stage."],
     )  # fmt: skip

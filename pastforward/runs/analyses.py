@@ -55,13 +55,14 @@ def ask_gap(run: Subject, sequences: int) -> Analysis:
     # T / 2 steps from each of T targets: time grows with T^2.
     few = max(2, min(sequences, 2**24 // run.source.signature.length**2))
     gap = loss_gap(run.student, run.teacher, run.source, "test", few)
-    lines = [f"student alone {gap.alone.nats:.4f}, teacher {gap.teacher.nats:.4f} nats per output"]
+    alone, teacher = gap.alone.nats, gap.teacher.nats
+    lines = [f"student alone {alone:.4f}, teacher {teacher:.4f} {gap.unit} per output"]
     for cause, nats in gap.parts.items():
         share = "" if gap.shares is None else f"{gap.shares[cause]:8.1%}"
         lines.append(f"{cause:<12}{nats:+.4f}{share}")
     worst = max(gap.after, key=lambda k: gap.after[k].nats)
     lines.append(
-        f"worst after k = {worst} own steps from a target: {gap.after[worst].nats:.4f} nats"
+        f"worst after k = {worst} own steps from a target: {gap.after[worst].nats:.4f} {gap.unit}"
     )
     lines += _targets_moved(run)
     return Analysis({"gap": gap_figure({"student": gap})}, finite(gap.to_json()), lines)

@@ -4,7 +4,8 @@ import math
 from typing import Any
 
 from pastforward.analysis.evaluate import Evaluation
-from pastforward.report.summary import RunSummary
+from pastforward.outputs import NATS
+from pastforward.report.summary import RunSummary, run_unit
 
 
 def lines_of(found: Evaluation, facts: dict[str, Any]) -> list[str]:
@@ -32,8 +33,9 @@ def lines_of(found: Evaluation, facts: dict[str, Any]) -> list[str]:
 
 def for_programs(summary: RunSummary) -> dict[str, Any]:
     """The evaluation with references in nats and bits, and the facts."""
+    unit = run_unit([summary])
     references = {
-        name: {"nats": nats, "bits": nats / math.log(2)}
+        name: {"nats": nats, "bits": nats / math.log(2) if unit == NATS else None}
         for name, nats in summary.evaluation["references"].items()
     }
     found = {"run": summary.name} | summary.evaluation

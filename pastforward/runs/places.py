@@ -71,7 +71,8 @@ def read_if_exists(word: str) -> IfExists:
 def _state(folder: Path) -> str:
     try:
         found = json.loads((folder / "evaluation.json").read_text())
-        return f"{found['evaluation']['student']['nats']:.4f} nats per output, alone"
+        student = found["evaluation"]["student"]
+        return f"{student['nats']:.4f} {student.get('unit', 'nats')} per output, alone"
     except FileNotFoundError:
         return "not finished"
     except (OSError, ValueError, KeyError, TypeError):

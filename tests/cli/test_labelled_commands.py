@@ -69,6 +69,44 @@ def test_compare_shows_the_metric(animals, capsys):
     assert "balanced accuracy" in (animals / "runs/two/report.html").read_text()
 
 
+def test_a_search_of_rates_goes_by_the_metric(animals, capsys):
+    words = ["animals.npz", "--methods", "bptt", "--search", "--name", "searched"]
+    said = call(capsys, "compare", *words, "--fit.select", "macro_f1", *QUICK, *TINY)
+    assert said.code == 0
+    assert "macro F1 0." in said.err
+    (found,) = json.loads((animals / "runs/searched/rates.json").read_text())
+    assert found["select"] == "macro_f1"
+    values = {one["factor"]: one["valid"] for one in found["tried"]}
+    assert values[found["factor"]] == max(values.values()) <= 1.0
+
+
+def test_the_pinball_loss_has_its_own_name_everywhere(here, capsys):
+    np.savez("waves.npz", x=X, y=X.sum(1))
+    data = ["waves.npz", "--data.quantiles", "0.1", "0.5", "0.9"]
+    commands = (
+        ["train", *data, "--name", "one", *QUICK, *TINY],
+        ["eval", "one"],
+        ["doctor", "one"],
+        ["analyse", "one"],
+        ["list"],
+        ["compare", *data, "--methods", "bptt", "smt", "--name", "two", *QUICK, *TINY],
+        ["compare", *data, "--methods", "bptt", "--search", "--name", "three", *QUICK, *TINY],
+    )
+    texts = []
+    for words in commands:
+        said = call(capsys, *words)
+        assert said.code == (words[0] == "doctor"), said.err
+        texts.append(said.out + said.err)
+    texts += [page.read_text() for page in here.rglob("*.html")]
+    for text in texts:
+        pictures_aside = re.sub(r"data:image[^\"]*", "", text)
+        assert not re.findall(r".{0,60}\b(?:nats|bits)\b(?!; whether)", pictures_aside)
+        assert "pinball loss" in text
+    found = json.loads(call(capsys, "eval", "one", "--json").out)
+    assert found["student"]["unit"] == "pinball loss"
+    assert found["student"]["bits"] is None is found["references"]["quantiles"]["bits"]
+
+
 def trained(x, y, **options) -> Run:
     source = labelled(x, y, options=LabelledConfig(**options))
     what = TrainOptions(changes=CHANGES)

@@ -27,6 +27,15 @@ def test_what_is_not_finite_never_wins():
     assert chosen({}) is None
 
 
+def test_a_metric_of_which_more_is_better_chooses_the_highest():
+    rows = [{"valid": 2.0, "valid_r2": 0.1}, {"valid": 1.0, "valid_r2": -0.2}, {"loss": 0.3}]
+    assert best_valid(rows, "r2") == 0.1
+    assert best_valid([{"valid": 1.0}], "r2") is None
+    found = {0.3: 0.1, 1.0: None, 3.0: 0.4}
+    assert Choice(SETTING, found, "r2").factor == 3.0
+    assert Choice(SETTING, found, "mse").factor == 0.3
+
+
 def test_a_winner_at_the_edge_is_told():
     assert Choice(SETTING, {0.3: 2.0, 1.0: 1.0, 3.0: 0.5}).at_edge
     assert Choice(SETTING, {0.3: 0.2, 1.0: 1.0, 3.0: 0.5}).at_edge
@@ -46,6 +55,7 @@ def test_what_was_tried_is_written(tmp_path):
     assert json.loads(path.read_text()) == [
         {
             "task": "copy:8", "cell": "gru", "strategy": "bptt", "seed": SEARCH_SEED,
+            "select": "loss",
             "tried": [{"factor": 0.3, "valid": None}, {"factor": 1.0, "valid": 1.5}],
             "factor": 1.0, "at_edge": True,
         }

@@ -13,7 +13,7 @@ from pastforward.analysis.evaluate import Evaluation, frozen, measure, on_device
 from pastforward.config import RunConfig
 from pastforward.data.source import BEST_POSSIBLE, Source
 from pastforward.errors import UsageError
-from pastforward.outputs import output_loss
+from pastforward.outputs import loss_unit, output_loss
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
 from pastforward.types import Batch
@@ -117,6 +117,11 @@ class CheckContext:
         return {whose: network for whose, network in both.items() if network is not None}
 
     @cached_property
+    def unit(self) -> str:
+        """Of losses, as people read it."""
+        return loss_unit(self.student.signature.outputs)
+
+    @property
     def broken(self) -> list[str]:
         """Names of weights that are not finite."""
         return [
@@ -194,7 +199,7 @@ class CheckContext:
         return (self.evaluation.student.nats - teacher.nats) / gain
 
     def losses(self, parameters: Tensor) -> Tensor:
-        """Nats of every output of `batch` that counts, `[N]`, for parameters `[B, T, P]`."""
+        """Loss of every output of `batch` that counts, `[N]`, for parameters `[B, T, P]`."""
         batch = self.batch
         return output_loss(self.student.signature.outputs, parameters, batch.y)[batch.mask]
 

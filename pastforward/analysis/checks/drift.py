@@ -112,9 +112,9 @@ def readouts(context: CheckContext) -> CheckResult:
     found = _divergences(context)
     alone, on_targets = found["alone"] / found["scale"], found["on_targets"] / found["scale"]
     measured = (
-        f"KL from the teacher's outputs to the student's: {found['alone']:.3f} nats alone, "
+        f"Divergence of the student's outputs from the teacher's: {found['alone']:.3f} alone, "
         f"{found['on_targets']:.3f} read from targets, {found['between']:.3f} between those two; "
-        f"alone that is {alone:.2f} of the KL between sequences (warning from {WARNING:g}, failed "
+        f"alone that is {alone:.2f} of that between sequences (warning from {WARNING:g}, failed "
         f"from {FAILED:g})."
     )
     # Outputs may differ and be as good: sharper than the teacher's, or right where it is not.

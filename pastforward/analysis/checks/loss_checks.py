@@ -49,9 +49,10 @@ def student_teacher(context: CheckContext) -> CheckResult:
     stepped = _one_step_loss(context)
     said = f"it lacks {lack:.0%} of the teacher's gain" if lack > 0 else "it is the better one"
     measured = (
-        f"Alone the student has {student.nats:.3f} nats, one step from targets {stepped:.3f}, its "
-        f"teacher {teacher.nats:.3f}, the reference is {context.reference:.3f}: {said} (warning "
-        f"from {LACK_WARNING:.0%}, failed from {LACK_FAILED:.0%})."
+        f"Alone the student has {student.nats:.3f} {context.unit}, one step from targets "
+        f"{stepped:.3f}, its teacher {teacher.nats:.3f}, the reference is "
+        f"{context.reference:.3f}: {said} (warning from {LACK_WARNING:.0%}, "
+        f"failed from {LACK_FAILED:.0%})."
     )
     early = stepped - teacher.nats > student.nats - stepped
     return graded(
@@ -78,7 +79,8 @@ def best_possible(context: CheckContext) -> CheckResult:
     level = Level.FAILED if max(below.values()) > 0 else Level.OK
     said = ", ".join(f"the {name} {score.nats:.3f}" for name, score in scores.items())
     return graded(
-        level, f"No loss can be below {best:.3f} nats: {said} ({TOO_GOOD:g} standard errors).",
+        level, f"No loss can be below {best:.3f} {context.unit}: {said} ({TOO_GOOD:g} standard "
+        "errors).",
         "information leaks: outputs among the inputs, the future in targets, or held-out data in "
         "training",
         "see the results on leaks; compare the source's inputs and outputs by eye",
@@ -123,10 +125,10 @@ def _beats_reference(who: str, score: Score, reference: float, advice: str) -> C
     error = score.error or 0.0
     level = Level.OK if score.nats + SURE * error < reference else Level.FAILED
     measured = (
-        f"The {who} has {score.nats:.3f} nats, a predictor that reads no input {reference:.3f} "
-        f"(must be {SURE:g} standard errors of {error:.3f} below)."
+        f"The {who} has {score.nats:.3f} {score.unit}, a predictor that reads no input "
+        f"{reference:.3f} (must be {SURE:g} standard errors of {error:.3f} below)."
     )
-    figures = {"nats": score.nats, "error": error, "reference": reference}
+    figures = {"loss": score.nats, "error": error, "reference": reference}
     return graded(level, measured, "it has not learned to use its inputs yet", advice, figures)
 
 
@@ -139,9 +141,9 @@ def _gap(who: str, trained: Score, held_out: Score, reference: float, advice: st
     # A gap that chance can explain is none.
     level = Level.OK if gap < SURE * error else above(share, GAP_WARNING, GAP_FAILED)
     measured = (
-        f"The {who} has {trained.nats:.3f} nats on training sequences and {held_out.nats:.3f} on "
-        f"held-out ones: {max(0.0, share):.0%} of its gain over the reference is lost (warning "
-        f"from {GAP_WARNING:.0%}, failed from {GAP_FAILED:.0%})."
+        f"The {who} has {trained.nats:.3f} {trained.unit} on training sequences and "
+        f"{held_out.nats:.3f} on held-out ones: {max(0.0, share):.0%} of its gain over "
+        f"the reference is lost (warning from {GAP_WARNING:.0%}, failed from {GAP_FAILED:.0%})."
     )
     figures = {"trained": trained.nats, "held_out": held_out.nats, "lost": share}
     return graded(

@@ -29,7 +29,7 @@ def student_memory(context: CheckContext) -> CheckResult:
         without = context.losses(read(torch.zeros_like(own)))
     gain, error = _mean_and_error(swapped - kept)
     measured = (
-        f"The student's loss is {float(kept.mean()):.3f} nats with its own memory, "
+        f"The student's loss is {float(kept.mean()):.3f} {context.unit} with its own memory, "
         f"{float(swapped.mean()):.3f} with another sequence's, {float(without.mean()):.3f} without "
         f"(another's must cost {LEAST} and {SURE:g} standard errors of {error:.3f})."
     )
@@ -49,9 +49,9 @@ def decoder_memory(context: CheckContext) -> CheckResult:
     best = max(gains, key=lambda found: found[0] / (found[1] + 1e-9))
     own, other = (float(torch.cat(part).mean()) for part in (kept, swapped))
     measured = (
-        f"The decoder's loss is {own:.3f} nats with the right memory and {other:.3f} with another "
-        f"sequence's, over outputs 2..{length}; the clearest of them differs by {best[0]:+.3f} "
-        f"(must be {LEAST} and {SURE:g} standard errors of {best[1]:.3f})."
+        f"The decoder's loss is {own:.3f} {context.unit} with the right memory and {other:.3f} "
+        f"with another sequence's, over outputs 2..{length}; the clearest of them differs by "
+        f"{best[0]:+.3f} (must be {LEAST} and {SURE:g} standard errors of {best[1]:.3f})."
     )
     return graded(
         _level(*best), measured,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pastforward.recipes.names import without_length
 from pastforward.report.charts import COLOURS, SMALL, Chart, Curve, chart, cut_above, percent_axis
-from pastforward.report.summary import naive_reference
+from pastforward.report.summary import naive_reference, unit_of
 from pastforward.runs.comparison.record import Record
 from pastforward.runs.comparison.results import Line, Row
 from pastforward.training.folder import RunFolder
@@ -65,7 +65,8 @@ def by_cost(root: Path, rows: Sequence[Row], style: Mapping[Pair, Look]) -> dict
             curves = [curve for curve in curves if curve.x]
             if curves:
                 references = next((row.references for row in own if row.references), {})
-                drawn = _against_cost(curves, label, scale, references)
+                shared = unit_of(map(vars, own))
+                drawn = _against_cost(curves, label, scale, references, shared)
                 found.setdefault(task, []).append(drawn)
     return found
 
@@ -77,7 +78,9 @@ def _against_length(family: str, lines: Sequence[Line], style: Mapping[Pair, Loo
         own = [line for line in lines if (line.setting.cell, line.setting.strategy) == pair]
         if own:
             curves.append(_over_lengths(own, exact, look))
-    figure = chart(curves, "T", "outputs right" if exact else "nats per output")
+    figure = chart(
+        curves, "T", "outputs right" if exact else f"{unit_of(map(vars, lines))} per output"
+    )
     if exact:
         percent_axis(figure.axes[0])
     figure.axes[0].set_xticks(sorted({line.length or 0 for line in lines}))
@@ -99,11 +102,11 @@ def _over_lengths(lines: Sequence[Line], exact: bool, look: Look) -> Curve:
 
 
 def _against_cost(
-    curves: Sequence[Curve], label: str, scale: str, references: Mapping[str, float]
+    curves: Sequence[Curve], label: str, scale: str, references: Mapping[str, float], unit: str
 ) -> Chart:
     naive = naive_reference(references)
     levels = [naive[1]] if naive else []
-    figure = chart(curves, label, "nats per output", levels, scale)
+    figure = chart(curves, label, f"{unit} per output", levels, scale)
     figure.set_size_inches(SMALL)
     cut_above(figure, levels)
     dotted = f"; dotted: {naive[0]} reference" if naive else ""

@@ -14,8 +14,8 @@ from pastforward.runs.comparison.record import Record
 from pastforward.runs.comparison.results import Row, aggregate
 from pastforward.runs.comparison.table import grid_table
 
-_RUN_HEAD = ("run", "state", "nats", "correct", "time", "tokens", "steps", "serial calls")
-_RATES_HEAD = ("task", "cell", "method", "factor: loss", "chosen")
+_RUN_HEAD = ("run", "state", "loss", "correct", "time", "tokens", "steps", "serial calls")
+_RATES_HEAD = ("task", "cell", "method", "factor: held-out", "chosen")
 
 
 def write_page(root: Path, record: Record, rows: Sequence[Row], out: Path) -> Path:

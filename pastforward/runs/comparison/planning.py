@@ -83,7 +83,7 @@ def check_plan(plan: Plan, count: int, if_exists: IfExists) -> None:
             networks.add(kind)
             Trainer(job.config, job.folder)
     if plan.searches and not plan.jobs[0].config.fit.evaluations:
-        raise UsageError("--search compares rates by held-out losses; give --fit.evaluations 1.")
+        raise UsageError("--search compares rates by held-out figures; give --fit.evaluations 1.")
     _require_room(plan, if_exists)
     if if_exists is IfExists.RESUME:
         _require_same(plan)
@@ -98,12 +98,13 @@ def clear(jobs: Sequence[Job]) -> None:
 
 def choices_of(searches: Sequence[Job]) -> list[Choice]:
     """What the search found so far, by setting."""
-    losses: dict[Setting, dict[float, float | None]] = {}
+    found: dict[Setting, dict[float, float | None]] = {}
+    select = searches[0].config.fit.select if searches else "loss"
     for job in searches:
         ended = state(job.folder) is State.FINISHED
-        found = best_valid(job.folder.metrics.read()) if ended else None
-        losses.setdefault(job.trial.setting, {})[job.trial.factor] = found
-    return [Choice(setting, found) for setting, found in losses.items()]
+        best = best_valid(job.folder.metrics.read(), select) if ended else None
+        found.setdefault(job.trial.setting, {})[job.trial.factor] = best
+    return [Choice(setting, of, select) for setting, of in found.items()]
 
 
 def with_factors(jobs: Sequence[Job], choices: Sequence[Choice]) -> list[Job]:

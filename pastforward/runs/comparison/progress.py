@@ -9,8 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 from typing_extensions import override
 
+from pastforward.analysis.metrics import METRICS
 from pastforward.config import RunConfig
 from pastforward.report.formats import number, percent, seconds_text
+from pastforward.report.summary import unit_of
 from pastforward.runs.comparison.rates import best_valid
 from pastforward.runs.comparison.record import Job, State, state
 from pastforward.training.callbacks import Callback
@@ -158,8 +160,12 @@ def outcome(job: Job) -> str:
     if state(job.folder) is State.FAILED:
         return f"failed, {json.loads(job.folder.failure.read_text())['error']}"
     if not job.trial.is_reported:
-        return f"{number(best_valid(job.folder.metrics.read()), 4)} nats on the valid split"
+        select = job.config.fit.select
+        best = best_valid(job.folder.metrics.read(), select)
+        what = "loss" if select == "loss" else METRICS[select].label
+        return f"{what} {number(best, 4)} on the valid split"
     saved = json.loads(job.folder.evaluation.read_text())
     student, facts = saved["evaluation"]["student"], saved["facts"]
     correct = "" if student["accuracy"] is None else f", {percent(student['accuracy'])} correct"
-    return f"{number(student['nats'], 4)} nats{correct}, {seconds_text(facts['seconds'])}"
+    loss = f"{number(student['nats'], 4)} {unit_of([student])}"
+    return f"{loss}{correct}, {seconds_text(facts['seconds'])}"

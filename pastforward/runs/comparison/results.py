@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from pastforward.analysis.metrics import figure
 from pastforward.errors import UsageError
 from pastforward.files import write_json
+from pastforward.outputs import NATS
+from pastforward.report.summary import unit_of
 from pastforward.runs.comparison.grid import Setting, Trial
 from pastforward.runs.comparison.record import Record, State, folder_of, state
 from pastforward.training.folder import RunFolder
@@ -33,7 +35,8 @@ class Row:
     lr: list[float] = field(default_factory=list)
     """By stage."""
     nats: float | None = None
-    """Held-out loss per output of the student alone."""
+    """Held-out loss per output of the student alone, in `unit`."""
+    unit: str = NATS
     accuracy: float | None = None
     select: str = "loss"
     """The metric that chose the student, a name in `METRICS`."""
@@ -79,6 +82,7 @@ class Line:
     finished: int
     failed: int
     nats: Spread | None
+    unit: str
     accuracy: Spread | None
     select: str
     selected: Spread | None
@@ -161,6 +165,7 @@ def _measured(saved: Json) -> Json:
         "T": facts.get("length"),
         "lr": [stage["lr"] for stage in facts["config"]["stages"]],
         "nats": student["nats"],
+        "unit": unit_of([student]),
         "accuracy": student["accuracy"],
         "select": select,
         "selected": figure(select, student),
@@ -183,6 +188,7 @@ def _line(setting: Setting, rows: Sequence[Row]) -> Line:
         setting, one.T, len(rows), len(done),
         sum(row.state == State.FAILED.value for row in rows),
         nats=spread(row.nats for row in done),
+        unit=one.unit,
         accuracy=spread(row.accuracy for row in done),
         select=one.select,
         selected=spread(row.selected for row in done),

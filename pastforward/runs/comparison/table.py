@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from pastforward.analysis.metrics import METRICS
 from pastforward.report.formats import NOTHING, number, percent, seconds_text
 from pastforward.report.labels import metric_text
-from pastforward.report.summary import distinct_references, reference_label, unhelpful
+from pastforward.report.summary import distinct_references, reference_label, unhelpful, unit_of
 from pastforward.report.tables import Line as TableLine
 from pastforward.report.tables import Table
 from pastforward.runs.comparison.results import Line, Spread, best_of
 
 HEAD = (
-    "task", "cell", "method", "nats", "correct", "selected by", "time", "n", "teacher's nats",
+    "task", "cell", "method", "loss", "correct", "selected by", "time", "n", "teacher's loss",
     "serial calls", "weights", "rates by stage",
 )  # fmt: skip
 
@@ -29,10 +29,12 @@ def grid_table(
         rows += [_row(line, line.setting in winners, colours or {}) for line in own]
         references = next((line.references for line in own if line.references), {})
         rows += [_reference(task, *found) for found in distinct_references(references.items())]
+    unit = unit_of(vars(line) for line in lines if line.finished)
+    head = [name.replace("loss", unit) for name in HEAD]
     table = Table(
-        HEAD, rows, names=3,
+        head, rows, names=3,
         title="Held-out loss per output, students alone: mean ± deviation of n seeds",
-        notes=_failures(lines), page_only=HEAD[8:],
+        notes=_failures(lines), page_only=head[8:],
     )  # fmt: skip
     return table if any(_shows_metric(line) for line in lines) else table.without("selected by")
 
