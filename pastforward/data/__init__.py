@@ -75,6 +75,8 @@ class LabelledConfig:
     """Column of a table that says which sequence a row belongs to."""
     time: str = ""
     """Column of a table by which rows are ordered; as they stand when not given."""
+    split: str = "split"
+    """Column of a table that says train, valid or test of each sequence, where it has one."""
     flags: bool = False
     """Targets are several labels at once, 0 or 1, as in y [N, C]."""
     quantiles: tuple[float, ...] = ()

@@ -18,6 +18,13 @@ IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _GZIP = b"\x1f\x8b"
 _NUMPY = b"\x93NUMPY"
 
+MNIST = (
+    "put MNIST's four IDX files (train-images-idx3-ubyte, train-labels-idx1-ubyte and both of "
+    "t10k, packed by gzip or not) there or into mnist/ of the folder that PASTFORWARD_DATA names; "
+    "nothing is downloaded"
+)
+"""What to do where the folder 'mnist' is missing or empty."""
+
 
 def read_bytes(path: Path) -> bytes:
     """All bytes of a file, unpacked if it is gzip.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pastforward.data import EMBEDDED, LABELLED, SOURCES, DataConfig
+from pastforward.data.files import MNIST
 from pastforward.data.label_files import FORMATS
 from pastforward.data.tasks import TASKS
 from pastforward.errors import UsageError, nearest
@@ -121,7 +122,8 @@ def _existing(given: str) -> Path:
         ) from error
     known = [*EMBEDDED, *TASKS, "hf:NAME", "module:Name"]
     looks_like_path = "/" in given or path.suffix
-    advice = "check the path" if looks_like_path else nearest(family(given), known)
+    own = MNIST if path.name == "mnist" else "check the path"
+    advice = own if looks_like_path else nearest(family(given), known)
     raise UsageError(f"There is no data '{given}', by path or by name; {advice}.")
 
 

@@ -153,6 +153,48 @@ def test_tables_in_long_form(files, name):
         assert found[x[i, : 12 - i % 4].tobytes()] == ["slow", "fast"][y[i]]
 
 
+@pytest.mark.parametrize("name", ["waves.csv", "waves.parquet"])
+def test_a_column_of_splits(tmp_path, name):
+    import pandas
+
+    write_csv(tmp_path / "waves.csv")
+    table = pandas.read_csv(tmp_path / "waves.csv")
+    number = table["series"].str[1:].astype(int)
+    table["part"] = np.select([number < 6, number < 16], ["test", "val"], "train")
+
+    def read(task="classify", **changes):
+        if name.endswith("csv"):
+            table.to_csv(tmp_path / name, index=False)
+        else:
+            table.to_parquet(tmp_path / name)
+        named = dict(target=("speed",), time="t", columns=("sin", "cos"))
+        return opened(tmp_path / name, task, **(named | changes))
+
+    source = read(split="part")
+    assert source.describe()["sequences"] == {"train": 24, "valid": 10, "test": 6}
+    assert source.describe()["splits"] == "as given"
+    x, y = waves()
+    test = source.parts[2].whole
+    shown = {one.tobytes(): name for one, name in zip(test.x.arrays, test.y, strict=True)}
+    expected = {x[i, : 12 - i % 4].tobytes(): ["slow", "fast"][y[i]] for i in range(6)}
+    assert shown == expected
+    each = read("regress", split="part", target=("cos",), columns=("sin",))  # one a step
+    assert len(each.targets("test")) == sum(map(len, test.x.arrays))
+    table = table.rename(columns={"part": "split"})
+    assert read().describe()["sequences"] == source.describe()["sequences"]
+    assert read(columns=(), target=("speed",)).codec.inputs.columns == ("sin", "cos", "sum")
+    assert read(split="").describe()["sequences"] == {"train": 32, "valid": 4, "test": 4}
+    table.loc[number == 7, "split"] = "dev"
+    with pytest.raises(UsageError, match="holds dev for a sequence; give one of train"):
+        read()
+    table.loc[number == 7, "split"] = np.where(table["t"][number == 7] < 3, "train", "test")
+    with pytest.raises(UsageError, match="holds test, train for a sequence"):
+        read()
+    table["split"] = "test"
+    with pytest.raises(UsageError, match=r"No sequence of .* has the split 'train'"):
+        read()
+
+
 def test_a_target_that_changes_is_one_a_step(files):
     source = opened(
         files / "waves.csv", "regress", target=("cos", "sum"), time="t", columns=("sin",)
@@ -264,11 +306,16 @@ def test_options_without_a_use_are_refused(files):
             {},
             "is a table, and no column was named as its target; give --data.target with one of se",
         ),
-        ({"target": ("sped",)}, "has no column 'sped'; did you mean 'speed'"),
-        ({"target": ("speed",), "series": "seris"}, "has no column 'seris'; did you mean 'series'"),
+        (
+            {"target": ("sped",)},
+            "has no column 'sped' among series, t, sin, .*; did you mean 'speed'",
+        ),
+        ({"target": ("speed",), "series": "seris"}, "has no column 'seris' .* mean 'series'"),
+        ({"target": ("sped",), "series": "seris"}, "has no column 'sped' among series, t, sin"),
+        ({"target": ("speed",), "split": "part"}, "has no column 'part' among series"),
         ({"target": ("speed",), "time": "tme"}, "no column 'tme'"),
         ({"target": ("sum",), "columns": ("speed",)}, "Column 'speed' of .* holds '.*', no number"),
-        ({"target": ("sin", "cos", "speed", "sum", "t")}, "holds no columns besides series, sin"),
+        ({"target": ("sin", "cos", "speed", "sum", "t")}, "holds no columns besides sin, cos"),
     ],
 )
 def test_bad_columns_of_tables(files, options, said):

@@ -1,6 +1,7 @@
 """Labelled data sets of other packages, and recipes of MNIST."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,8 +59,17 @@ def test_a_name_is_a_recipe(strategy):
 def test_mnist_is_missed_in_one_line(monkeypatch, tmp_path):
     monkeypatch.delenv("PASTFORWARD_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match=r"There is no data '\./mnist'.* check the path"):
-        open_data(RECIPES.load("smnist14")("bptt", "gru").data)
+    for name in ("smnist14", "smnist", "psmnist"):
+        data = RECIPES.load(name)("bptt", "gru").data
+        said = r"train-images-idx3-ubyte.*PASTFORWARD_DATA names; nothing is downloaded"
+        with pytest.raises(UsageError, match=rf"There is no data '\./mnist'.*{said}"):
+            open_data(data)
+    (tmp_path / "mnist").mkdir()
+    with pytest.raises(UsageError, match=rf"'\./mnist' holds no labels .*{said}"):
+        open_data(data)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match=r"'empty/' holds no labels .* give one of: digits"):
+        open_data(replace(data, source="empty/"))
 
 
 @pytest.mark.parametrize(("name", "length"), [("smnist14", 196), ("psmnist", 784)])

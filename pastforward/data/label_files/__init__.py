@@ -11,6 +11,9 @@ from pastforward.registry import Entry, Registry
 ALWAYS = "flags", "quantiles", "class_weight", "missing"
 """Options that suit every format."""
 
+PARTS = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test",)}
+"""How folders and columns name splits."""
+
 
 @dataclass(frozen=True)
 class Format(Entry):
@@ -62,7 +65,7 @@ FORMATS: Registry[Format] = Registry("format of labelled data", {
                    holds=_is_arrays),
     "ts": _row("ts:read_ts", ".ts, or a folder with it", holds=_is_ts),
     "table": _row("table:read_table", ".csv, .parquet", "target", "columns", "series", "time",
-                  holds=_is_table),
+                  "split", holds=_is_table),
     "idx": _row("images:read_idx_folder", "a folder of IDX images and labels", *_IMAGES,
                 holds=_is_idx),
     "sounds": _row("sounds:read_sounds", "a folder of .wav files in a folder for each class",
@@ -75,4 +78,7 @@ def require_columns(name: str, wanted: tuple[str, ...], known: list[str]) -> Non
     """Raise `UsageError` for a column or array that is not there, with the nearest name."""
     for column in wanted:
         if column not in known:
-            raise UsageError(f"'{name}' has no column '{column}'; {nearest(column, known)}.")
+            there = ", ".join(known[:12])
+            raise UsageError(
+                f"'{name}' has no column '{column}' among {there}; {nearest(column, known)}."
+            )

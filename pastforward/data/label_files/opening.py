@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pastforward.data import DataConfig, LabelledConfig
+from pastforward.data.files import MNIST
 from pastforward.data.label_files import ALWAYS, FORMATS
 from pastforward.data.labelled import Reading, build
 from pastforward.data.labelled_source import LabelledSource
@@ -33,8 +34,10 @@ def _format(source: str) -> str:
     for name, row in FORMATS.items():
         if head in row.names or (path.exists() and row.holds(path)):
             return name
-    known = "; ".join(row.summary for row in FORMATS.values())
-    raise UsageError(f"'{source}' holds no labels that can be read; give one of: {known}.")
+    advice = f"give one of: {'; '.join(row.summary for row in FORMATS.values())}"
+    if path.name == "mnist":
+        advice = MNIST
+    raise UsageError(f"'{source}' holds no labels that can be read; {advice}.")
 
 
 def _require_useful(source: str, kind: str, options: LabelledConfig) -> None:

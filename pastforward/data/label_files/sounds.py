@@ -8,12 +8,11 @@ import numpy as np
 
 from pastforward.data import LabelledConfig
 from pastforward.data.files import visible_files
+from pastforward.data.label_files import PARTS
 from pastforward.data.labelled import Reading
 from pastforward.data.targets import Given
 from pastforward.errors import UsageError
 from pastforward.watching import watched
-
-_PARTS = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test",)}
 
 
 def read_sounds(source: str, options: LabelledConfig) -> Reading:
@@ -23,7 +22,7 @@ def read_sounds(source: str, options: LabelledConfig) -> Reading:
     sounds of several rates or numbers of channels, and those that can't be read.
     """
     path = Path(source).expanduser()
-    folders = {split: _folder(path, names) for split, names in _PARTS.items()}
+    folders = {split: _folder(path, names) for split, names in PARTS.items()}
     given = {split: folder for split, folder in folders.items() if folder is not None}
     if "train" not in given:
         given = {"train": path}

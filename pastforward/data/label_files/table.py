@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from pastforward.data import LabelledConfig
 from pastforward.data.files import optional_package, read_bytes
-from pastforward.data.label_files import require_columns
+from pastforward.data.label_files import PARTS, require_columns
 from pastforward.data.labelled import Reading
 from pastforward.data.targets import Given
 from pastforward.errors import UsageError
@@ -19,6 +19,8 @@ from pastforward.watching import counting
 
 def read_table(source: str, options: LabelledConfig) -> Reading:
     """Rows grouped by the column `series`, in the order of the column `time`.
+
+    A column `split` says which sequences are held out.
 
     A target that is the same in all rows of each sequence is one at the end, any other one for
     each step. Raises `UsageError` for missing columns, and for channels that are no numbers.
@@ -31,7 +33,10 @@ def read_table(source: str, options: LabelledConfig) -> Reading:
             f"'{path}' is a table, and no column was named as its target; give --data.target with "
             f"one of {', '.join(known[:12])}."
         )
-    named = (options.series, *filter(None, [options.time]), *options.target)
+    # Without one every sequence is of 'train'; a name of the user's own must be there.
+    absent = options.split == LabelledConfig.split and options.split not in known
+    split = "" if absent else options.split
+    named = (*options.target, options.series, *filter(None, [options.time, split]))
     require_columns(str(path), (*named, *options.columns), known)
     columns = options.columns or tuple(c for c in known if c not in named)
     if not columns:
@@ -45,8 +50,30 @@ def read_table(source: str, options: LabelledConfig) -> Reading:
     ends = np.cumsum(np.bincount(keys[-1]))[:-1]
     x = np.split(_numbers(path, table, columns), ends)
     parts = {"train": Given(x, _targets(table, options.target, ends))}
+    if split:
+        parts = _divided(path, parts["train"], np.split(_plain(table[split]), ends))
     how = _told(options)
     return Reading(str(path), parts, columns=columns, targets=options.target, how=how)
+
+
+def _divided(path: Path, whole: Given, values: list[np.ndarray]) -> dict[str, Given]:
+    """The splits by the values of their column; `UsageError` for other values, and for several."""
+    names = {word: name for name, words in PARTS.items() for word in words}
+    for found in values:
+        if found[0] not in names or (found != found[0]).any():
+            raise UsageError(
+                f"The column of splits of '{path}' holds {', '.join(map(str, np.unique(found)))} "
+                "for a sequence; give one of train, valid and test, or leave the column out by "
+                "--data.split ''."
+            )
+    of = np.array([names[found[0]] for found in values])
+    rows = {name: np.flatnonzero(of == name) for name in PARTS if name in of}
+    if "train" not in rows:
+        raise UsageError(f"No sequence of '{path}' has the split 'train'; name some to train on.")
+    return {
+        name: Given([whole.x[i] for i in some.tolist()], [whole.y[i] for i in some.tolist()])
+        for name, some in rows.items()
+    }
 
 
 def _loaded(path: Path) -> Any:
