@@ -36,15 +36,24 @@ def parameter_count(kind: Kind) -> int:
 
 
 class Readout(nn.Module):
-    """g: an MLP with one hidden layer, from the whole memory to the parameters of y_t."""
+    """g: an MLP with one hidden layer, from a memory to the parameters of y_t."""
 
-    def __init__(self, memory: MemoryShape, kind: Kind, hidden: int) -> None:
+    def __init__(
+        self, memory: MemoryShape, kind: Kind, hidden: int, visible: slice = slice(None)
+    ) -> None:
+        """`visible`: which of the K * D numbers are read."""
         super().__init__()
-        self.net = Mlp(memory.size, hidden, parameter_count(kind))
+        self.visible = visible
+        read = len(range(memory.size)[visible])
+        self.net = Mlp(read, hidden, parameter_count(kind))
 
     def forward(self, m: Float[Tensor, "... slots width"]) -> Parameters:
         """Memories with any leading axes to output parameters."""
-        return self.net(flat(m))
+        return self.of_visible(flat(m)[..., self.visible])
+
+    def of_visible(self, numbers: Float[Tensor, "... visible"]) -> Parameters:
+        """From the visible numbers of memories, as `Cell.outputs` gives them."""
+        return self.net(numbers)
 
 
 def output_loss(kind: Kind, parameters: Parameters, y: Tensor) -> Float[Tensor, "..."]:

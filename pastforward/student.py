@@ -8,7 +8,6 @@ from pastforward.blocks import embedding
 from pastforward.cells import StudentConfig
 from pastforward.cells.base import Cell
 from pastforward.cells.build import build_cell
-from pastforward.memory import rms_norm, rollout
 from pastforward.outputs import Readout
 from pastforward.types import MemoryShape, Signature, Tokens
 
@@ -21,8 +20,8 @@ class Student(nn.Module):
         self.signature = signature
         self.embed = embedding(signature.inputs, cell.inputs)
         self.cell = cell
-        self.readout = Readout(cell.memory, signature.outputs, hidden)
-        # The norm removes its scale, so a small start lets m_0 change direction quickly.
+        self.readout = Readout(cell.memory, signature.outputs, hidden, cell.visible)
+        # A norm removes its scale, so a small start lets m_0 change direction quickly.
         self.empty = nn.Parameter(0.05 * torch.randn(cell.memory.slots, cell.memory.width))
 
     @property
@@ -43,7 +42,7 @@ class Student(nn.Module):
 
     def start(self, *leading: int) -> Float[Tensor, "... slots width"]:
         """The empty memory m_0, expanded over leading axes."""
-        return rms_norm(self.empty).expand(*leading, -1, -1)
+        return self.cell.normalise(self.empty).expand(*leading, -1, -1)
 
     def step(self, m: Float[Tensor, "... slots width"], x: Tensor) -> Tensor:
         """f(m_{t-1}, x_t) for tokens `[...]` or vectors `[..., C]`."""
@@ -53,7 +52,7 @@ class Student(nn.Module):
         self, x: Tensor, m: Float[Tensor, "batch slots width"] | None = None
     ) -> Float[Tensor, "batch steps slots width"]:
         """m_0..m_T, `[B, T+1, K, D]`, from m (the empty memory when None): T serial steps."""
-        return rollout(self.cell, self.start(x.shape[0]) if m is None else m, self.embed(x))
+        return self.cell.rollout(self.start(len(x)) if m is None else m, self.embed(x))
 
     def forward(
         self, x: Tensor, m: Float[Tensor, "batch slots width"] | None = None
@@ -62,8 +61,9 @@ class Student(nn.Module):
 
         x is `[B, T]` tokens or `[B, T, C]` vectors; m the memory before x_1, empty when None.
         """
-        memories = self.rollout(x, m)
-        return self.readout(memories[:, 1:]), memories[:, -1]
+        m = self.start(len(x)) if m is None else m
+        visible, last = self.cell.outputs(m, self.embed(x))
+        return self.readout.of_visible(visible), last
 
 
 def build_student(config: StudentConfig, signature: Signature) -> Student:

@@ -11,7 +11,10 @@ from pastforward.cells.build import build_cell, wrap
 from pastforward.types import MemoryShape
 
 INPUTS = 3
-SHAPES = {"elman": (1, 4), "gru": (3, 4), "lstm": (2, 4), "mlp": (1, 8), "transformer": (3, 8)}
+SHAPES = {
+    "elman": (1, 4), "gru": (3, 4), "lstm": (2, 4), "mlp": (1, 8), "transformer": (3, 8),
+    "torch-rnn": (1, 4), "torch-gru": (3, 4), "torch-lstm": (1, 8),
+}  # fmt: skip
 NAMES = [*CELLS, "wrapped", "torch.nn:RNNCell"]
 
 

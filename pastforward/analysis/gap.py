@@ -24,7 +24,6 @@ from pastforward.analysis.evaluate import frozen, on_device
 from pastforward.analysis.meters import DriftMeter, ScoreMeter
 from pastforward.data.source import Source
 from pastforward.losses import relevant
-from pastforward.memory import rollout
 from pastforward.outputs import NATS, loss_unit
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
@@ -119,7 +118,7 @@ def after_steps(student: Student, targets: Tensor, x: Tensor) -> Iterator[tuple[
         memories = torch.cat([targets[:, :1], student.cell(memories[:, :-1], e)], 1)
         if k in doublings:
             yield k, memories
-    yield length, rollout(student.cell, targets[:, 0], e)
+    yield length, student.cell.rollout(targets[:, 0], e)
 
 
 class _Meter:

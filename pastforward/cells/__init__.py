@@ -20,6 +20,22 @@ class TanhConfig:
 
 
 @dataclass(frozen=True)
+class TorchConfig:
+    """Dials of `torch.nn.RNN`, `GRU` and `LSTM` as cells."""
+
+    layers: int = 1
+    """L. The memory holds h of each layer (an LSTM: h, then c, of each), so the hidden size is
+    K * D / L, an LSTM's K * D / 2L."""
+    scale: float = 0.25
+    """Unit of the memory: h = scale * m, so that h stays within (-1, 1) where m has the
+    root-mean-square 1 of target memories. The network is the same at any scale."""
+
+    def __post_init__(self) -> None:
+        at_least(self, "cell", 1, "layers")
+        above_zero(self, "cell", "scale")
+
+
+@dataclass(frozen=True)
 class MLPConfig:
     """Dials of the residual MLP cell."""
 
@@ -79,6 +95,15 @@ CELLS: Registry[CellEntry] = Registry(
         "gru": CellEntry("pastforward.cells.gru:GRU", TanhConfig, "gated recurrent unit"),
         "lstm": CellEntry(
             "pastforward.cells.lstm:LSTM", TanhConfig, "long short-term memory, K = 2", slots=2
+        ),
+        "torch-rnn": CellEntry(
+            "pastforward.cells.torch_nn:TorchRNN", TorchConfig, "torch.nn.RNN as it is, no norm"
+        ),
+        "torch-gru": CellEntry(
+            "pastforward.cells.torch_nn:TorchGRU", TorchConfig, "torch.nn.GRU as it is, no norm"
+        ),
+        "torch-lstm": CellEntry(
+            "pastforward.cells.torch_nn:TorchLSTM", TorchConfig, "torch.nn.LSTM as it is, no norm"
         ),
         "mlp": CellEntry("pastforward.cells.mlp:ResidualMLP", MLPConfig, "residual MLP"),
         "transformer": CellEntry(

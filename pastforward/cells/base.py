@@ -6,12 +6,15 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pastforward.memory import rms_norm
-from pastforward.types import Memory, MemoryShape
+from pastforward.memory import Step, flat, rms_norm, rollout
+from pastforward.types import Memories, Memory, MemoryShape
 
 
 class Cell(nn.Module, ABC):
-    """f: (m `[..., K, D]`, e `[..., E]`) -> m `[..., K, D]`, RMS-normalised over D."""
+    """f: (m `[..., K, D]`, e `[..., E]`) -> m `[..., K, D]`."""
+
+    visible: slice = slice(None)
+    """Of the K * D numbers of a memory, V that the readout reads: all, unless a cell says less."""
 
     def __init__(self, memory: MemoryShape, inputs: int) -> None:
         super().__init__()
@@ -24,4 +27,33 @@ class Cell(nn.Module, ABC):
     @final
     def forward(self, m: Memory, e: Float[Tensor, "... inputs"]) -> Memory:
         """One step."""
-        return rms_norm(self.transition(m, e))
+        return self.normalise(self.transition(m, e))
+
+    def normalise(self, m: Memory) -> Memory:
+        """What follows a transition and the empty memory: slots get root-mean-square 1.
+
+        A cell whose own transition bounds its memory returns it as it is.
+        """
+        return rms_norm(m)
+
+    def rollout(
+        self,
+        m: Float[Tensor, "batch slots width"],
+        e: Float[Tensor, "batch length inputs"],
+        step: Step | None = None,
+    ) -> Memories:
+        """m_0..m_T from m_0 and embedded inputs: T serial calls of `step`, `forward` when None.
+
+        A cell with a faster way than `forward` again and again takes no notice of `step`.
+        """
+        return rollout(step or self, m, e)
+
+    def outputs(
+        self,
+        m: Float[Tensor, "batch slots width"],
+        e: Float[Tensor, "batch length inputs"],
+        step: Step | None = None,
+    ) -> tuple[Float[Tensor, "batch length visible"], Float[Tensor, "batch slots width"]]:
+        """The `visible` numbers of m_1..m_T, and m_T: all that a loss of the outputs needs."""
+        memories = self.rollout(m, e, step)
+        return flat(memories[:, 1:])[..., self.visible], memories[:, -1]

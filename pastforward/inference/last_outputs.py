@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pastforward.memory import flat
 from pastforward.student import Student
 
 _BATCH = 256
@@ -29,12 +30,12 @@ def last_outputs(
 
     Sequence i has `lengths[i]` steps, one or more; what follows is padding and changes nothing.
     """
-    m = student.start(len(x))
-    last, begin = m.clone(), 0
+    m, begin = student.start(len(x)), 0
+    last = flat(m)[..., student.cell.visible].clone()
     for chunk in x.split(_CHUNK, 1):
-        memories = student.rollout(chunk, m)
-        m, end = memories[:, -1], begin + chunk.shape[1]
+        visible, m = student.cell.outputs(m, student.embed(chunk))
+        end = begin + chunk.shape[1]
         ending = torch.nonzero((lengths > begin) & (lengths <= end)).flatten()
-        last[ending] = memories[ending, lengths[ending] - begin]
+        last[ending] = visible[ending, lengths[ending] - begin - 1]
         begin = end
-    return student.readout(last)
+    return student.readout.of_visible(last)

@@ -55,8 +55,8 @@ class Eager(Engine):
     @override
     @torch.inference_mode()
     def read(self, m: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        memories = self.student.rollout(x, m)
-        return memories[:, -1].clone(), self.student.readout(memories[:, 1:])
+        parameters, m = self.student(x, m)
+        return m.clone(), parameters
 
     @override
     @torch.inference_mode()

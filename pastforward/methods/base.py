@@ -9,7 +9,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from typing_extensions import override
 
-from pastforward.memory import rollout
 from pastforward.student import Student
 from pastforward.types import AnyBatch, Memories
 
@@ -86,6 +85,6 @@ class RolloutMethod(Method, ABC):
 
     @final
     def rollout(self, x: Tensor, m: Float[Tensor, "batch slots width"] | None = None) -> Memories:
-        """m_0..m_T of x by the compiled step, from m or the empty memory."""
+        """m_0..m_T of x, from m or the empty memory; by the compiled step where that is used."""
         m = self.student.start(len(x)) if m is None else m
-        return rollout(self._step, m, self.student.embed(x))
+        return self.student.cell.rollout(m, self.student.embed(x), self._step)

@@ -17,7 +17,6 @@ from typing_extensions import override
 from pastforward.baselines.base import Baseline
 from pastforward.config import RunConfig
 from pastforward.losses import masked_mean, mean_output_loss
-from pastforward.memory import rollout
 from pastforward.methods.base import Losses, RolloutMethod
 from pastforward.outputs import divergence
 from pastforward.student import Student
@@ -37,10 +36,10 @@ class TruncatedBPTT(RolloutMethod):
         student = self.student
         memory, parts = student.start(batch.x.shape[0]), []
         for e in student.embed(batch.x).split(self.window, 1):
-            memories = rollout(self._step, memory, e)
-            parts.append(memories[:, 1:])
-            memory = memories[:, -1].detach()
-        parameters = student.readout(torch.cat(parts, 1))
+            visible, memory = student.cell.outputs(memory, e, self._step)
+            parts.append(visible)
+            memory = memory.detach()
+        parameters = student.readout.of_visible(torch.cat(parts, 1))
         readout = mean_output_loss(student.signature, parameters, batch.y, batch.mask)
         return Losses(readout, {"readout": readout.detach()})
 
@@ -64,10 +63,11 @@ class Distillation(RolloutMethod):
     @override
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         """Of the terms, `readout` is logged only."""
-        signature = self.student.signature
+        student, signature = self.student, self.student.signature
         with torch.no_grad():
             wanted = self.teacher(batch.x)[0]
-        found = self.student.readout(self.rollout(batch.x)[:, 1:])
+        start, e = student.start(len(batch.x)), student.embed(batch.x)
+        found = student.readout.of_visible(student.cell.outputs(start, e, self._step)[0])
         distill = masked_mean(divergence(signature.outputs, wanted, found), batch.mask)
         readout = mean_output_loss(signature, found.detach(), batch.y, batch.mask)
         return Losses(distill, {"distill": distill.detach(), "readout": readout})

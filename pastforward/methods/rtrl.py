@@ -21,7 +21,7 @@ from typing_extensions import override
 from pastforward.config import RunConfig
 from pastforward.errors import UsageError
 from pastforward.losses import output_weights, total_weight
-from pastforward.memory import flat, rms_norm
+from pastforward.memory import flat
 from pastforward.methods.base import Losses, Method, Transform
 from pastforward.outputs import output_loss
 from pastforward.student import Student
@@ -91,7 +91,7 @@ class RTRL(Method):
             for name, p in _trainable(self._step).items()
         }
         if "empty" in influence:
-            jacobian = jacrev(lambda m: flat(rms_norm(m)))(student.empty.detach())
+            jacobian = jacrev(lambda m: flat(student.cell.normalise(m)))(student.empty.detach())
             influence["empty"] = flat(jacobian).expand(count, -1, -1)
         return _State(student.start(count).detach(), influence)
 

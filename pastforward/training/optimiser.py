@@ -5,7 +5,6 @@ much as a frequent one."""
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -128,7 +127,8 @@ class Optimiser:
 def _linear(modules: Iterable[nn.Module]) -> Iterable[nn.Parameter]:
     """Weights of linear maps. Embeddings and registers use AdamW."""
     parts = (part for module in modules for part in module.modules())
-    return (cast(nn.Parameter, part.weight) for part in parts if isinstance(part, nn.Linear))
+    linear = (part for part in parts if isinstance(part, nn.Linear | nn.RNNBase))
+    return (p for part in linear for p in part.parameters(recurse=False) if p.dim() == 2)
 
 
 def _adamw(parameters: Sequence[nn.Parameter], weight_decay: float) -> torch.optim.AdamW:

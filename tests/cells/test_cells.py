@@ -51,7 +51,7 @@ def test_all_times_at_once_is_the_loop(name, length):
     assert torch.equal(memories[:, 0], m[:, 0])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("torch-")])
 def test_slots_have_unit_norm(name):
     cell = build(name)
     m, e = arguments(cell, 5)
