@@ -38,7 +38,6 @@ def main(argv: list[str]) -> None:
     from rich.console import Console
 
     from pastforward.analysis.checks.context import Level
-    from pastforward.analysis.evaluate import finite
     from pastforward.report.checks_page import print_results, verdict
     from pastforward.runs.opening import open_run
 
@@ -48,7 +47,7 @@ def main(argv: list[str]) -> None:
     last = f"Page: {run.checks_page}"
     if options.json:
         found = {"run": run.name, "verdict": verdict(results), "checks": list(map(asdict, results))}
-        print_json(finite(found), last)
+        print_json(found, last)
     else:
         print_results(results, Console())
         print(last)

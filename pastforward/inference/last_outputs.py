@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pastforward.student import Student
+from pastforward.types import checked
 
 _BATCH = 256
 """Sequences of like length that are read at once."""
@@ -28,8 +29,9 @@ def last_outputs(
     """Output parameters after the last step of each sequence of x `[B, T]` or `[B, T, C]`.
 
     Sequence i has `lengths[i]` steps, one or more; what follows is padding and changes nothing.
+    Raises `UsageError` for inputs that the student can't read, as `types.checked` does.
     """
-    m = student.start(len(x))
+    m, x = student.start(len(x)), checked(student.signature.inputs, x, student.empty)
     last, begin = m.clone(), 0
     for chunk in x.split(_CHUNK, 1):
         memories = student.rollout(chunk, m)
