@@ -11,15 +11,25 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
+from typing_extensions import override
 
+from pastforward.memory import bounded
 from pastforward.types import Kind, Tokens
+
+
+class VectorEmbedding(nn.Linear):
+    """Linear, of vectors of any finite size: very large ones keep their direction alone."""
+
+    @override
+    def forward(self, input: Float[Tensor, "... channels"]) -> Float[Tensor, "... width"]:
+        return super().forward(bounded(input))
 
 
 def embedding(kind: Kind, width: int) -> nn.Module:
     """A module from x_t, tokens `[...]` or vectors `[..., C]`, to e_t `[..., width]`."""
     if isinstance(kind, Tokens):
         return nn.Embedding(kind.size, width)
-    return nn.Linear(kind.width, width)
+    return VectorEmbedding(kind.width, width)
 
 
 def rotary_table(length: int, width: int) -> Float[Tensor, "2 length half"]:

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import math
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import is_dataclass
 from functools import cache
@@ -39,9 +41,23 @@ def write_atomically(path: Path | str, content: bytes) -> None:
             part.unlink(missing_ok=True)
 
 
+def json_text(content: Any, indent: int | None = None) -> str:
+    """Strict JSON, in one line without `indent`: null for every number that is not finite."""
+    return json.dumps(finite(content), indent=indent, allow_nan=False)
+
+
+def finite(value: Any) -> Any:
+    """The same value for JSON: None in place of every number that is not finite."""
+    if isinstance(value, Mapping):
+        return {name: finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON as a whole or not at all."""
-    write_atomically(path, json.dumps(content, indent=1).encode())
+    write_atomically(path, json_text(content, indent=1).encode())
 
 
 def to_json(value: Any) -> Any:
@@ -70,7 +86,7 @@ def pack_tensors(tensors: "dict[str, Tensor]", metadata: dict[str, Any]) -> byte
 
     # A clone of each: safetensors refuses tensors that share memory, as tied weights do.
     whole = {name: t.detach().cpu().clone().contiguous() for name, t in tensors.items()}
-    return save(whole, {name: json.dumps(value) for name, value in metadata.items()})
+    return save(whole, {name: json_text(value) for name, value in metadata.items()})
 
 
 def read_tensors(path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":

@@ -9,14 +9,29 @@ from torch import Tensor
 from pastforward.types import Memory
 
 EPSILON = 1e-6
+_LARGE = 2.0**32
+"""Squares of numbers up to this are far from overflowing. A power of 2: scaling by it is exact."""
 
 Step = Callable[[Tensor, Tensor], Tensor]
 """A cell's step: (m_{t-1} `[B, K, D]`, e_t `[B, E]`) -> m_t `[B, K, D]`."""
 
 
 def rms_norm(m: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
-    """Scale every slot to root-mean-square 1 over D, so that only its direction carries state."""
-    return m * torch.rsqrt(m.square().mean(-1, keepdim=True) + EPSILON)
+    """Scale every slot to root-mean-square 1 over D, so that only its direction carries state.
+
+    Right for all finite numbers: no square overflows.
+    """
+    large = 2.0**4 if m.dtype == torch.float16 else _LARGE
+    m = m / m.detach().abs().amax(-1, keepdim=True).clamp(min=large)
+    return m * torch.rsqrt(m.square().mean(-1, keepdim=True) + EPSILON / large**2)
+
+
+def bounded(x: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
+    """Scale vectors with numbers beyond 2^32 down to it, so that sums and squares don't overflow.
+
+    Their direction stays, and all others stay as they are.
+    """
+    return x / (x.detach().abs().amax(-1, keepdim=True) / _LARGE).clamp(min=1.0)
 
 
 def flat(m: Memory) -> Float[Tensor, "... size"]:

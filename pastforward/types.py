@@ -25,8 +25,11 @@ So `memories[:, t]` is m_t, `x[:, t - 1]` is x_t and `y[:, t - 1]` is y_t.
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from pastforward.errors import UsageError
 
 Memory = Float[Tensor, "... slots width"]
 """One memory m_t, or several with any leading axes."""
@@ -64,6 +67,45 @@ class Quantiles:
 
 
 Kind = Tokens | Vectors | Flags | Quantiles
+
+
+def not_finite(x: Tensor) -> bool:
+    """Does it hold NaN or infinity? At half the cost of `isfinite` for a single step."""
+    return bool((x - x).any())  # 0 for every finite number, else NaN
+
+
+_WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8)
+
+
+def checked(kind: Kind, x: Tensor, like: Tensor, what: str = "Inputs") -> Tensor:
+    """x `[...]` of `kind` (`[..., C]` of vectors) as networks read it, on the device of `like`.
+
+    Tokens become int64, numbers the type of `like`. Raises `UsageError` for tokens outside 0..V-1
+    or of a type other than signed integers, and for numbers that are not finite.
+    """
+    if isinstance(kind, Tokens):
+        if x.dtype not in _WHOLE:
+            raise UsageError(
+                f"{what} are {x.dtype} where tokens are read; give whole numbers as torch.int64."
+            )
+        low, high = map(int, x.aminmax()) if x.numel() else (0, 0)
+        if low < 0 or high >= kind.size:
+            raise UsageError(
+                f"{what} hold tokens from {low} to {high} where 0 to {kind.size - 1} are known; "
+                "give tokens of the data that the network was made for."
+            )
+        return x.to(like.device, torch.int64)
+    if x.is_complex() or x.dtype == torch.bool or x.shape[-1:] != (kind.width,):
+        raise UsageError(
+            f"{what} are {x.dtype} of shape {list(x.shape)}; give real numbers [..., {kind.width}]."
+        )
+    found = x.to(like)
+    if not_finite(found):
+        raise UsageError(
+            f"{what} hold NaN, infinity or numbers beyond {found.dtype}; leave such steps out or "
+            "fill them."
+        )
+    return found
 
 
 @dataclass(frozen=True)
@@ -110,6 +152,16 @@ class BatchWithRollout(NamedTuple):
 
 
 AnyBatch = Batch | BatchWithTargets | BatchWithRollout
+
+
+def checked_batch(signature: Signature, batch: AnyBatch, like: Tensor) -> AnyBatch:
+    """The batch of a source with inputs as networks read them; `UsageError` as `checked` raises.
+
+    Outputs that don't count may hold anything.
+    """
+    x = checked(signature.inputs, batch.x, like, "Inputs of the data")
+    checked(signature.outputs, batch.y[batch.mask], like, "Outputs of the data")
+    return batch._replace(x=x)
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def test_tensors_and_facts_come_back(tmp_path):
         "same": tied.weight,
     }
     path = tmp_path / "x"
-    facts = {"facts": {"best": float("inf"), "names": ["a"]}, "more": None}
+    facts = {"facts": {"best": 0.5, "names": ["a"]}, "more": None}
     write_atomically(path, pack_tensors(tensors, facts))
     found, metadata = read_tensors(path)
     assert metadata == facts

@@ -4,7 +4,6 @@ A teacher, when one is given, is measured on the same sequences, and its target 
 drift; the student never uses it. Baselines have no memory: only their losses are measured.
 """
 
-import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -25,10 +24,11 @@ from pastforward.baselines.base import Baseline, Network
 from pastforward.data.codec import Codec, LabelCodec
 from pastforward.data.source import Source
 from pastforward.errors import UsageError
+from pastforward.files import finite
 from pastforward.losses import relevant
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
-from pastforward.types import Batch
+from pastforward.types import Batch, checked_batch
 from pastforward.watching import watched
 
 SEQUENCES, LABELLED_SEQUENCES = 512, 10_000
@@ -141,19 +141,11 @@ class _Meters:
         )  # fmt: skip
 
 
-def finite(value: Any) -> Any:
-    """The same value for JSON: None in place of every number that is not finite."""
-    if isinstance(value, dict):
-        return {name: finite(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def on_device(batch: Batch, network: nn.Module) -> Batch:
-    """The batch on the network's device."""
-    device = next(network.parameters()).device
-    return Batch(*(part.to(device) for part in batch[:3]))
+def on_device(batch: Batch, network: Network | Teacher) -> Batch:
+    """The batch on the network's device; `UsageError` for values that it can't read."""
+    like = next(network.parameters())
+    kept = checked_batch(network.signature, Batch(*batch[:3]), like)
+    return Batch(*(part.to(like.device) for part in kept))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pastforward.blocks import Block
 from pastforward.cells import TransformerCellConfig
 from pastforward.cells.base import Cell
 from pastforward.errors import UsageError
+from pastforward.memory import bounded
 from pastforward.types import MemoryShape
 
 
@@ -39,7 +40,7 @@ class TransformerCell(Cell):
 
     @override
     def transition(self, m: Tensor, e: Tensor) -> Tensor:
-        tokens = torch.cat([m + self.slot_embedding, self.input(e).unsqueeze(-2)], -2)
+        tokens = torch.cat([m + self.slot_embedding, self.input(bounded(e)).unsqueeze(-2)], -2)
         h = tokens.flatten(0, -3) if m.dim() > 2 else tokens[None]
         for block in self.blocks:
             h = block(h, None)

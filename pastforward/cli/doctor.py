@@ -36,7 +36,6 @@ def main(argv: list[str]) -> None:
     options = parse(Options, argv, "doctor", DESCRIPTION)
 
     from pastforward.analysis.checks.context import Level
-    from pastforward.analysis.evaluate import finite
     from pastforward.report.checks_page import print_results, verdict
     from pastforward.runs.opening import open_run
     from pastforward.watching import stderr_console
@@ -47,7 +46,7 @@ def main(argv: list[str]) -> None:
     last = f"Page: {run.checks_page}"
     if options.json:
         found = {"run": run.name, "verdict": verdict(results), "checks": list(map(asdict, results))}
-        print_json(finite(found), last)
+        print_json(found, last)
     else:
         print_results(results)
         print(last)

@@ -1,6 +1,5 @@
 """L7. Options that commands share."""
 
-import json
 import shlex
 import sys
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 import tyro
 
 from pastforward.config import Budget
+from pastforward.files import json_text
 
 
 @dataclass(frozen=True)
@@ -55,5 +55,5 @@ def resume_command(command: str, argv: Sequence[str]) -> str:
 
 def print_json(content: Any, last: str) -> None:
     """JSON on stdout for programs, the last line on stderr."""
-    print(json.dumps(content, indent=1))
+    print(json_text(content, indent=1))
     print(last, file=sys.stderr)

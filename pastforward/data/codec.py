@@ -131,7 +131,8 @@ class LabelCodec:
         x is symbols `[T]`, or values `[T]` or `[T, C]` in the data's units.
         """
         if isinstance(self.inputs, SeriesCodec):
-            return self.inputs.encode(x.reshape(len(x), -1)).astype(np.float32)
+            with np.errstate(over="ignore"):  # networks refuse the infinity that it leaves
+                return self.inputs.encode(x.reshape(len(x), -1)).astype(np.float32)
         return x.astype(np.int64)
 
     def encode(self, numbers: np.ndarray) -> np.ndarray:

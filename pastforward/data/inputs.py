@@ -15,6 +15,17 @@ _LARGEST = 1e100
 """Squares of much larger numbers overflow, and the standard deviation with them."""
 
 
+FARTHEST = 1e9
+"""Standard deviations from the training mean that a number may lie: squares stay far from overflow.
+"""
+
+
+def spread(std: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Standard deviations `[C]`; the range where squares of tiny numbers underflow to less."""
+    # No deviation is below a millionth of the range in fewer than 10^12 numbers.
+    return np.where(std > 1e-6 * (high - low), std, high - low)
+
+
 def texts_as_symbols(givens: list[Given]) -> tuple[list[Given], TextCodec | None]:
     """Strings in x as symbols, characters where they are few, else bytes; other x as it is."""
     if not isinstance(_first(givens[0].x), str):
@@ -48,15 +59,15 @@ def input_codec(
             )
     if is_symbols(first.x):
         return SymbolCodec(max(_top(whole, rows) for whole, rows in parts) + 1), 0
-    moments = Moments(int(np.prod(first.x.shape, dtype=int)))
-    missing = 0
+    fitted, missing = Moments(int(np.prod(first.x.shape, dtype=int))), 0
     for number, (whole, rows) in enumerate(parts):
+        moments = fitted if number == 0 else Moments(len(fitted.mean))
         for some, values in whole.x.chunks(rows):
             flat = values.reshape(len(values), -1)
             missing += _check(whole, some, flat, fill)
-            if number == 0:
-                moments.add(flat)
-    return SeriesCodec(columns or moments.names(), *moments.read()), missing
+            moments.add(flat)
+        moments.require_near(fitted, f"{whole.where}x")
+    return SeriesCodec(columns or fitted.names(), *fitted.read()), missing
 
 
 def is_symbols(x: Sequences) -> bool:
@@ -72,14 +83,17 @@ def symbol_count(codec: InputCodec) -> int:
 
 @final
 class Moments:
-    """Mean and standard deviation of each channel over chunks; NaN is left out."""
+    """Mean, standard deviation and range of each channel over chunks; NaN is left out."""
 
     def __init__(self, channels: int) -> None:
         self.count, self.mean, self.squares = (np.zeros(channels) for _ in range(3))
+        self.low, self.high = np.full(channels, np.inf), np.full(channels, -np.inf)
 
     def add(self, values: np.ndarray) -> None:
         """Merge a chunk `[n, C]` by Chan's update of sums of squared deviations."""
         values = values.astype(np.float64)
+        self.low = np.fmin(self.low, np.fmin.reduce(values))
+        self.high = np.fmax(self.high, np.fmax.reduce(values))
         real = ~np.isnan(values)
         whole = bool(real.all())
         count = np.full(len(self.count), float(len(values))) if whole else real.sum(0)
@@ -95,8 +109,21 @@ class Moments:
     def read(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation; 1 for a channel that never changes."""
         std = np.sqrt(self.squares / np.maximum(self.count, 1))
-        flat = std <= 1e-12 * np.maximum(1.0, np.abs(self.mean))
+        std = spread(std, self.low, self.high)
+        flat = (self.high <= self.low) | (std <= 1e-12 * np.abs(self.mean))
         return tuple(self.mean.tolist()), tuple(np.where(flat, 1.0, std).tolist())
+
+    def require_near(self, fitted: "Moments", what: str) -> None:
+        """Raise `UsageError` where a value lies beyond `FARTHEST` by what `fitted` has read."""
+        mean, std = map(np.array, fitted.read())
+        for ends in (self.low, self.high):
+            far = np.isfinite(ends) & (np.abs(ends - mean) > FARTHEST * std)
+            for channel in np.flatnonzero(far):
+                raise UsageError(
+                    f"{what} holds {ends[channel]} in channel {channel}, counted from 0, which is "
+                    f"more than {FARTHEST:g} standard deviations from the mean "
+                    f"{mean[channel]:.6g} of the training part; mend it or leave it out."
+                )
 
     def names(self) -> tuple[str, ...]:
         """Channels by number, from 1."""

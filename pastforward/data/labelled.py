@@ -75,7 +75,7 @@ def build(reading: Reading, options: LabelledConfig, length: int | None = None) 
     found, missing = input_codec(list(parts), options.missing == "mean", reading.columns)
     inputs = reading.inputs or texts or found
     classes = reading.targets if meaning.kind == FLAGS and reading.targets else meaning.names()
-    codec = LabelCodec(inputs, classes, *_scale(parts[0], meaning))
+    codec = LabelCodec(inputs, classes, *_scale(parts, meaning))
     lengths = np.concatenate([part.lengths for part in parts])
     ends = bucket_ends(lengths)
     kinds = _input_kind(inputs), _output_kind(meaning, options)
@@ -117,13 +117,17 @@ def _members(whole: Whole, meaning: Meaning) -> np.ndarray:
     return found
 
 
-def _scale(train: Part, meaning: Meaning) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _scale(parts: Parts, meaning: Meaning) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of training targets; `UsageError` for held-out ones far off."""
     if meaning.kind != NUMBERS:
         return (), ()
-    moments = Moments(meaning.width)
-    for _, values in train.whole.targets(train.rows):
-        moments.add(values.reshape(-1, meaning.width))
-    return moments.read()
+    fitted = Moments(meaning.width)
+    for number, part in enumerate(parts):
+        moments = fitted if number == 0 else Moments(meaning.width)
+        for _, values in part.whole.targets(part.rows):
+            moments.add(values.reshape(-1, meaning.width))
+        moments.require_near(fitted, f"{part.whole.where}y")
+    return fitted.read()
 
 
 def _input_kind(codec: InputCodec) -> Tokens | Vectors:

@@ -11,6 +11,7 @@ from typing_extensions import override
 from pastforward.data import DataConfig, SeriesConfig
 from pastforward.data.codec import SeriesCodec
 from pastforward.data.files import read_bytes
+from pastforward.data.inputs import FARTHEST, spread
 from pastforward.data.sampling import WindowSource, contiguous, fit_length
 from pastforward.data.source import Splits
 from pastforward.errors import UsageError, nearest
@@ -43,6 +44,7 @@ class SeriesSource(WindowSource):
         kind = Vectors(len(columns))
         super().__init__(name, Signature(kind, kind, length), codec)
         self.splits = Splits(*map(codec.encode, splits))
+        _require_near(name, rows, codec)
 
     @override
     def references(self) -> dict[str, float]:
@@ -89,7 +91,20 @@ def _standard(name: str, train: np.ndarray, columns: tuple[str, ...]) -> SeriesC
             f"Column '{flat[0]}' of '{name}' never changes in the training rows; name the columns "
             "to read and leave it out."
         )
+    std = spread(std, train.min(0), train.max(0))
     return SeriesCodec(columns, tuple(mean.tolist()), tuple(std.tolist()))
+
+
+def _require_near(name: str, rows: np.ndarray, codec: SeriesCodec) -> None:
+    """Refuse held-out rows that have no finite loss."""
+    far = np.argwhere(np.abs(codec.encode(rows)) > FARTHEST)
+    if len(far):
+        row, column = far[0]
+        raise UsageError(
+            f"The series '{name}' holds {rows[row, column]} in row {row}, column "
+            f"'{codec.columns[column]}', counted from 0, more than {FARTHEST:g} standard "
+            "deviations from the training rows; mend it or leave it out."
+        )
 
 
 def open_csv(config: DataConfig, options: SeriesConfig) -> SeriesSource:

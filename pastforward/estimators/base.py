@@ -30,7 +30,7 @@ from pastforward.estimators.arrays import sequences
 from pastforward.estimators.history import History
 from pastforward.estimators.reading import outputs
 from pastforward.estimators.stream import LabelStream
-from pastforward.files import from_json
+from pastforward.files import from_json, json_text
 from pastforward.recipes.resolve import for_source
 from pastforward.recipes.strategies import DEFAULT_STRATEGY
 from pastforward.student import Student
@@ -191,6 +191,6 @@ class SequenceEstimator(BaseEstimator):
 
 def _is_plain(value: Any) -> bool:
     try:
-        return json.loads(json.dumps(value)) == (list(value) if isinstance(value, tuple) else value)
+        return json.loads(json_text(value)) == (list(value) if isinstance(value, tuple) else value)
     except (TypeError, ValueError):
         return False

@@ -9,6 +9,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import final
@@ -23,7 +24,7 @@ from typing_extensions import override
 
 from pastforward.errors import UsageError
 from pastforward.inference.sampling import PLAIN, Sampling, draw, noise
-from pastforward.inference.stream import Eager, Engine, Stream
+from pastforward.inference.stream import Eager, Engine, Stream, fed_back
 from pastforward.student import Student
 from pastforward.types import Kind, Tokens
 
@@ -57,7 +58,7 @@ class _Writes(nn.Module):
         def step(m: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
             parameters = student.readout(m)
             y = draw(student.signature.outputs, parameters, u, temperature, self.sampling)
-            return student.step(m, y), y
+            return student.step(m, fed_back(y)), y
 
         return scan(step, m, noise, dim=1)
 
@@ -80,10 +81,12 @@ class AheadOfTime(Engine):
     Both raise `UsageError` for another number of streams.
     """
 
-    def __init__(self, student: Student, batch: int = 1, cache: Path | None = None) -> None:
+    def __init__(
+        self, student: Student, batch: int = 1, cache: Path | str | None = None
+    ) -> None:  # fmt: skip
         """Loops are compiled on first use, or loaded from `cache` (default: the user's)."""
         super().__init__(student)
-        self.batch, self.cache = batch, cache or default_cache()
+        self.batch, self.cache = batch, Path(cache or default_cache())
         self._written: dict[Sampling, Callable] = {}
 
     def prepare(self) -> None:
@@ -103,7 +106,7 @@ class AheadOfTime(Engine):
     @override
     def write(self, m: Tensor, noise: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor]:
         self._require(m)
-        temperature = torch.tensor(sampling.temperature, dtype=m.dtype, device=m.device)
+        temperature = torch.tensor(sampling.temperature, device=m.device)
         return self._writer(sampling)(m, noise, temperature)
 
     @cached_property
@@ -117,7 +120,7 @@ class AheadOfTime(Engine):
             m, kind = self._start(), self.student.signature.outputs
             u = noise(kind, (self.batch, 2), torch.Generator(m.device), m)
             graph = _Writes(self.student, filters)
-            self._written[filters] = self._build(graph, (m, u, m.new_ones(())))
+            self._written[filters] = self._build(graph, (m, u, u.new_ones(())))
         return self._written[filters]
 
     def _build(self, graph: nn.Module, inputs: tuple[Tensor, ...]) -> Callable:
@@ -129,9 +132,7 @@ class AheadOfTime(Engine):
             warnings.simplefilter("ignore")  # of the compiler, about its own code
             program = export(_Weightless(graph), (weights, inputs), dynamic_shapes=shapes)
             package = self.cache / f"{_fingerprint(program, inputs[0])}.pt2"
-            if not package.exists():
-                _compile(program, package)
-            loop = aoti_load_package(str(package))
+            loop = _loop(program, package)
 
         def run(*given: Tensor) -> tuple[Tensor, Tensor]:
             # The compiled code does not check types and strides.
@@ -151,7 +152,9 @@ class AheadOfTime(Engine):
             )
 
 
-def compile_stream(student: Student, batch: int = 1, cache: Path | None = None) -> Stream:
+def compile_stream(
+    student: Student, batch: int = 1, cache: Path | str | None = None
+) -> Stream:  # fmt: skip
     """A compiled stream for `batch` sequences; warns and runs eagerly where compiling fails.
 
     Compiled code is kept in `cache`, by default a folder in the user's cache folder.
@@ -192,6 +195,15 @@ def _fingerprint(program: ExportedProgram, like: Tensor) -> str:
         torch.backends.cpu.get_cpu_capability(),
     )  # fmt: skip
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:24]
+
+
+def _loop(program: ExportedProgram, package: Path) -> Callable:
+    """The compiled code in `package`; compiled anew where there is none, or a damaged one."""
+    if package.exists():
+        with suppress(Exception):  # a loader can fail in as many ways as a file can be damaged
+            return aoti_load_package(str(package))
+    _compile(program, package)
+    return aoti_load_package(str(package))
 
 
 def _compile(program: ExportedProgram, package: Path) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pastforward.memory import flat
 from pastforward.student import Student
+from pastforward.types import checked
 
 _BATCH = 256
 """Sequences of like length that are read at once."""
@@ -29,9 +30,10 @@ def last_outputs(
     """Output parameters after the last step of each sequence of x `[B, T]` or `[B, T, C]`.
 
     Sequence i has `lengths[i]` steps, one or more; what follows is padding and changes nothing.
+    Raises `UsageError` for inputs that the student can't read, as `types.checked` does.
     """
-    m, begin = student.start(len(x)), 0
-    last = flat(m)[..., student.cell.visible].clone()
+    m, x = student.start(len(x)), checked(student.signature.inputs, x, student.empty)
+    last, begin = flat(m)[..., student.cell.visible].clone(), 0
     for chunk in x.split(_CHUNK, 1):
         visible, m = student.cell.outputs(m, student.embed(chunk))
         end = begin + chunk.shape[1]

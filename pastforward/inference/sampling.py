@@ -16,6 +16,7 @@ from pastforward.types import Kind, Tokens, Vectors
 
 # Keeps u * total below total after rounding, so that no draw falls beyond the last token.
 _BELOW_ONE = 1.0 - 1e-6
+_TINY = torch.finfo(torch.float32).tiny
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,12 @@ def noise(kind: Kind, shape: tuple[int, ...], generator: torch.Generator, like: 
             f"Outputs are {kind}, which can't be drawn and fed back as inputs; read them with "
             "`Stream.step` or `Stream.feed`."
         )
-    # Always drawn in float32, so that a seed gives the same numbers in all precisions.
+    # In float32 whatever the network's precision: a seed then gives the same numbers in all of
+    # them, and no uniform number is rounded to 1. On the generator's device, which may be another.
+    device = generator.device
     if isinstance(kind, Tokens):
-        return torch.rand(shape, generator=generator, device=like.device).to(like.dtype)
-    normal = torch.randn((*shape, kind.width), generator=generator, device=like.device)
-    return normal.to(like.dtype)
+        return torch.rand(shape, generator=generator, device=device).to(like.device)
+    return torch.randn((*shape, kind.width), generator=generator, device=device).to(like.device)
 
 
 def draw(
@@ -68,30 +70,36 @@ def draw(
     """y `[...]` (or `[..., C]`), by inverting the distribution function at `noise`.
 
     `temperature` replaces `sampling.temperature`: as a tensor it can change from call to call
-    without recompilation.
+    without recompilation. Tokens are drawn in float32; one is -1 where its parameters hold NaN or
+    +infinity, as a pure function can't raise (`Stream.generate` does).
     """
     if not isinstance(kind, Tokens):
         mean, log_std = gaussian(parameters)
-        return mean + temperature * log_std.exp() * noise
-    logits = parameters / temperature.clamp(min=torch.finfo(parameters.dtype).tiny)
-    logits = _keep_mass(_keep_top(logits, sampling.top_k), sampling.top_p)
+        return (mean + temperature * log_std.exp() * noise).to(parameters.dtype)
+    parameters = parameters.float()
+    # Without the maximum, the largest quotient is 0 at any temperature.
+    logits = parameters - parameters.amax(-1, keepdim=True)
+    logits = _filtered(logits / temperature.float().clamp(min=_TINY), sampling)
     below = logits.softmax(-1).cumsum(-1)
-    drawn = (below <= noise[..., None] * _BELOW_ONE * below[..., -1:]).sum(-1)
-    return torch.where(temperature > 0, drawn, most_likely(kind, parameters))
+    drawn = (below <= noise[..., None].float() * _BELOW_ONE * below[..., -1:]).sum(-1)
+    drawn = drawn.clamp(max=kind.size - 1)
+    chosen = torch.where(temperature > 0, drawn, most_likely(kind, parameters))
+    return torch.where(below[..., -1].isnan(), -1, chosen)
 
 
-def _keep_top(logits: Tensor, top_k: int | None) -> Tensor:
-    if top_k is None or top_k >= logits.shape[-1]:
+def _filtered(logits: Tensor, sampling: Sampling) -> Tensor:
+    """-inf for all but the `top_k` most likely, of those the smallest set that holds `top_p`.
+
+    Of equal tokens, earlier ones are kept.
+    """
+    top_k, top_p = sampling.top_k, sampling.top_p
+    if (top_k is None or top_k >= logits.shape[-1]) and top_p in (None, 1.0):
         return logits
-    least = logits.topk(top_k, -1).values[..., -1:]
-    return logits.masked_fill(logits < least, -torch.inf)
-
-
-def _keep_mass(logits: Tensor, top_p: float | None) -> Tensor:
-    """Drop the tokens beyond the smallest set of most likely ones that holds `top_p`."""
-    if top_p is None or top_p == 1.0:
-        return logits
-    ordered, order = logits.sort(-1, descending=True)
-    probability = ordered.softmax(-1)
-    enough = probability.cumsum(-1) - probability >= top_p
-    return logits.masked_fill(enough.gather(-1, order.argsort(-1)), -torch.inf)
+    ordered, order = torch.sort(logits, dim=-1, descending=True, stable=True)
+    if top_k is not None:
+        beyond = torch.arange(logits.shape[-1], device=logits.device) >= top_k
+        ordered = ordered.masked_fill(beyond, -torch.inf)
+    if top_p is not None:
+        p = ordered.softmax(-1)
+        ordered = ordered.masked_fill(p.cumsum(-1) - p >= max(top_p, _TINY), -torch.inf)
+    return torch.zeros_like(logits).scatter(-1, order, ordered)

@@ -1,6 +1,5 @@
 """L4. One self-contained page about one or more runs: nothing in it is loaded from elsewhere."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 
 from pastforward.analysis.samples import ImageSamples
 from pastforward.errors import UsageError
+from pastforward.files import json_text
 from pastforward.report import charts as pictures
 from pastforward.report.charts import Chart, Curve, chart, colour_of, cut_above, with_gaps
 from pastforward.report.formats import NOTHING, number, percent
@@ -133,7 +133,7 @@ def _memories(runs: Sequence[RunSummary]) -> Table | None:
 
 def _run(place: int, run: RunSummary) -> dict[str, Any]:
     images = _images(run.samples) if isinstance(run.samples, ImageSamples) else {}
-    config = json.dumps(run.facts.get("config", {}), indent=2)
+    config = json_text(run.facts.get("config", {}), indent=2)
     return {
         "name": run.name, "colour": colour_of(place), "config": config,
         "text": run.samples if isinstance(run.samples, str) else None, "images": images,

@@ -7,12 +7,12 @@ import torch
 from matplotlib.figure import Figure
 
 from pastforward.analysis.credit import Credit, bptt_credit, last_output, scaled, smt_credit
-from pastforward.analysis.evaluate import finite
 from pastforward.analysis.gap import loss_gap
 from pastforward.analysis.lengths import AtLength, at_length, loss_by_length
 from pastforward.analysis.metrics import cost
 from pastforward.analysis.probe import Memories, Probe, linear_probe, remember
 from pastforward.errors import UsageError
+from pastforward.files import finite
 from pastforward.report.analysis_page import (
     credit_figure,
     future_figure,

@@ -15,6 +15,7 @@ from pastforward.config import RunConfig
 from pastforward.errors import UsageError
 from pastforward.files import (
     from_json,
+    json_text,
     pack_tensors,
     read_tensors,
     to_json,
@@ -38,7 +39,7 @@ class MetricsLog:
         """Add a row; raises `UsageError` when the disk is full or the place can't be written."""
         try:
             with self.path.open("a") as file:
-                file.write(json.dumps(row) + "\n")
+                file.write(json_text(row) + "\n")
         except OSError as error:
             raise UsageError(
                 f"Can't write {self.path} ({error.strerror}); free some space."
@@ -57,8 +58,8 @@ class MetricsLog:
     def truncate(self, step: int) -> None:
         """Drop rows of later steps."""
         if self.path.exists():
-            kept = [json.dumps(row) + "\n" for row in self.read() if row["step"] <= step]
-            self.path.write_text("".join(kept))
+            kept = [json_text(row) + "\n" for row in self.read() if row["step"] <= step]
+            write_atomically(self.path, "".join(kept).encode())
 
 
 class IfExists(StrEnum):

@@ -14,7 +14,7 @@ from pastforward.training import FitConfig
 from pastforward.training.compiling import compile_checked
 from pastforward.training.distributed import agree, average_gradients, broadcast, rank, world
 from pastforward.training.optimiser import Optimiser, schedule
-from pastforward.types import AnyBatch, Signature
+from pastforward.types import AnyBatch, Signature, checked_batch
 
 
 class Batches(Protocol):
@@ -131,7 +131,8 @@ class Fit:
         # Targets have one step more than the sequence: m_0.
         steps = [length + (name == "targets") for name in batch._fields]
         read = [part[:, :count] for part, count in zip(batch, steps, strict=True)]
-        moved = [part.to(self.device, non_blocking=True) for part in read]
+        kept = checked_batch(self.source.signature, batch._make(read), self.parameters[0])
+        moved = [part.to(self.device, non_blocking=True) for part in kept]
         cut = [part.chunk(self.config.accumulate) for part in moved]
         return [batch._make(parts) for parts in zip(*cut, strict=True)]
 

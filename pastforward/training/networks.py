@@ -1,5 +1,6 @@
 """L4. The networks of a run: built as its config says, and the best one so far kept."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -98,8 +99,9 @@ class Selection:
     evaluations: int = 0
     latest: float | None = None
     """The metric that selects, of the last one."""
-    best: float = float("inf")
-    """Cost of the best one: its metric, negated where higher is better."""
+    best: float | None = None
+    """Cost of the best one: its metric, negated where higher is better; None before a finite one.
+    """
     tensors: dict[str, Tensor] = field(default_factory=dict)
     """State of the best network; empty before the first evaluation."""
 
@@ -118,7 +120,7 @@ class Selection:
         count = LABELLED_SEQUENCES if isinstance(source.codec, LabelCodec) else SEQUENCES
         score = quick_score(network, source.held_out("valid", BATCH, count), source.codec)
         self.latest = value = figure(self.select, asdict(score))
-        if cost(self.select, value) < self.best:
+        if cost(self.select, value) < (math.inf if self.best is None else self.best):
             self.best = cost(self.select, value)
             state = network.state_dict()
             self.tensors = {name: tensor.detach().clone() for name, tensor in state.items()}
