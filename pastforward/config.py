@@ -81,6 +81,8 @@ class Stage:
     prefix: int | None = None
     """p: train on the first p steps of each sequence, with sqrt(T / p) times as many sequences.
     As `FitConfig.prefix` when None."""
+    batch: int | None = None
+    """Sequences in a batch of this stage; as `FitConfig.batch` when None."""
 
     @property
     def name(self) -> str:
@@ -115,13 +117,15 @@ class RunConfig:
     """A folder that `label` wrote; a run then trains no teacher."""
 
     def during(self, stage: Stage, length: int) -> "RunConfig":
-        """This config with the window and prefix of a stage, for sequences of T = `length`.
+        """This config with the window, prefix and batch of a stage, for sequences of T = `length`.
 
         A stage that reads prefixes takes more sequences but fewer positions.
         """
         dmt, tbptt, fit = self.dmt, self.tbptt, self.fit
         if stage.window is not None:
             dmt, tbptt = replace(dmt, window=stage.window), replace(tbptt, window=stage.window)
+        if stage.batch is not None:
+            fit = replace(fit, batch=stage.batch)
         if stage.prefix is not None:
             whole = fit.steps(length)
             steps = min(stage.prefix, whole)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pastforward.errors import UsageError
+from pastforward.memory import take
 from pastforward.types import MemoryShape
 
 _CHUNK = 32
@@ -58,7 +59,7 @@ class DiagonalRecurrence(nn.Module):
         batch, steps = w.shape[:2]
         chunk = chunk_length(steps)
         chunks = ceil(steps / chunk)
-        w = F.pad(self._gain() * w, (0, 0, 0, chunks * chunk - steps))
+        w = F.pad(self.gain() * w, (0, 0, 0, chunks * chunk - steps))
         # [modes, (re, im) of the steps of a chunk, chunks * batch]
         w = w.view(batch, chunks, chunk, self.modes, 2).permute(3, 4, 2, 1, 0)
         m = self._intra_chunk(w.reshape(self.modes, 2 * chunk, -1), chunk)
@@ -71,13 +72,31 @@ class DiagonalRecurrence(nn.Module):
         self, m: Float[Tensor, "... size"], steps: int
     ) -> Float[Tensor, "... steps size"]:
         """lambda m, lambda^2 m, ...: the memories of the next steps when nothing is written."""
-        j = torch.arange(1, steps + 1, device=m.device)[:, None]
-        size, angle = torch.exp(-j * self.log_decay.exp()), j * self.frequency
-        re, im = m.unsqueeze(-2).unflatten(-1, (-1, 2)).unbind(-1)
-        cos, sin = size * angle.cos(), size * angle.sin()
-        return torch.stack([re * cos - im * sin, re * sin + im * cos], -1).flatten(-2)
+        return self.turned(m.unsqueeze(-2), torch.arange(1, steps + 1, device=m.device))
 
-    def _gain(self) -> Float[Tensor, " size"]:
+    def turned(self, m: Float[Tensor, "... size"], steps: Int[Tensor, "..."]) -> Tensor:
+        """lambda to the power of `steps` >= 0 times m."""
+        return multiply_modes(m, self._mode_powers(steps))
+
+    def sums(
+        self, x: Float[Tensor, "batch steps channels"], times: Int[Tensor, "batch count"]
+    ) -> Float[Tensor, "batch count channels size"]:
+        """sum over j of lambda^(t - j) x_j at the given times t in 0..n, for every channel of x.
+
+        One matrix product, and no memory of another step.
+        """
+        lag = torch.arange(x.shape[1], device=x.device)
+        step = times[..., None] - 1 - lag  # which lies `lag` back from t; negative before the first
+        recent = take(x, step.clamp(min=0)) * (step >= 0)[..., None]
+        return recent.transpose(2, 3) @ self._mode_powers(lag)
+
+    def _mode_powers(self, steps: Int[Tensor, "..."]) -> Float[Tensor, "... size"]:
+        """lambda to the power of `steps` as pairs of numbers."""
+        n = steps[..., None]
+        size, angle = torch.exp(-n * self.log_decay.exp()), n * self.frequency
+        return torch.stack([size * angle.cos(), size * angle.sin()], -1).flatten(-2)
+
+    def gain(self) -> Float[Tensor, " size"]:
         """sqrt(1 - |lambda|^2) of both numbers of every mode."""
         lost = -torch.expm1(-2 * self.log_decay.exp())
         return lost.sqrt().repeat_interleave(2)
@@ -102,6 +121,14 @@ class DiagonalRecurrence(nn.Module):
         angle = power * self.frequency[:, None, None]
         re, im = size * angle.cos(), size * angle.sin()
         return torch.cat([torch.cat([re, -im], 2), torch.cat([im, re], 2)], 1)
+
+
+def multiply_modes(
+    a: Float[Tensor, "... size"], b: Float[Tensor, "... size"]
+) -> Float[Tensor, "... size"]:
+    """Complex products of modes, each a pair of numbers; leading axes are broadcast."""
+    (re, im), (cos, sin) = (pairs.unflatten(-1, (-1, 2)).unbind(-1) for pairs in (a, b))
+    return torch.stack([re * cos - im * sin, re * sin + im * cos], -1).flatten(-2)
 
 
 def matrix_recurrence(

@@ -37,6 +37,7 @@ from pastforward.methods.transitions import (
     at_counted,
     at_times,
     dynamics,
+    read_alone,
     sample_anchors,
     sampled_transitions,
     weighted_sum,
@@ -95,6 +96,7 @@ class TeacherTraining(SMT):
 
     @override
     def compute(self, batch: AnyBatch, sampled: SampledAnchors) -> Terms:
+        sampled = read_alone(self.config, sampled)
         targets = sampled_transitions(self.teacher, batch, sampled)
         total, terms = _teacher_terms(self.teacher, self.config, batch, targets, sampled)
         if self.readout is not None:

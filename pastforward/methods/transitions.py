@@ -138,6 +138,21 @@ def sampled_transitions(
     return Transitions(source.empty_target_of(batch), before, after, used)
 
 
+def read_alone(config: SMTConfig, sampled: SampledAnchors) -> SampledAnchors:
+    """The same for a teacher that trains alone: memories that a loss reads, and no others.
+
+    Where few outputs count and nothing is decoded, those are few of all.
+    """
+    counted, decodes = sampled.counted, config.decoding or config.input_decoding
+    if sampled.times is not None or counted is None or decodes:
+        return sampled
+    times = 1 + torch.cat([counted, sampled.anchors[:1].expand(len(counted), -1)], 1)
+    index = torch.arange(times.shape[1], device=times.device).expand_as(times)
+    counted, anchors = index.tensor_split([counted.shape[1]], 1)
+    noise = None if sampled.noise is None else sampled.noise[:, :, : times.shape[1]]
+    return SampledAnchors(times, anchors, noise, counted)
+
+
 def anchor_futures(config: SMTConfig, batch: AnyBatch, sampled: SampledAnchors) -> Batch:
     """What the decoder reads and predicts from the memories at the anchors."""
     return futures(batch, _anchor_times(sampled), config.future or batch.mask.shape[1])

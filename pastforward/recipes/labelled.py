@@ -2,10 +2,12 @@
 
 Where outputs are rare, a memory in mid-sequence has nothing near to predict, so all credit goes
 through the encoder: one whose memory is Markov by construction, so that what it holds at the end a
-student can carry there.
+student can carry there. With one output a sequence that is `fourier`, which has read a whole
+training set before a deeper teacher has read a tenth of it; with many, `stack`.
 """
 
 import os
+from dataclasses import replace
 
 from pastforward.config import Budget, RunConfig, Stage
 from pastforward.data import DataConfig, LabelledConfig
@@ -21,30 +23,41 @@ _SHARES = {
     "smt+dmt": (("teacher", 0.4), ("dmt", 0.6)),
     "smt+dmt+bptt": (("teacher", 0.35), ("dmt", 0.45), ("bptt", 0.2)),
 }
-_WINDOWS = {2: (0.1, 2.0), 4: (0.15, 2.0), 8: (0.25, 1.0), 16: (0.2, 1.0), 32: (0.3, 0.5)}
-"""Steps of each window: share of the time, and factor on the rate."""
+_WINDOWS = (
+    (2, 0.08, 2.0), (4, 0.1, 2.0), (8, 0.14, 2.0), (16, 0.18, 1.0), (32, 0.25, 1.0), (32, 0.25, 0.3),
+)  # fmt: skip
+"""Steps of each window, its share of the time, and factor on the rate."""
 _READOUT = 0.01
 """Weight of outputs beside targets. Muon steps as far for a small gradient as for a large one, so
 a readout learns as fast; at 1 the gradient of few noisy outputs takes over the cell where targets
 are nearly met, and longer windows then undo what shorter ones have learned (docs/log.md)."""
 _POSITIONS, _MOST = 4000, 32
 """In a batch, and sequences in it at most: many steps teach a student more than large batches."""
+_TEACHER_BATCH = 128
+"""Where one memory a sequence is computed, sequences cost little."""
 
 
 def labelled(
-    data: DataConfig, length: int, strategy: str = DEFAULT_STRATEGY, cell: str = "mlp"
-) -> RunConfig:
-    """Labelled sequences of at most T = `length` steps."""
+    data: DataConfig, length: int, strategy: str = DEFAULT_STRATEGY, cell: str = "mlp",
+    at_end: bool = True,
+) -> RunConfig:  # fmt: skip
+    """Labelled sequences of at most T = `length` steps, with outputs `at_end` or at many steps."""
+    found = _from_targets(stages(strategy, LABELLED_RATES, _SHARES), length)
+    if at_end:
+        found = tuple(
+            replace(stage, batch=_TEACHER_BATCH) if stage.method == "teacher" else stage
+            for stage in found
+        )
     return RunConfig(
         data=data,
-        student=student_for(cell, slots=4, width=64),
-        teacher=TeacherConfig("stack"),
+        student=student_for(cell, *((1, 128) if at_end else (4, 64))),
+        teacher=TeacherConfig("fourier" if at_end else "stack"),
         # No state bypasses such a memory: no futures to decode.
         smt=SMTConfig(decoding=0.0, anchors=1, readout=_READOUT, early_readout=1.0),
-        dmt=DMTConfig(window=min(max(_WINDOWS), length), readout=_READOUT),
+        dmt=DMTConfig(window=min(max(size for size, _, _ in _WINDOWS), length), readout=_READOUT),
         fit=FitConfig(batch=max(8, min(_MOST, _POSITIONS // length))),
         budget=Budget(seconds=300.0 if length <= 256 else 900.0),
-        stages=_from_targets(stages(strategy, LABELLED_RATES, _SHARES), length),
+        stages=found,
     )
 
 
@@ -76,9 +89,8 @@ def _from_targets(found: tuple[Stage, ...], length: int) -> tuple[Stage, ...]:
     memories, and where one is lost, its gradient is no guide. Windows teach more in a second than
     single steps do.
     """
-    windows = {size: dials for size, dials in _WINDOWS.items() if size <= length}
-    windows = windows or {length: (1.0, 1.0)}
-    total = sum(share for share, _ in windows.values())
+    windows = [dials for dials in _WINDOWS if dials[0] <= length] or [(length, 1.0, 1.0)]
+    total = sum(share for _, share, _ in windows)
     grown: list[Stage] = []
     for stage in found:
         if stage.method != "dmt":
@@ -86,6 +98,6 @@ def _from_targets(found: tuple[Stage, ...], length: int) -> tuple[Stage, ...]:
             continue
         grown += [
             Stage("teacher-forced", stage.share * share / total, stage.lr * factor, size)
-            for size, (share, factor) in windows.items()
+            for size, share, factor in windows
         ]
     return tuple(grown)

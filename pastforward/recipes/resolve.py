@@ -82,7 +82,8 @@ def for_source(
     if isinstance(source, TaskSource):
         return for_task(source.task, data, strategy, cell)
     if isinstance(source.codec, LabelCodec):
-        return labelled(data, source.signature.length, strategy, cell)
+        length, counted = source.signature.length, source.batch(0, 0, 8).mask.sum(1).max()
+        return labelled(data, length, strategy, cell, at_end=4 * int(counted) <= length)
     length, kind = source.signature.length, source.signature.outputs
     # 32 holds a few classes of symbols; large vocabularies and many channels get 64.
     width = 64 if (kind.size if isinstance(kind, Tokens) else kind.width) > 64 else 32

@@ -52,6 +52,21 @@ class StackConfig:
 
 
 @dataclass(frozen=True)
+class FourierConfig:
+    """Dials of the Fourier encoder: a diagonal linear recurrence of the inputs."""
+
+    initial_decay: float = 0.3
+    """Steps over which the fastest modes decay by 1/e at initialisation, as a share of T; the
+    slowest take 2 T."""
+    initial_spacing: float = 0.7
+    """Turns in T steps between neighbouring frequencies at initialisation; 1 is a Fourier series.
+    Less where K * D modes so spaced would pass half a turn a step."""
+
+    def __post_init__(self) -> None:
+        above_zero(self, "encoder", "initial_decay", "initial_spacing")
+
+
+@dataclass(frozen=True)
 class WindowConfig:
     """Dials of the paper's encoder: full attention over the last Tc inputs."""
 
@@ -86,6 +101,10 @@ ENCODERS: Registry[Entry] = Registry(
         "stack": Entry(
             f"{_HERE}.stack:StackEncoder", StackConfig,
             "layers of linear recurrences, one a slot: all that they hold is the memory",
+        ),
+        "fourier": Entry(
+            f"{_HERE}.fourier:FourierEncoder", FourierConfig,
+            "a linear recurrence of the inputs, begun as a Fourier series; an MLP reads it",
         ),
         "window": Entry(
             f"{_HERE}.window:WindowEncoder", WindowConfig,

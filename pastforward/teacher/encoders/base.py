@@ -4,9 +4,21 @@ from abc import ABC, abstractmethod
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from pastforward.memory import take
+from pastforward.memory import rms_norm, take
 from pastforward.types import Memories
+
+SCALE = 2
+"""Numbers of a slot that tell its scale. Two, as modes come in pairs and an even D is usual."""
+
+
+def with_scale(states: Float[Tensor, "... slots numbers"]) -> Float[Tensor, "... slots width"]:
+    """Memories from states that need their scale to move on: D = numbers + 2.
+
+    The norm takes a state's scale away; the last two numbers are 1 before it, 1 / scale after it.
+    """
+    return rms_norm(F.pad(states, (0, SCALE), value=1.0))
 
 
 class Encoder(nn.Module, ABC):

@@ -16,20 +16,15 @@ from typing import final
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 from typing_extensions import override
 
 from pastforward.blocks import Mlp, embedding
 from pastforward.errors import UsageError
-from pastforward.memory import rms_norm
 from pastforward.scan import DiagonalRecurrence
 from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import StackConfig
-from pastforward.teacher.encoders.base import Encoder
-from pastforward.types import Memories, MemoryShape, Signature
-
-_SCALE = 2
-"""Numbers of a slot that tell its scale. Two, as modes come in pairs and an even D is usual."""
+from pastforward.teacher.encoders.base import SCALE, Encoder, with_scale
+from pastforward.types import MemoryShape, Signature
 
 
 class _Layer(nn.Module):
@@ -66,7 +61,7 @@ class StackEncoder(Encoder):
                 f"A stack's slots hold a scale in 2 of their numbers, and D = {memory.width}; give "
                 "a --student.width of at least 4."
             )
-        size, slowest = memory.width - _SCALE, 2.0 * (signature.length + 1)
+        size, slowest = memory.width - SCALE, 2.0 * (signature.length + 1)
         one = MemoryShape(1, size)
         self.embed = embedding(signature.inputs, config.width)
         self.layers = nn.ModuleList()
@@ -78,11 +73,11 @@ class StackEncoder(Encoder):
 
     @override
     def targets(self, x: Tensor) -> Tensor:
-        return _memories(self.states(x))
+        return with_scale(self.states(x))
 
     @override
     def empty_target(self, x: Tensor) -> Tensor:
-        return _memories(self.start.expand(1, 1, -1, -1))
+        return with_scale(self.start.expand(1, 1, -1, -1))
 
     def states(self, x: Tensor) -> Float[Tensor, "batch steps slots numbers"]:
         """States of all layers for t = 0..T, `[B, T+1, K, D-2]`."""
@@ -91,7 +86,3 @@ class StackEncoder(Encoder):
             h, state = layer(h, start)
             found.append(torch.cat([start.expand(len(x), 1, -1), state], 1))
         return torch.stack(found, 2)
-
-
-def _memories(states: Tensor) -> Memories:
-    return rms_norm(F.pad(states, (0, _SCALE), value=1.0))
