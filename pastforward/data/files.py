@@ -15,18 +15,23 @@ from pastforward.errors import UsageError
 IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 """NumPy's name of a number, by the third byte of an IDX file."""
 
+_CHUNK = 2**20
 _GZIP = b"\x1f\x8b"
 _NUMPY = b"\x93NUMPY"
 
 
-def read_bytes(path: Path) -> bytes:
-    """All bytes of a file, unpacked if it is gzip.
+def read_bytes(path: Path) -> bytearray:
+    """All bytes of a file, unpacked if it is gzip; the array is the caller's own.
 
     Raises `UsageError` if it can't be read or is empty.
     """
+    data = bytearray()
     try:
-        data = path.read_bytes()
-        data = gzip.decompress(data) if data.startswith(_GZIP) else data
+        with path.open("rb") as file:
+            packed = file.peek(len(_GZIP)).startswith(_GZIP)
+            content = gzip.GzipFile(fileobj=file) if packed else file
+            while chunk := content.read(_CHUNK):
+                data += chunk
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UsageError(
             f"'{path}' is a damaged gzip file ({error}); fetch or pack it again."
@@ -35,9 +40,20 @@ def read_bytes(path: Path) -> bytes:
         raise UsageError(
             f"'{path}' cannot be read ({error.strerror}); check the path and its permissions."
         ) from error
-    if not data:
-        raise UsageError(f"'{path}' is empty; give a file with data in it.")
+    require_content(path, len(data))
     return data
+
+
+def require_content(path: Path, size: int | None = None) -> None:
+    """Raise `UsageError` where `size`, that of the file when None, is 0."""
+    if not (path.stat().st_size if size is None else size):
+        raise UsageError(f"'{path}' is empty; give a file with data in it.")
+
+
+def is_gzip(path: Path) -> bool:
+    """Whether it is packed by gzip, by its first bytes; raises `OSError` where it can't be read."""
+    with path.open("rb") as file:
+        return file.read(len(_GZIP)) == _GZIP
 
 
 def visible_files(folder: Path) -> list[Path]:
@@ -100,9 +116,7 @@ def is_csv(path: Path) -> bool:
 def _first_bytes(path: Path, count: int) -> bytes:
     """The first bytes, unpacked; fewer or none where the file is short or damaged."""
     try:
-        with path.open("rb") as file:
-            packed = file.read(len(_GZIP)) == _GZIP
-        with gzip.open(path) if packed else path.open("rb") as file:
+        with gzip.open(path) if is_gzip(path) else path.open("rb") as file:
             return file.read(count)
     except (EOFError, zlib.error, OSError):
         return b""

@@ -16,7 +16,9 @@ from pastforward.data.sampling import epoch_examples, portions, shuffled
 from pastforward.data.source import (
     Source,
     Splits,
+    counts,
     held_out_index,
+    portions_of,
     require_length,
     symbol_references,
 )
@@ -53,7 +55,7 @@ class PixelSource(Source):
 
     @override
     def references(self) -> dict[str, float]:
-        train, _, test = (np.bincount(s.ravel(), minlength=self.codec.levels) for s in self._splits)
+        train, _, test = (counts(s, self.codec.levels) for s in self._splits)
         return symbol_references(train, test)
 
     @override
@@ -129,11 +131,16 @@ def image_source(
     levels, pool = config.levels, config.pool
     _check_shapes(name, arrays, pool)
     top, how = white(name, arrays, levels)
-    greys = [averaged(a, pool) / top for a in arrays]
-    height, width = greys[0].shape[1:]
-    splits = _divide([quantise(g, levels).reshape(len(g), -1) for g in greys])
+    height, width = (size // pool for size in arrays[0].shape[1:])
+    splits = _divide([_levels(a, config, top) for a in arrays])
     smaller = f", averaged over {pool} x {pool} pixels" if pool > 1 else ""
     return PixelSource(name, splits, PixelCodec(height, width, levels), f"{name}, {how}{smaller}")
+
+
+def _levels(images: np.ndarray, config: ImageConfig, top: float) -> np.ndarray:
+    """`[N, T]` uint8; floats of some images at a time, not of all."""
+    parts = (averaged(part, config.pool) / top for part in portions_of(images))
+    return np.concatenate([quantise(p, config.levels).reshape(len(p), -1) for p in parts])
 
 
 def _check_shapes(name: str, arrays: list[np.ndarray], pool: int) -> None:

@@ -74,6 +74,24 @@ def require_length(source: Source, length: int | None) -> Source:
     return source
 
 
+_PORTION = 2**20
+"""Values that are looked at in one go, where all at once would need a second copy."""
+
+
+def portions_of(values: np.ndarray) -> Iterator[np.ndarray]:
+    """Views of an array, some of its first axis at a time."""
+    step = max(1, _PORTION * len(values) // max(1, values.size))
+    return (values[start : start + step] for start in range(0, len(values), step))
+
+
+def counts(symbols: np.ndarray, size: int) -> np.ndarray:
+    """How often each of the symbols 0..size-1 occurs, `[size]`."""
+    found = np.zeros(size, np.int64)
+    for part in portions_of(symbols):
+        found += np.bincount(part.ravel(), minlength=size)
+    return found
+
+
 def symbol_references(train_counts: np.ndarray, test_counts: np.ndarray) -> dict[str, float]:
     """Nats per test symbol: 'uniform', and 'unigram' by the training counts plus one.
 

@@ -284,7 +284,9 @@ def test_bad_files(files, tmp_path):
 
     x, y = waves()
     np.savez(tmp_path / "objects.npz", x=np.array([x[0], None], object), y=y[:2], allow_pickle=True)
-    refused(tmp_path / "objects.npz", "is no readable array .*allow_pickle=False")
+    refused(
+        tmp_path / "objects.npz", "holds y but not x, or only as objects, which are not unpickled"
+    )
     np.savez(tmp_path / "no_y.npz", x=x, label=y)
     refused(tmp_path / "no_y.npz", "holds x but not y; it holds x, label")
     np.savez(tmp_path / "no_train.npz", x_test=x, y_test=y)

@@ -68,8 +68,8 @@ def _part(path: Path, arrays: dict[str, np.ndarray], split: str, target: str) ->
         if (x is None) != (y is None):
             there, lacking = ("x", target) if y is None else (target, "x")
             raise UsageError(
-                f"'{path}' holds {there}{suffix} but not {lacking}{suffix}; it holds "
-                f"{', '.join(arrays)}."
+                f"'{path}' holds {there}{suffix} but not {lacking}{suffix}, or only as objects, "
+                f"which are not unpickled; it holds {', '.join(arrays)}."
             )
         if x is not None and y is not None:
             return Given(x, y, arrays.get(f"mask{suffix}"), arrays.get(f"lengths{suffix}"))
