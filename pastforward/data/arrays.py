@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from pastforward.data.files import IDX_TYPES, is_gzip, read_bytes, require_content
+from pastforward.data.files import IDX_TYPES, is_gzip, is_npy, read_bytes, require_content
 from pastforward.errors import UsageError
 
 
@@ -44,12 +44,12 @@ def read_numpy(path: Path) -> dict[str, np.ndarray]:
         if is_gzip(path):
             with io.BytesIO(read_bytes(path)) as file:
                 found = _loaded(file)
-        elif zipfile.is_zipfile(path):
+        elif is_npy(path):  # a file as it is needs no second copy
+            found = {"": np.load(path, mmap_mode="r", allow_pickle=False)}
+        else:
+            require_content(path)
             with path.open("rb") as file:
                 found = _loaded(file)
-        else:  # a file as it is needs no second copy
-            require_content(path)
-            found = {"": np.load(path, mmap_mode="r", allow_pickle=False)}
     except UsageError:
         raise
     except (ValueError, EOFError, OSError, zlib.error, zipfile.BadZipFile) as error:

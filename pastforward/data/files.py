@@ -78,22 +78,38 @@ def holds_images(path: Path) -> bool:
     """Whether it is an IDX, .npy or .npz file, or a folder with IDX files of images."""
     if path.is_dir():
         return bool(idx_images(path))
-    is_numpy = path.suffix in (".npy", ".npz") or _first_bytes(path, len(_NUMPY)) == _NUMPY
-    return is_numpy or is_idx(path)
+    return is_npy(path) or _suffix(path) in (".npy", ".npz") or is_idx(path) or bool(_members(path))
+
+
+def is_npy(path: Path) -> bool:
+    """Whether the first bytes, unpacked, are those of a .npy file."""
+    return _first_bytes(path, len(_NUMPY)) == _NUMPY
 
 
 def holds_labels(path: Path) -> bool:
     """Whether it holds labels beside sequences: .ts files, or .npz with x and y."""
     if path.is_dir():
-        return any(path.glob("*.ts"))
-    if path.suffix != ".npz" or not zipfile.is_zipfile(path):
-        return path.suffix == ".ts"
+        return any(_suffix(file) == ".ts" for file in path.iterdir())
+    names = _members(path)
+    known = {"x", "y"} <= names or {"x_train", "y_train"} <= names
+    return known or _suffix(path) == ".ts"
+
+
+def _members(path: Path) -> set[str]:
+    """Names of the arrays in a .npz file, in lower case; none of any other file."""
+    if not zipfile.is_zipfile(path):
+        return set()
     try:
         with zipfile.ZipFile(path) as file:
-            names = {name.removesuffix(".npy") for name in file.namelist()}
+            names = [Path(name) for name in file.namelist()]
     except (zipfile.BadZipFile, OSError):
-        return False
-    return {"x", "y"} <= names or {"x_train", "y_train"} <= names
+        return set()
+    return {name.stem.lower() for name in names if name.suffix == ".npy"}
+
+
+def _suffix(path: Path) -> str:
+    """In lower case, as systems and cameras write some in capitals; without .gz."""
+    return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
 def optional_package(module: str, extra: str, what: str) -> ModuleType:
