@@ -16,6 +16,8 @@ IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 """NumPy's name of a number, by the third byte of an IDX file."""
 
 _CHUNK = 2**20
+_ABOUT = ("readme", "license", "licence")
+"""Names of files that tell about data beside them."""
 _GZIP = b"\x1f\x8b"
 _NUMPY = b"\x93NUMPY"
 
@@ -63,8 +65,15 @@ def visible_files(folder: Path) -> list[Path]:
 
 
 def idx_images(folder: Path) -> list[Path]:
-    """The IDX files of images in a folder."""
-    return sorted(p for p in folder.iterdir() if "idx3-ubyte" in p.name.replace(".", "-"))
+    """The IDX files of images in a folder, or in those below it, each once: plain or packed.
+
+    Those below count only where no .txt file does: a folder of text may hold anything besides.
+    """
+    files = visible_files(folder)
+    found = [p for p in files if "idx3-ubyte" in p.name.replace(".", "-")]
+    found = [p for p in found if p.suffix != ".gz" or p.with_suffix("") not in found]
+    top = [p for p in found if p.parent == folder]
+    return top or ([] if any(suffix(p) == ".txt" for p in files) else found)
 
 
 def is_idx(path: Path) -> bool:
@@ -76,9 +85,12 @@ def is_idx(path: Path) -> bool:
 
 def holds_images(path: Path) -> bool:
     """Whether it is an IDX, .npy or .npz file, or a folder with IDX files of images."""
-    if path.is_dir():
-        return bool(idx_images(path))
-    return is_npy(path) or _suffix(path) in (".npy", ".npz") or is_idx(path) or bool(_members(path))
+    return bool(idx_images(path)) if path.is_dir() else is_arrays(path) or is_idx(path)
+
+
+def is_arrays(path: Path) -> bool:
+    """Whether it is a .npy or .npz file, by its content or name."""
+    return suffix(path) in (".npy", ".npz") or is_npy(path) or bool(_members(path))
 
 
 def is_npy(path: Path) -> bool:
@@ -89,10 +101,10 @@ def is_npy(path: Path) -> bool:
 def holds_labels(path: Path) -> bool:
     """Whether it holds labels beside sequences: .ts files, or .npz with x and y."""
     if path.is_dir():
-        return any(_suffix(file) == ".ts" for file in path.iterdir())
+        return any(suffix(file) == ".ts" for file in path.glob("*"))
     names = _members(path)
     known = {"x", "y"} <= names or {"x_train", "y_train"} <= names
-    return known or _suffix(path) == ".ts"
+    return known or suffix(path) == ".ts"
 
 
 def _members(path: Path) -> set[str]:
@@ -107,7 +119,7 @@ def _members(path: Path) -> set[str]:
     return {name.stem.lower() for name in names if name.suffix == ".npy"}
 
 
-def _suffix(path: Path) -> str:
+def suffix(path: Path) -> str:
     """In lower case, as systems and cameras write some in capitals; without .gz."""
     return Path(path.name.lower().removesuffix(".gz")).suffix
 
@@ -125,8 +137,32 @@ def optional_package(module: str, extra: str, what: str) -> ModuleType:
 
 
 def is_csv(path: Path) -> bool:
-    """Whether it is a .csv file, packed by gzip or not."""
-    return path.is_file() and path.name.removesuffix(".gz").endswith(".csv")
+    """Whether it is a .csv or .tsv file, packed by gzip or not."""
+    return path.is_file() and suffix(path) in (".csv", ".tsv")
+
+
+def holds_table(path: Path) -> bool:
+    """Whether it is such a file, or a folder that holds nothing else to be read."""
+    return is_csv(path) or (path.is_dir() and bool(_tables(path)))
+
+
+def table_at(path: Path) -> Path:
+    """The table at a path, or the only one in a folder; `UsageError` where it holds several."""
+    found = [path] if path.is_file() else _tables(path)
+    if len(found) > 1:
+        names = ", ".join(str(p.relative_to(path)) for p in found[:6])
+        raise UsageError(
+            f"The folder '{path}' holds {len(found)} tables; name one of them: {names}."
+        )
+    return found[0]
+
+
+def _tables(folder: Path) -> list[Path]:
+    """The tables in a folder where all other files only tell about them."""
+    files = visible_files(folder)
+    tables = [p for p in files if is_csv(p)]
+    about = {p for p in files if p.stem.lower() in _ABOUT}
+    return tables if set(files) <= {*tables, *about} else []
 
 
 def _first_bytes(path: Path, count: int) -> bytes:

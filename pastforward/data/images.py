@@ -79,14 +79,19 @@ class PixelSource(Source):
 def idx_parts(folder: Path) -> list[Path]:
     """The one IDX file of images in a folder, or those of train and test; else `UsageError`."""
     files = idx_images(folder)
-    train = [p for p in files if p.name.startswith("train")]
-    test = [p for p in files if p.name.startswith(("t10k", "test"))]
+    folders = sorted({str(p.parent.relative_to(folder)) for p in files})
+    if len(folders) > 1:
+        raise UsageError(
+            f"'{folder}' holds IDX images in several folders; name one: {', '.join(folders[:6])}."
+        )
+    train = [p for p in files if "train" in p.name]
+    test = [p for p in files if "t10k" in p.name or "test" in p.name]
     if len(train) == len(test) == 1:
         return train + test
     if len(files) != 1:
         raise UsageError(
-            f"The folder '{folder}' holds {len(files)} IDX files of images; keep one, or one named "
-            "train-* and one named t10k-*."
+            f"The folder '{folder}' holds {len(files)} IDX files of images; keep one, or one "
+            "with 'train' and one with 't10k' or 'test' in its name."
         )
     return files
 

@@ -113,7 +113,7 @@ def _existing(given: str) -> Path:
     try:
         path = Path(given).expanduser()
         if given and path.exists():  # an empty name would mean the current folder
-            return path
+            return _readable(path)
     except (OSError, RuntimeError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
         raise UsageError(
@@ -123,6 +123,15 @@ def _existing(given: str) -> Path:
     looks_like_path = "/" in given or path.suffix
     advice = "check the path" if looks_like_path else nearest(family(given), known)
     raise UsageError(f"There is no data '{given}', by path or by name; {advice}.")
+
+
+def _readable(path: Path) -> Path:
+    """Refuse what can be read only once, or never ends: runs open their data again."""
+    if not path.is_file() and not path.is_dir():
+        raise UsageError(
+            f"'{path}' is a pipe or a device, no file; write its content to a file and name that."
+        )
+    return path
 
 
 def _options(config: DataConfig, kind: str) -> Any:

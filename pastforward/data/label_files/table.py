@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from pastforward.data import LabelledConfig
-from pastforward.data.files import optional_package, read_bytes
+from pastforward.data.files import is_csv, read_bytes, table_at
 from pastforward.data.label_files import require_columns
 from pastforward.data.labelled import Reading
+from pastforward.data.tables import read_delimited
 from pastforward.data.targets import Given
 from pastforward.errors import UsageError
 
@@ -20,7 +21,7 @@ def read_table(source: str, options: LabelledConfig) -> Reading:
     each step. Raises `UsageError` for missing columns, and for channels that are no numbers.
     """
     path = Path(source).expanduser()
-    table = _loaded(path)
+    table, read = _loaded(path)
     known = [str(c) for c in table.columns]
     if not options.target:
         raise UsageError(
@@ -41,24 +42,33 @@ def read_table(source: str, options: LabelledConfig) -> Reading:
     ends = np.cumsum(np.bincount(keys[-1]))[:-1]
     x = np.split(_numbers(path, table, columns), ends)
     parts = {"train": Given(x, _targets(table, options.target, ends))}
-    how = _told(options)
+    how = ", ".join(filter(None, [read, _told(options)]))
     return Reading(str(path), parts, columns=columns, targets=options.target, how=how)
 
 
-def _loaded(path: Path) -> Any:
-    pandas = optional_package("pandas", "table", str(path))
-    is_csv = path.name.removesuffix(".gz").endswith(".csv")
+def _loaded(path: Path) -> tuple[Any, str]:
+    """The frame, and how it was read."""
+    if path.is_dir() or is_csv(path):
+        table = read_delimited(table_at(path), "yes", missing=True)
+        frame, how = table.frame, table.how
+    else:
+        frame, how = _parquet(path), ""
+    if not len(frame):
+        raise UsageError(f"'{path}' holds no rows; give a row for each step of each sequence.")
+    return frame, how
+
+
+def _parquet(path: Path) -> Any:
+    import pandas
+
     read_bytes(path)  # says what is wrong with the path
     try:
-        table = pandas.read_csv(path) if is_csv else pandas.read_parquet(path)
+        return pandas.read_parquet(path)
     except ImportError as error:
         raise UsageError(f"'{path}' needs pyarrow; run pip install pastforward[table].") from error
     except (ValueError, OSError) as error:
         reason = " ".join(str(error).split())[:100]
         raise UsageError(f"'{path}' is no readable table ({reason}); save it again.") from error
-    if not len(table):
-        raise UsageError(f"'{path}' holds no rows; give a row for each step of each sequence.")
-    return table
 
 
 def _numbers(path: Path, table: Any, columns: tuple[str, ...]) -> np.ndarray:
