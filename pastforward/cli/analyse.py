@@ -39,9 +39,7 @@ def main(argv: list[str]) -> None:
 
     from rich.console import Console
 
-    from pastforward.runs.opening import open_run
-
-    run = open_run(options.run, options.allow)
+    run = options.open()
     with Console(stderr=True).status("reading the run") as status:
 
         def told(text: str) -> None:

@@ -47,9 +47,11 @@ def main(argv: list[str]) -> None:
 
     sampling = Sampling(options.temperature, options.top_k, options.top_p)
     drawing = Drawing(options.prompt, options.tokens, sampling, options.seed)
-    found = generate(options.run, drawing, options.out, options.allow)
+    found = generate(
+        options.run, drawing, options.out, options.allow, options.source, options.allow_new_data
+    )
     if found.text is None:
-        print("Rows: new images, completed ones (given pixels in blue), the originals.")
+        print(f"Rows: {found.rows}.")
         print(f"Picture: {found.path}")
     elif options.out is None:
         print(found.text)

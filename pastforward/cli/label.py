@@ -44,12 +44,11 @@ def main(argv: list[str]) -> None:
     options = parse(Options, argv, "label", DESCRIPTION)
 
     from pastforward.runs.labelling import LabelRequest, label
-    from pastforward.runs.opening import open_run
     from pastforward.runs.places import if_exists_of
     from pastforward.runs.training import Telling
 
     store = label(
-        open_run(options.run, options.allow),
+        options.open(),
         LabelRequest(options.data, options.sequences, options.seed),
         out=options.out,
         if_exists=if_exists_of(options.resume, options.overwrite),

@@ -5,21 +5,40 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from pastforward.config import Budget
 
+if TYPE_CHECKING:
+    from pastforward.runs.opening import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpeningOptions:
+    """Of commands that open runs."""
+
+    allow: tuple[str, ...] = ()
+    """Code of your own that the run names and that may be imported, as module:Name."""
+    source: str | None = None
+    """Where the run's data lies now; where it was when not given."""
+    allow_new_data: bool = False
+    """The data may have another content now; it is read by the codec and scaler of then."""
+
 
 @dataclass(frozen=True)
-class RunOptions:
-    """Of commands that open a run."""
+class RunOptions(OpeningOptions):
+    """Of commands that open one."""
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Name of a run below runs/, or its path."""
-    allow: tuple[str, ...] = ()
-    """Code of your own that the run names and that may be imported, as module:Name."""
+
+    def open(self) -> "Run":
+        """The run."""
+        from pastforward.runs.opening import open_run
+
+        return open_run(self.run, self.allow, self.source, self.allow_new_data)
 
 
 @dataclass(frozen=True, kw_only=True)

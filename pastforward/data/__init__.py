@@ -138,8 +138,9 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class SourceEntry(Entry):
-    """A kind of data. `target` is a function `(DataConfig, its own Config) -> Source`.
+    """A kind of data. `target` is a function `(DataConfig, its own Config, codec) -> Source`.
 
+    The codec is None, or that of a network trained before, by which files are read where it fits.
     A source is recognised by the start of its name, or else by what lies at its path.
     """
 

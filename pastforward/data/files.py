@@ -168,7 +168,8 @@ def _tables(folder: Path) -> list[Path]:
 def _first_bytes(path: Path, count: int) -> bytes:
     """The first bytes, unpacked; fewer or none where the file is short or damaged."""
     try:
-        with gzip.open(path) if is_gzip(path) else path.open("rb") as file:
-            return file.read(count)
+        with path.open("rb") as file:
+            packed = file.peek(len(_GZIP)).startswith(_GZIP)
+            return (gzip.GzipFile(fileobj=file) if packed else file).read(count)
     except (EOFError, zlib.error, OSError):
         return b""

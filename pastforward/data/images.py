@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from pastforward.data import DataConfig, ImageConfig
 from pastforward.data.arrays import read_idx, read_numpy
-from pastforward.data.codec import PixelCodec, quantise
+from pastforward.data.codec import Codec, PixelCodec, quantise
 from pastforward.data.files import idx_images, is_idx
 from pastforward.data.sampling import epoch_examples, portions, shuffled
 from pastforward.data.source import (
@@ -36,12 +36,14 @@ class PixelSource(Source):
 
     codec: PixelCodec
 
-    def __init__(self, name: str, splits: Splits, codec: PixelCodec, origin: str) -> None:
+    def __init__(
+        self, name: str, splits: Splits, codec: PixelCodec, origin: str, scale: str = ""
+    ) -> None:
         """`splits` hold levels `[N, T]`; `origin` says where they came from and how they read."""
         inputs, outputs = Tokens(codec.levels + 1), Tokens(codec.levels)
         super().__init__(name, Signature(inputs, outputs, codec.height * codec.width), codec)
         self._splits = splits
-        self._origin = origin
+        self._origin, self.scale = origin, scale
 
     @override
     def batch(self, seed: int, index: int, size: int) -> Batch:
@@ -52,6 +54,10 @@ class PixelSource(Source):
     def held_out(self, split: str, size: int, limit: int) -> Iterator[Batch]:
         pixels = self._splits[held_out_index(split)]
         return (self._sequences(pixels[part]) for part in portions(len(pixels), size, limit))
+
+    @override
+    def content(self) -> Iterator[np.ndarray]:
+        return iter(self._splits)
 
     @override
     def references(self) -> dict[str, float]:
@@ -115,7 +121,7 @@ def _npz_parts(path: Path, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
     return list(images.values())
 
 
-def open_images(config: DataConfig, options: ImageConfig) -> Source:
+def open_images(config: DataConfig, options: ImageConfig, codec: Codec | None = None) -> Source:
     """Images in a file or folder; raises `UsageError` where they can't be read."""
     path = Path(config.source).expanduser()
     files = idx_parts(path) if path.is_dir() else [path] if is_idx(path) else []
@@ -139,7 +145,8 @@ def image_source(
     height, width = (size // pool for size in arrays[0].shape[1:])
     splits = _divide([_levels(a, config, top) for a in arrays])
     smaller = f", averaged over {pool} x {pool} pixels" if pool > 1 else ""
-    return PixelSource(name, splits, PixelCodec(height, width, levels), f"{name}, {how}{smaller}")
+    how += smaller
+    return PixelSource(name, splits, PixelCodec(height, width, levels), f"{name}, {how}", how)
 
 
 def _levels(images: np.ndarray, config: ImageConfig, top: float) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from typing_extensions import override
 
 from pastforward.data import DataConfig, SeriesConfig
-from pastforward.data.codec import SeriesCodec
+from pastforward.data.codec import Codec, SeriesCodec
 from pastforward.data.files import table_at
 from pastforward.data.sampling import WindowSource, contiguous, fit_length
 from pastforward.data.source import Splits
@@ -31,16 +31,23 @@ class SeriesSource(WindowSource):
 
     def __init__(
         self, name: str, rows: np.ndarray, columns: tuple[str, ...], length: int | None = None,
-        how: str = "",
+        how: str = "", codec: SeriesCodec | None = None,
     ) -> None:  # fmt: skip
         """`rows` `[N, C]`; `how` tells people how they were read.
 
-        Raises `UsageError` when they are too few or not all finite, or a column is constant.
+        `codec` is that of a series that a network was trained on, and scales this one alike; by its
+        own training rows when None. Raises `UsageError` when rows are too few or not all finite,
+        where the codec has other columns, or a column to find the scale of is constant.
         """
         _check_rows(name, rows, columns)
         splits = contiguous(rows)
         length = fit_length(f"The series '{name}'", splits, length, "rows")
-        codec = _standard(name, splits.train, columns)
+        codec = _standard(name, splits.train, columns) if codec is None else codec
+        if codec.columns != columns:
+            raise UsageError(
+                f"The series '{name}' has the columns {', '.join(columns)}, not those of the codec "
+                f"given, {', '.join(codec.columns)}; give the same ones."
+            )
         kind = Vectors(len(columns))
         super().__init__(name, Signature(kind, kind, length), codec)
         self.splits, self._how = Splits(*map(codec.encode, splits)), how
@@ -94,16 +101,16 @@ def _standard(name: str, train: np.ndarray, columns: tuple[str, ...]) -> SeriesC
     return SeriesCodec(columns, tuple(mean.tolist()), tuple(std.tolist()))
 
 
-def open_csv(config: DataConfig, options: SeriesConfig) -> SeriesSource:
-    """The chosen columns of a .csv or .tsv file, or all.
+def open_csv(config: DataConfig, options: SeriesConfig, codec: Codec | None = None) -> SeriesSource:
+    """The chosen columns of a .csv or .tsv file, those of `codec` and by its scale, or all.
 
     Raises `UsageError` for a cell that is no finite number, a missing column, or too few rows.
     """
     table = read_delimited(table_at(Path(config.source).expanduser()), options.header)
-    known = list(table.frame.columns)
-    for c in options.columns:
+    known, saved = list(table.frame.columns), codec if isinstance(codec, SeriesCodec) else None
+    kept = saved.columns if saved else options.columns or tuple(known)
+    for c in kept:
         if c not in known:
             raise UsageError(f"'{table.path}' has no column '{c}'; {nearest(c, known)}.")
-    kept = options.columns or tuple(known)
     rows = np.stack([table.numbers(c) for c in kept], 1)
-    return SeriesSource(str(table.path), rows, kept, config.length, table.how)
+    return SeriesSource(str(table.path), rows, kept, config.length, table.how, saved)

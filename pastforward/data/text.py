@@ -9,7 +9,7 @@ import numpy as np
 from typing_extensions import override
 
 from pastforward.data import DataConfig, TextConfig
-from pastforward.data.codec import TextCodec
+from pastforward.data.codec import Codec, TextCodec
 from pastforward.data.files import read_bytes, visible_files
 from pastforward.data.sampling import WindowSource, contiguous, fit_length
 from pastforward.data.source import Splits, counts, portions_of, symbol_references
@@ -57,8 +57,10 @@ _HELD_OUT_NAMES = (("valid", "val", "validation"), ("test",))
 _BOM = codecs.BOM_UTF8
 
 
-def open_text(config: DataConfig, options: TextConfig) -> TextSource:
-    """A text file or folder; raises `UsageError` where it is empty, no text, or too short.
+def open_text(config: DataConfig, options: TextConfig, codec: Codec | None = None) -> TextSource:
+    """A text file or folder, in the symbols of `codec` if it is one of text.
+
+    Raises `UsageError` where it is empty, no text, too short, or has characters without a symbol.
 
     A folder with train.* beside valid.* or test.* is split that way, any other text 90/5/5.
     """
@@ -66,38 +68,48 @@ def open_text(config: DataConfig, options: TextConfig) -> TextSource:
     parts = _folder(path) if path.is_dir() else [read_bytes(path)]
     # A bytearray is this function's own: its bytes become symbols in place.
     arrays = [np.frombuffer(part, np.uint8) for part in parts]
-    return _source(str(path), arrays, options, config.length)
+    return _source(str(path), arrays, (options.unit, codec), config.length)
 
 
 def text_source(
-    name: str, parts: Sequence[bytes], config: TextConfig | None = None, length: int | None = None
-) -> TextSource:
+    name: str, parts: Sequence[bytes], config: TextConfig | None = None, length: int | None = None,
+    codec: Codec | None = None,
+) -> TextSource:  # fmt: skip
     """UTF-8 text in one part (split 90/5/5), two (train, held out) or three (with test).
 
-    A byte order mark at the start of a part is left out. Raises `UsageError` for another number of
-    parts, what is no text, or parts that are too short.
+    A byte order mark at the start of a part is left out. With the codec of a text that a network
+    was trained on, symbols are those. Raises `UsageError` for another number of parts, what is no
+    text or has no symbols in the codec, or parts that are too short.
     """
     if not 1 <= len(parts) <= 3:
         raise UsageError(f"The text '{name}' was given in {len(parts)} parts; give one to three.")
     arrays = [np.frombuffer(bytes(part), np.uint8) for part in parts]
-    return _source(name, arrays, config or TextConfig(), length)
+    return _source(name, arrays, ((config or TextConfig()).unit, codec), length)
 
 
 def _source(
-    name: str, parts: list[np.ndarray], config: TextConfig, length: int | None
+    name: str, parts: list[np.ndarray], reading: tuple[str, Codec | None], length: int | None
 ) -> TextSource:
     parts = [_unmarked(part) for part in parts]
-    codec = _codec(name, parts, config.unit)
+    codec = _codec(name, parts, *reading)
     if codec.characters is not None:
         parts = [_indices(part, codec.characters) for part in parts]
     return TextSource(name, _divide(parts), codec, length, name)
 
 
-def _codec(name: str, parts: list[np.ndarray], unit: str) -> TextCodec:
+def _codec(name: str, parts: list[np.ndarray], unit: str, known: Codec | None) -> TextCodec:
     # Any file can be read as bytes; the other units need valid UTF-8.
-    if unit == "bytes":
+    if unit == "bytes" or known == TextCodec():
         return TextCodec()
     characters = "".join(sorted(set().union(*(_characters(name, part) for part in parts))))
+    if isinstance(known, TextCodec):
+        unknown = sorted(set(characters) - set(known.characters or ""))
+        if unknown:
+            raise UsageError(
+                f"The text '{name}' holds characters that the text trained on did not: "
+                f"{unknown[:8]}; put that text back, or leave them out."
+            )
+        return known
     few = unit == "chars" or len(characters) <= _MOST_CHARACTERS
     return TextCodec(characters if few else None)
 

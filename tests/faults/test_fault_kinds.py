@@ -137,7 +137,7 @@ def test_a_named_pipe_is_refused_at_once(tmp_path, monkeypatch, capsys):
     ask.start()
     ask.join(30)
     assert said, "it waits for somebody to write"
-    assert "'pipe' is a pipe or a device" in said[0]
+    assert "pipe' is a pipe or a device" in said[0]
     with pytest.raises(UsageError, match="is a pipe or a device"):
         kind_of("/dev/null")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["pipe"]

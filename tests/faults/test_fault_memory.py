@@ -1,12 +1,15 @@
 """Memory follows the data: a text is read once, into about as many bytes as its file has."""
 
 import gc
-import sys
 import tracemalloc
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from cli.command_line import QUICK
 
+import pastforward as pf
+from pastforward.cli.main import main
 from pastforward.data import DataConfig, ImageConfig, TextConfig
 from pastforward.data.opening import open_data, open_source
 from pastforward.data.text import text_source
@@ -27,15 +30,26 @@ def peak_of(build):
         tracemalloc.stop()
 
 
-@pytest.fixture
-def opens(monkeypatch):
-    """Paths that are opened."""
-    seen, listening = [], [True]
-    sys.addaudithook(
-        lambda event, a: seen.append(str(a[0])) if event == "open" and listening else 0
-    )
-    yield seen
-    listening.clear()
+def test_a_text_is_read_once_to_be_trained_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "t.txt"
+    path.write_bytes(LINE * 200)
+    with counted_reads(monkeypatch) as reads:
+        pf.train(path, "bptt", name="a", budget=pf.Budget(steps=2))
+        assert reads == [str(path)]
+        assert main(["train", "t.txt", *QUICK, "--method", "bptt", "--data.unit", "bytes"]) == 0
+    assert reads == [str(path)] * 2
+
+
+@contextmanager
+def counted_reads(monkeypatch):
+    """Paths whose whole content is read."""
+    from pastforward.data import text
+
+    whole, reads = text.read_bytes, []
+    with monkeypatch.context() as patch:
+        patch.setattr(text, "read_bytes", lambda path: reads.append(str(path)) or whole(path))
+        yield reads
 
 
 @pytest.mark.parametrize("unit", ["auto", "bytes", "chars"])
