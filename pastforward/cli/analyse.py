@@ -39,7 +39,9 @@ def main(argv: list[str]) -> None:
 
     from rich.console import Console
 
-    run = options.open()
+    from pastforward.runs.opening import open_run
+
+    run = open_run(options.run, *options.how)
     with Console(stderr=True).status("reading the run") as status:
 
         def told(text: str) -> None:

@@ -40,8 +40,9 @@ def main(argv: list[str]) -> None:
     from pastforward.analysis.checks.context import Level
     from pastforward.analysis.evaluate import finite
     from pastforward.report.checks_page import print_results, verdict
+    from pastforward.runs.opening import open_run
 
-    run = options.open()
+    run = open_run(options.run, *options.how)
     with Console(stderr=True).status("reading the run") as status:
         results = run.doctor(options.sequences, lambda name: status.update(f"check: {name}"))
     last = f"Page: {run.checks_page}"

@@ -34,8 +34,9 @@ def main(argv: list[str]) -> None:
 
     from pastforward.cli.showing import say, table
     from pastforward.runs.figures import for_programs, lines_of
+    from pastforward.runs.opening import open_run
 
-    run = options.open()
+    run = open_run(options.run, *options.how)
     found = run.evaluate(options.split, options.sequences)
     summary = run.summary_of(found)
     last = f"Figures: {run.folder.evaluation if options.split == 'test' else 'not kept'}"

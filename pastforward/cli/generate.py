@@ -47,9 +47,7 @@ def main(argv: list[str]) -> None:
 
     sampling = Sampling(options.temperature, options.top_k, options.top_p)
     drawing = Drawing(options.prompt, options.tokens, sampling, options.seed)
-    found = generate(
-        options.run, drawing, options.out, options.allow, options.source, options.allow_new_data
-    )
+    found = generate(options.run, drawing, options.out, *options.how)
     if found.text is None:
         print(f"Rows: {found.rows}.")
         print(f"Picture: {found.path}")

@@ -5,14 +5,11 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import tyro
 
 from pastforward.config import Budget
-
-if TYPE_CHECKING:
-    from pastforward.runs.opening import Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +23,11 @@ class OpeningOptions:
     allow_new_data: bool = False
     """The data may have another content now; it is read by the codec and scaler of then."""
 
+    @property
+    def how(self) -> tuple[tuple[str, ...], str | None, bool]:
+        """The last arguments of functions that open runs."""
+        return self.allow, self.source, self.allow_new_data
+
 
 @dataclass(frozen=True)
 class RunOptions(OpeningOptions):
@@ -33,12 +35,6 @@ class RunOptions(OpeningOptions):
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Name of a run below runs/, or its path."""
-
-    def open(self) -> "Run":
-        """The run."""
-        from pastforward.runs.opening import open_run
-
-        return open_run(self.run, self.allow, self.source, self.allow_new_data)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +57,8 @@ class TrainingOptions:
     @property
     def budget(self) -> Budget | None:
         """The budget asked for; None for the recipe's."""
-        if (self.seconds, self.steps, self.tokens) == (None, None, None):
-            return None
-        return Budget(self.steps, self.tokens, self.seconds)
+        given = self.steps, self.tokens, self.seconds
+        return None if given == (None, None, None) else Budget(*given)
 
 
 def resume_command(command: str, argv: Sequence[str]) -> str:

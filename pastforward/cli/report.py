@@ -34,6 +34,4 @@ def main(argv: list[str]) -> None:
 
     from pastforward.runs.reporting import report
 
-    known = options.allow, options.source, options.allow_new_data
-    page = report(options.runs, options.out, *known)
-    print(f"Report: {page}")
+    print(f"Report: {report(options.runs, options.out, *options.how)}")

@@ -33,11 +33,8 @@ def main(argv: list[str]) -> None:
     from pastforward.runs.training import train
     from pastforward.training.distributed import rank
 
-    if_exists = if_exists_of(asked.resume, asked.overwrite)
-    options = TrainOptions(
-        resume_command=resume_command("train", argv), allow_new_data=asked.allow_new_data,
-        opened=opened,
-    )  # fmt: skip
+    if_exists, again = if_exists_of(asked.resume, asked.overwrite), resume_command("train", argv)
+    options = TrainOptions(resume_command=again, allow_new_data=asked.allow_new_data, opened=opened)
     run = train(config, name=name, if_exists=if_exists, options=options)
     if rank() == 0:
         show([run])

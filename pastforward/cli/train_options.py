@@ -56,8 +56,8 @@ def read_train(argv: list[str], description: str, opened: Opened) -> tuple[Optio
     """Options, config and name; raises `UsageError` for bad ones, SystemExit after help."""
     named = next(iter(leading_words(argv)), None)
     chosen = peek(with_data(Selection, named, argv), argv[named is not None :], "train")
-    options = TrainOptions(chosen.network, chosen.encoder, data_of(chosen), allow=chosen.allow)
-    options = replace(options, opened=opened)
+    networks_and_data = chosen.network, chosen.encoder, data_of(chosen)
+    options = TrainOptions(*networks_and_data, allow=chosen.allow, opened=opened)
     if asks_help(argv):
         what, base = named or "", help_config(named, chosen.method, chosen.cell, options)
     else:

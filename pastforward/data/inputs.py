@@ -73,7 +73,7 @@ def as_before(
         if found.size > known.size:
             raise UsageError(
                 f"'{name}' holds the symbol {found.size - 1}, and the data trained on ended at "
-                f"{known.size - 1}; put that data back."
+                f"{known.size - 1}; put back the data that it was trained on."
             )
         return known
     if isinstance(found, SeriesCodec) and isinstance(known, SeriesCodec):

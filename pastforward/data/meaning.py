@@ -39,7 +39,7 @@ class Meaning:
         if unknown:
             raise UsageError(
                 f"'{name}' has the class '{unknown[0]}', which the data trained on had not; "
-                f"{nearest(unknown[0], classes)}, or train anew."
+                f"put back the data that it was trained on, or train anew."
             )
         dtype = self.values.dtype
         if dtype.kind == "b":

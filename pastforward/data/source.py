@@ -131,8 +131,8 @@ def require_known(source: Source, known: Identity, where: str, allow_new: bool =
     raise UsageError(
         f"The data '{source.name}' is not what {where} was trained on: "
         f"{sizes if found.sizes != known.sizes else 'of the same size, but another content'}; put "
-        "that back, or read this with the codec and scaler of then by --allow-new-data, in Python "
-        "allow_new_data=True."
+        "back the data that it was trained on, or read this by the codec and scaler of then with "
+        "--allow-new-data, in Python allow_new_data=True."
     )
 
 

@@ -107,7 +107,7 @@ def _codec(name: str, parts: list[np.ndarray], unit: str, known: Codec | None) -
         if unknown:
             raise UsageError(
                 f"The text '{name}' holds characters that the text trained on did not: "
-                f"{unknown[:8]}; put that text back, or leave them out."
+                f"{unknown[:8]}; put back the data that it was trained on, or leave them out."
             )
         return known
     few = unit == "chars" or len(characters) <= _MOST_CHARACTERS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pastforward.cells import CELLS
 from pastforward.config import RunConfig
 from pastforward.data import DataConfig, ImageConfig
-from pastforward.data.opening import MEMORY, Opened, family, known_names, located
+from pastforward.data.opening import MEMORY, Opened, family, kind_of, known_names, located
 from pastforward.errors import UsageError, nearest
 from pastforward.recipes import RECIPES
 from pastforward.recipes.labelled import labelled
@@ -64,7 +64,9 @@ def for_data(
     Raises `UsageError` when there is no such data or it can't be read.
     """
     opened = opened or Opened()
-    data = located(DataConfig(data) if isinstance(data, str) else data)
+    data = DataConfig(data) if isinstance(data, str) else data
+    kind_of(data.source, data.task)  # that there is no such data is told by the name given
+    data = located(data)
     smaller = _averaged(opened(data), data)
     data = smaller or data
     source = opened(data)
