@@ -89,7 +89,7 @@ class Source(ABC):
         drawn = self.batch(0, 0, _SEQUENCES)
         held = (self.held_out(split, _SEQUENCES, _SEQUENCES) for split in Splits._fields[1:])
         for batch in (drawn, *(batch for batches in held for batch in batches)):
-            yield from (part.numpy() for part in batch)
+            yield from (part.cpu().numpy() for part in batch)
 
     @cached_property
     def identity(self) -> Identity:

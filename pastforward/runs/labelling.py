@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from pastforward.data import DataConfig
-from pastforward.data.opening import located, open_data
+from pastforward.data.opening import kind_of, located, open_data
 from pastforward.data.source import Source
 from pastforward.errors import Stopped, UsageError
 from pastforward.files import checksum
@@ -123,6 +123,7 @@ def _data(given: str | None, run: Run) -> tuple[DataConfig, Source]:
     if given is None:
         return run.config.data, own
     name = RECIPES.load(given)().data.source if given in RECIPES else given
+    kind_of(name, run.config.data.task)  # that there is no such data is told by the name given
     data = located(replace(run.config.data, source=name))
     if data == run.config.data:
         return data, own

@@ -208,6 +208,14 @@ def test_a_run_and_its_student_say_what_they_were_trained_on(here):
     assert identity["sizes"] == {"train": 540, "valid": 30, "test": 30}
     assert len(identity["checksum"]) == 64
     assert identity["codec"]["columns"] == ["a", "b"]
+    wrong = [identity | {"codec": codec} for codec in (
+        {}, {"kind": "series"}, {"kind": []}, {"kind": "labels", "inputs": 3},
+        {"kind": "text", "x": 1}, {"kind": "series", "columns": 3, "mean": ["a"], "std": []},
+    )]  # fmt: skip
+    for codec in wrong:
+        (here / "runs/w/data.json").write_text(json.dumps(codec))
+        with pytest.raises(UsageError, match="is no codec of pastforward"):
+            _ = pf.open_run("w").source
     for damaged in ("", "{}", '{"checksum": 3}'):
         (here / "runs/w/data.json").write_text(damaged)
         with pytest.raises(UsageError, match="what data the run was trained on, can't be read"):

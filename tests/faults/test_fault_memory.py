@@ -14,6 +14,7 @@ from pastforward.data import DataConfig, ImageConfig, TextConfig
 from pastforward.data.opening import open_data, open_source
 from pastforward.data.text import text_source
 from pastforward.errors import UsageError
+from pastforward.runs.comparison.request import CompareRequest, configs_for
 
 MIB = 2**20
 LINE = b"The quick brown fox jumps over the lazy dog, 0123456789.\n"
@@ -39,6 +40,15 @@ def test_a_text_is_read_once_to_be_trained_on(tmp_path, monkeypatch):
         assert reads == [str(path)]
         assert main(["train", "t.txt", *QUICK, "--method", "bptt", "--data.unit", "bytes"]) == 0
     assert reads == [str(path)] * 2
+
+
+def test_a_comparison_plans_with_data_read_once_a_task(tmp_path, monkeypatch):
+    for name in ("t.txt", "u.txt"):
+        (tmp_path / name).write_bytes(LINE * 200)
+    paths = [str(tmp_path / name) for name in ("t.txt", "u.txt")]
+    with counted_reads(monkeypatch) as reads:
+        configs_for(paths, CompareRequest(cells=("gru", "mlp"), methods=("bptt", "smt", "tbptt")))
+    assert len(reads) <= 4
 
 
 @contextmanager
