@@ -122,7 +122,7 @@ FULL = RunConfig(
 @pytest.mark.parametrize("config", [RunConfig(), FULL])
 def test_a_config_survives_its_file(config, tmp_path):
     folder = RunFolder(tmp_path)
-    folder.record(config)
+    folder.record(config, None)
     found = folder.read_config()
     assert to_json(found) == json.loads(json.dumps(to_json(config)))
     dials = replace(config.student, cell_config=None)

@@ -64,14 +64,26 @@ def evaluate(
 
     Without `limit`, on 512; of labelled data, whose sequences hold one output each, on 10,000.
     The source may be longer than what the student was trained on. Both networks are left in the
-    mode in which they came. Raises `UsageError` when the split holds no output to predict.
+    mode in which they came. Raises `UsageError` when the split holds no output to predict, and for
+    a source of other symbols or channels than the student knows.
     """
+    _require_same_kinds(student, source)
     if limit is None:
         limit = LABELLED_SEQUENCES if isinstance(source.codec, LabelCodec) else SEQUENCES
     count = (source.describe().get("sequences") or {}).get(split) or limit
     batches = source.held_out(split, size, limit)
     shown = watched(batches, "evaluating", min(count, limit), lambda batch: len(batch.x))
     return measure(student, teacher, source, split, shown)
+
+
+def _require_same_kinds(student: Network, source: Source) -> None:
+    mine, found = student.signature, source.signature
+    if (mine.inputs, mine.outputs) != (found.inputs, found.outputs):
+        raise UsageError(
+            f"The data '{source.name}' in sequences of {found.length} reads {found.inputs} and "
+            f"predicts {found.outputs}, but the student {mine.inputs} and {mine.outputs}; give "
+            "data with the symbols or channels that it was trained on."
+        )
 
 
 def measure(

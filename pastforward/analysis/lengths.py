@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pastforward.analysis.evaluate import evaluate
 from pastforward.analysis.meters import Score
 from pastforward.data import DataConfig
+from pastforward.data.codec import Codec
 from pastforward.data.opening import known_names, open_data
 from pastforward.data.source import Source
 from pastforward.errors import UsageError
@@ -41,29 +42,22 @@ def loss_by_length(
     """
     for length in lengths:
         source = open_at(length)
-        _require_same_kinds(student, source)
         size = max(1, min(64, _POSITIONS // length))
         found = evaluate(student, teacher, source, split, limit, size)
         reference = found.references.get("unigram")
         yield AtLength(length, found.sequences, found.student, found.teacher, reference)
 
 
-def at_length(data: DataConfig, length: int) -> Source:
-    """The data of a run in sequences of another length; `UsageError` where it has none."""
+def at_length(data: DataConfig, length: int, codec: Codec | None = None) -> Source:
+    """The data of a run in sequences of another length; `UsageError` where it has none.
+
+    `codec` is that of the run, which scales and encodes them.
+    """
     head, comma, axes = data.source.partition(",")
     name, _, suffix = head.partition(":")
     named_length = name in known_names() and suffix.isdecimal()
     source = name + comma + axes if named_length else data.source
-    return open_data(replace(data, source=source, length=length))
-
-
-def _require_same_kinds(student: Student, source: Source) -> None:
-    mine, found = student.signature, source.signature
-    if (mine.inputs, mine.outputs) != (found.inputs, found.outputs):
-        raise UsageError(
-            f"At length {found.length} the data '{source.name}' has the signature {found}, but the "
-            f"student was trained on {mine}; give data with the same symbols at every length."
-        )
+    return open_data(replace(data, source=source, length=length), codec)
 
 
 _UNITS = {"seconds": "s", "steps": "steps", "tokens": "tokens"}

@@ -57,6 +57,16 @@ def draw_samples(
     return prompt + continue_text(stream, codec, prompt, _TEXT, generator, sampling)
 
 
+def new_images(
+    student: Student, codec: PixelCodec, seed: int = 0, sampling: Sampling = PLAIN
+) -> ImageSamples:
+    """New images alone, which need no data; none are completed."""
+    generator = torch.Generator(student.empty.device).manual_seed(seed)
+    drawn = draw_images(Stream(student), codec, _IMAGES, generator, sampling)
+    none = np.zeros((0, codec.height, codec.width))
+    return ImageSamples(np.stack([codec.decode(one) for one in drawn.tolist()]), none, none, 0)
+
+
 def _images(
     stream: Stream, codec: PixelCodec, pixels: Tensor, generator: torch.Generator,
     sampling: Sampling,

@@ -40,13 +40,9 @@ def main(argv: list[str]) -> None:
         say(describe(options.tasks, request, options.name, options.jobs, if_exists))
         return
     found = compare(
-        options.tasks,
-        request,
-        name=options.name,
-        jobs=options.jobs,
-        if_exists=if_exists,
+        options.tasks, request, name=options.name, jobs=options.jobs, if_exists=if_exists,
         telling=Telling(resume_command=resume_command("compare", argv)),
-    )
+    )  # fmt: skip
     if rank() == 0:
         if found.is_simple:
             show(found.runs)

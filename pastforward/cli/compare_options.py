@@ -78,8 +78,7 @@ def read_compare(argv: list[str], description: str) -> tuple[Options, CompareReq
 
 
 def _require_used(options: Options, argv: Sequence[str]) -> None:
-    for option, used in (("--factors", options.search), ("--share", options.search)):
-        if option in argv and not used:
-            raise UsageError(f"{option} was given without --search; add it or leave {option} out.")
+    for option in {"--factors", "--share"} & set(argv) if not options.search else ():
+        raise UsageError(f"{option} was given without --search; add it or leave {option} out.")
     if "--lengths" in argv and not options.lengths:
         raise UsageError("No length was named after --lengths.")

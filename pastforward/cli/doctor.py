@@ -40,7 +40,7 @@ def main(argv: list[str]) -> None:
     from pastforward.runs.opening import open_run
     from pastforward.watching import stderr_console
 
-    run = open_run(options.run, options.allow)
+    run = open_run(options.run, *options.how)
     with stderr_console().status("reading the run") as status:
         results = run.doctor(options.sequences, lambda name: status.update(f"check: {name}"))
     last = f"Page: {run.checks_page}"

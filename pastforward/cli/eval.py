@@ -36,7 +36,7 @@ def main(argv: list[str]) -> None:
     from pastforward.runs.figures import for_programs, lines_of
     from pastforward.runs.opening import open_run
 
-    run = open_run(options.run, options.allow)
+    run = open_run(options.run, *options.how)
     found = run.evaluate(options.split, options.sequences)
     summary = run.summary_of(found)
     last = f"Figures: {run.folder.evaluation if options.split == 'test' else 'not kept'}"

@@ -47,9 +47,9 @@ def main(argv: list[str]) -> None:
 
     sampling = Sampling(options.temperature, options.top_k, options.top_p)
     drawing = Drawing(options.prompt, options.tokens, sampling, options.seed)
-    found = generate(options.run, drawing, options.out, options.allow)
+    found = generate(options.run, drawing, options.out, *options.how)
     if found.text is None:
-        print("Rows: new images, completed ones (given pixels in blue), the originals.")
+        print(f"Rows: {found.rows}.")
         print(f"Picture: {found.path}")
     elif options.out is None:
         print(found.text)

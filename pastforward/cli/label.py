@@ -48,12 +48,11 @@ def main(argv: list[str]) -> None:
     from pastforward.runs.places import if_exists_of
     from pastforward.runs.training import Telling
 
+    request = LabelRequest(options.data, options.sequences, options.seed)
     store = label(
-        open_run(options.run, options.allow),
-        LabelRequest(options.data, options.sequences, options.seed),
-        out=options.out,
+        open_run(options.run, *options.how), request, out=options.out,
         if_exists=if_exists_of(options.resume, options.overwrite),
         telling=Telling(resume_command=resume_command("label", argv)),
-    )
+    )  # fmt: skip
     where = shlex.quote(str(store.folder))
     print(f"Labels: {where}, for: pastforward train --labels {where} --cell gru")

@@ -7,10 +7,9 @@ from pastforward.baselines import BASELINES
 from pastforward.cells import CELLS
 from pastforward.cli.parsing import parse
 from pastforward.data import SOURCES
-from pastforward.data.tasks import TASKS
 from pastforward.methods import METHODS
 from pastforward.recipes import RECIPES
-from pastforward.recipes.strategies import STRATEGIES
+from pastforward.recipes.strategies import strategy_rows
 from pastforward.registry import Entry
 from pastforward.runs.places import RUNS, describe_runs
 from pastforward.teacher.encoders import ENCODERS
@@ -32,10 +31,13 @@ class Options:
 def main(argv: list[str]) -> None:
     """Print the tables."""
     parse(Options, argv, "list", DESCRIPTION)
+
+    from pastforward.data.tasks.base import task_rows
+
     _print("Recipes", _summaries(RECIPES))
     _print("Data, by name or by any path", _summaries(SOURCES))
-    _print("Tasks, as copy:64 or key_values:128,pairs=8, with default T and axes", _tasks())
-    _print("Strategies (--method)", _strategies())
+    _print("Tasks, as copy:64 or key_values:128,pairs=8, with default T and axes", task_rows())
+    _print("Strategies (--method)", strategy_rows())
     _print("Methods, strategies of one stage each", _summaries(METHODS))
     _print("Cells (--cell)", _summaries(CELLS))
     _print("Encoders (--encoder)", _summaries(ENCODERS))
@@ -49,21 +51,6 @@ def _print(title: str, rows: Iterable[tuple[str, str]]) -> None:
 
 def _summaries(table: Mapping[str, Entry]) -> Iterable[tuple[str, str]]:
     return ((name, row.summary) for name, row in table.items())
-
-
-def _strategies() -> Iterable[tuple[str, str]]:
-    for name, parts in STRATEGIES.items():
-        yield name, ", then ".join(f"{method} {100 * share:.0f}%" for method, share in parts)
-
-
-def _tasks() -> Iterable[tuple[str, str]]:
-    from pastforward.data.tasks.base import axes
-
-    for name in TASKS:
-        task = TASKS.load(name)
-        own = [f"{one.name}={one.default} ({one.metadata['axis'].meaning})" for one in axes(task)]
-        yield name, TASKS[name].summary
-        yield "", ", ".join([f"T = {task.length}", *own])
 
 
 def _print_runs() -> None:

@@ -12,14 +12,29 @@ from pastforward.config import Budget
 from pastforward.files import json_text
 
 
+@dataclass(frozen=True, kw_only=True)
+class OpeningOptions:
+    """Of commands that open runs."""
+
+    allow: tuple[str, ...] = ()
+    """Code of your own that the run names and that may be imported, as module:Name."""
+    source: str | None = None
+    """Where the run's data lies now; where it was when not given."""
+    allow_new_data: bool = False
+    """The data may have another content now; it is read by the codec and scaler of then."""
+
+    @property
+    def how(self) -> tuple[tuple[str, ...], str | None, bool]:
+        """The last arguments of functions that open runs."""
+        return self.allow, self.source, self.allow_new_data
+
+
 @dataclass(frozen=True)
-class RunOptions:
-    """Of commands that open a run."""
+class RunOptions(OpeningOptions):
+    """Of commands that open one."""
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Name of a run below runs/, or its path."""
-    allow: tuple[str, ...] = ()
-    """Code of your own that the run names and that may be imported, as module:Name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +57,8 @@ class TrainingOptions:
     @property
     def budget(self) -> Budget | None:
         """The budget asked for; None for the recipe's."""
-        if (self.seconds, self.steps, self.tokens) == (None, None, None):
-            return None
-        return Budget(self.steps, self.tokens, self.seconds)
+        given = self.steps, self.tokens, self.seconds
+        return None if given == (None, None, None) else Budget(*given)
 
 
 def resume_command(command: str, argv: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+from pastforward.cli.options import OpeningOptions
 from pastforward.cli.parsing import parse
 
 DESCRIPTION = """\
@@ -18,15 +19,13 @@ Examples:
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(OpeningOptions):
     """Options of `report`."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Names or paths of runs or comparisons."""
     out: Path | None = None
     """Where to write; in the folder of the run or comparison, or runs/report.html for several."""
-    allow: tuple[str, ...] = ()
-    """Code of your own that the runs name and that may be imported, as module:Name."""
 
 
 def main(argv: list[str]) -> None:
@@ -35,4 +34,4 @@ def main(argv: list[str]) -> None:
 
     from pastforward.runs.reporting import report
 
-    print(f"Report: {report(options.runs, options.out, options.allow)}")
+    print(f"Report: {report(options.runs, options.out, *options.how)}")

@@ -2,6 +2,7 @@
 
 from pastforward.cli.options import resume_command
 from pastforward.cli.train_options import read_train
+from pastforward.data.opening import Opened
 from pastforward.runs.places import if_exists_of
 from pastforward.runs.request import TrainOptions
 
@@ -25,14 +26,15 @@ Defaults shown are those of the recipe named (digits when none is). SIGTERM and 
 
 def main(argv: list[str]) -> None:
     """Train, evaluate, and write runs/NAME/."""
-    asked, config, name = read_train(argv, DESCRIPTION)
+    opened = Opened()
+    asked, config, name = read_train(argv, DESCRIPTION, opened)
 
     from pastforward.cli.showing import show
     from pastforward.runs.training import train
     from pastforward.training.distributed import rank
 
-    if_exists = if_exists_of(asked.resume, asked.overwrite)
-    options = TrainOptions(resume_command=resume_command("train", argv))
+    if_exists, again = if_exists_of(asked.resume, asked.overwrite), resume_command("train", argv)
+    options = TrainOptions(resume_command=again, allow_new_data=asked.allow_new_data, opened=opened)
     run = train(config, name=name, if_exists=if_exists, options=options)
     if rank() == 0:
         show([run])

@@ -9,6 +9,7 @@ from pastforward.cli.config_options import config_of, data_of, with_data, with_d
 from pastforward.cli.options import TrainingOptions
 from pastforward.cli.parsing import asks_help, leading_words, parse, peek
 from pastforward.config import RunConfig, Stage
+from pastforward.data.opening import Opened
 from pastforward.runs.request import (
     TrainOptions,
     config_for,
@@ -47,13 +48,16 @@ class Options(Selection, TrainingOptions):
     seed: int = 0
     """Seed of weights, batches and noise."""
     stages: tuple[Stage, ...] = ()
+    allow_new_data: bool = False
+    """With --resume: the data may have grown; it is read by the codec and scaler of then."""
 
 
-def read_train(argv: list[str], description: str) -> tuple[Options, RunConfig, str]:
+def read_train(argv: list[str], description: str, opened: Opened) -> tuple[Options, RunConfig, str]:
     """Options, config and name; raises `UsageError` for bad ones, SystemExit after help."""
     named = next(iter(leading_words(argv)), None)
     chosen = peek(with_data(Selection, named, argv), argv[named is not None :], "train")
-    options = TrainOptions(chosen.network, chosen.encoder, data_of(chosen), allow=chosen.allow)
+    networks_and_data = chosen.network, chosen.encoder, data_of(chosen)
+    options = TrainOptions(*networks_and_data, allow=chosen.allow, opened=opened)
     if asks_help(argv):
         what, base = named or "", help_config(named, chosen.method, chosen.cell, options)
     else:

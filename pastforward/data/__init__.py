@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pastforward.data.files import holds_images, holds_labels, is_csv
+from pastforward.data.files import holds_images, holds_labels, holds_table
 from pastforward.data.tasks import TASKS
 from pastforward.errors import UsageError, at_least, one_of
 from pastforward.registry import Entry, NoConfig, Registry
@@ -48,6 +48,11 @@ class SeriesConfig:
 
     columns: tuple[str, ...] = ()
     """Columns to read; all when not given."""
+    header: str = "auto"
+    """'yes' or 'no': does the first row name the columns? 'auto' finds out (docs/data.md)."""
+
+    def __post_init__(self) -> None:
+        one_of(self, "data", "header", ("auto", "yes", "no"))
 
 
 @dataclass(frozen=True)
@@ -135,8 +140,9 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class SourceEntry(Entry):
-    """A kind of data. `target` is a function `(DataConfig, its own Config) -> Source`.
+    """A kind of data. `target` is a function `(DataConfig, its own Config, codec) -> Source`.
 
+    The codec is None, or that of a network trained before, by which files are read where it fits.
     A source is recognised by the start of its name, or else by what lies at its path.
     """
 
@@ -173,7 +179,7 @@ SOURCES: Registry[SourceEntry] = Registry("kind of data", {
     "images": _kind("images:open_images", ImageConfig,
                     "an IDX, .npy or .npz file, or IDX files", holds=holds_images),
     "table": _kind("series:open_csv", SeriesConfig,
-                   "a .csv file of numbers over time", holds=is_csv),
+                   "a .csv or .tsv table of numbers over time", holds=holds_table),
     "text": _kind("text:open_text", TextConfig, "any other file or folder", holds=Path.exists),
 })  # fmt: skip
 """Kinds of data, in the order in which they are tried."""

@@ -6,10 +6,11 @@ import zipfile
 import zlib
 from math import prod
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
-from pastforward.data.files import IDX_TYPES, read_bytes
+from pastforward.data.files import IDX_TYPES, is_gzip, is_npy, read_bytes, require_content
 from pastforward.errors import UsageError
 
 
@@ -36,12 +37,19 @@ def read_idx(path: Path) -> np.ndarray:
 def read_numpy(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a .npz file by name, or that of a .npy file under ''.
 
-    Raises `UsageError` for a damaged file, and for objects.
+    Arrays of objects in a .npz file are left out, as they could run code when they are unpickled.
+    Raises `UsageError` for a damaged file, and for a .npy file of objects.
     """
     try:
-        # A pickled object could run code when it is loaded.
-        loaded = np.load(io.BytesIO(read_bytes(path)), allow_pickle=False)
-        arrays = {"": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
+        if is_gzip(path):
+            with io.BytesIO(read_bytes(path)) as file:
+                found = _loaded(file)
+        elif is_npy(path):  # a file as it is needs no second copy
+            found = {"": np.load(path, mmap_mode="r", allow_pickle=False)}
+        else:
+            require_content(path)
+            with path.open("rb") as file:
+                found = _loaded(file)
     except UsageError:
         raise
     except (ValueError, EOFError, OSError, zlib.error, zipfile.BadZipFile) as error:
@@ -49,4 +57,22 @@ def read_numpy(path: Path) -> dict[str, np.ndarray]:
             f"'{path}' is no readable array ({str(error).splitlines()[0][:80]}); save numbers by "
             "numpy.save or numpy.savez."
         ) from error
-    return arrays
+    return {name: array for name, array in found.items() if array is not None}
+
+
+def _loaded(file: BinaryIO) -> dict[str, np.ndarray | None]:
+    loaded = np.load(file, allow_pickle=False)
+    if isinstance(loaded, np.ndarray):
+        return {"": loaded}
+    return {name: _member(loaded, name) for name in loaded.files}
+
+
+def _member(file: np.lib.npyio.NpzFile, name: str) -> np.ndarray | None:
+    """An array of a .npz file; None for objects."""
+    try:
+        found = file[name]
+    except ValueError as error:
+        if "allow_pickle" in str(error):
+            return None
+        raise
+    return found if isinstance(found, np.ndarray) else None  # a member may be no array at all

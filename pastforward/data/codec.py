@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pastforward.errors import UsageError
+from pastforward.files import from_json
 
 
 @dataclass(frozen=True)
@@ -168,14 +169,19 @@ def codec_to_json(codec: Codec) -> dict[str, Any]:
 
 def codec_from_json(data: dict[str, Any]) -> Codec:
     """The codec that `codec_to_json` wrote; raises `UsageError` for anything else."""
-    fields: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k != "kind"
-    }
-    if data.get("kind") == "labels":
-        fields["inputs"] = codec_from_json(fields.get("inputs", {}))
     try:
-        return _KINDS[data["kind"]](**fields)
-    except (KeyError, TypeError) as error:
+        fields = dict(data)
+        kind = _KINDS[fields.pop("kind")]
+        if kind is not LabelCodec:
+            return from_json(kind, fields)
+        inputs = codec_from_json(fields.pop("inputs"))
+        if isinstance(inputs, LabelCodec):
+            raise ValueError("labels in labels")
+        names, mean, std = (fields.pop(name) for name in ("classes", "mean", "std"))
+        return LabelCodec(
+            inputs, tuple(map(str, names)), *(tuple(map(float, v)) for v in (mean, std))
+        )
+    except (KeyError, TypeError, ValueError) as error:
         raise UsageError(
             f"{str(data)[:80]} is no codec of pastforward; give what a run folder holds."
         ) from error

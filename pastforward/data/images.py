@@ -10,13 +10,15 @@ from typing_extensions import override
 
 from pastforward.data import DataConfig, ImageConfig
 from pastforward.data.arrays import read_idx, read_numpy
-from pastforward.data.codec import PixelCodec, quantise
+from pastforward.data.codec import Codec, PixelCodec, quantise
 from pastforward.data.files import idx_images, is_idx
 from pastforward.data.sampling import epoch_examples, portions, shuffled
 from pastforward.data.source import (
     Source,
     Splits,
+    counts,
     held_out_index,
+    portions_of,
     require_length,
     symbol_references,
 )
@@ -34,12 +36,14 @@ class PixelSource(Source):
 
     codec: PixelCodec
 
-    def __init__(self, name: str, splits: Splits, codec: PixelCodec, origin: str) -> None:
+    def __init__(
+        self, name: str, splits: Splits, codec: PixelCodec, origin: str, scale: str = ""
+    ) -> None:
         """`splits` hold levels `[N, T]`; `origin` says where they came from and how they read."""
         inputs, outputs = Tokens(codec.levels + 1), Tokens(codec.levels)
         super().__init__(name, Signature(inputs, outputs, codec.height * codec.width), codec)
         self._splits = splits
-        self._origin = origin
+        self._origin, self.scale = origin, scale
 
     @override
     def batch(self, seed: int, index: int, size: int) -> Batch:
@@ -52,8 +56,12 @@ class PixelSource(Source):
         return (self._sequences(pixels[part]) for part in portions(len(pixels), size, limit))
 
     @override
+    def content(self) -> Iterator[np.ndarray]:
+        return iter(self._splits)
+
+    @override
     def references(self) -> dict[str, float]:
-        train, _, test = (np.bincount(s.ravel(), minlength=self.codec.levels) for s in self._splits)
+        train, _, test = (counts(s, self.codec.levels) for s in self._splits)
         return symbol_references(train, test)
 
     @override
@@ -77,14 +85,19 @@ class PixelSource(Source):
 def idx_parts(folder: Path) -> list[Path]:
     """The one IDX file of images in a folder, or those of train and test; else `UsageError`."""
     files = idx_images(folder)
-    train = [p for p in files if p.name.startswith("train")]
-    test = [p for p in files if p.name.startswith(("t10k", "test"))]
+    folders = sorted({str(p.parent.relative_to(folder)) for p in files})
+    if len(folders) > 1:
+        raise UsageError(
+            f"'{folder}' holds IDX images in several folders; name one: {', '.join(folders[:6])}."
+        )
+    train = [p for p in files if "train" in p.name]
+    test = [p for p in files if "t10k" in p.name or "test" in p.name]
     if len(train) == len(test) == 1:
         return train + test
     if len(files) != 1:
         raise UsageError(
-            f"The folder '{folder}' holds {len(files)} IDX files of images; keep one, or one named "
-            "train-* and one named t10k-*."
+            f"The folder '{folder}' holds {len(files)} IDX files of images; keep one, or one "
+            "with 'train' and one with 't10k' or 'test' in its name."
         )
     return files
 
@@ -108,7 +121,7 @@ def _npz_parts(path: Path, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
     return list(images.values())
 
 
-def open_images(config: DataConfig, options: ImageConfig) -> Source:
+def open_images(config: DataConfig, options: ImageConfig, codec: Codec | None = None) -> Source:
     """Images in a file or folder; raises `UsageError` where they can't be read."""
     path = Path(config.source).expanduser()
     files = idx_parts(path) if path.is_dir() else [path] if is_idx(path) else []
@@ -129,11 +142,17 @@ def image_source(
     levels, pool = config.levels, config.pool
     _check_shapes(name, arrays, pool)
     top, how = white(name, arrays, levels)
-    greys = [averaged(a, pool) / top for a in arrays]
-    height, width = greys[0].shape[1:]
-    splits = _divide([quantise(g, levels).reshape(len(g), -1) for g in greys])
+    height, width = (size // pool for size in arrays[0].shape[1:])
+    splits = _divide([_levels(a, config, top) for a in arrays])
     smaller = f", averaged over {pool} x {pool} pixels" if pool > 1 else ""
-    return PixelSource(name, splits, PixelCodec(height, width, levels), f"{name}, {how}{smaller}")
+    how += smaller
+    return PixelSource(name, splits, PixelCodec(height, width, levels), f"{name}, {how}", how)
+
+
+def _levels(images: np.ndarray, config: ImageConfig, top: float) -> np.ndarray:
+    """`[N, T]` uint8; floats of some images at a time, not of all."""
+    parts = (averaged(part, config.pool) / top for part in portions_of(images))
+    return np.concatenate([quantise(p, config.levels).reshape(len(p), -1) for p in parts])
 
 
 def _check_shapes(name: str, arrays: list[np.ndarray], pool: int) -> None:

@@ -26,13 +26,19 @@ def spread(std: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     return np.where(std > 1e-6 * (high - low), std, high - low)
 
 
-def texts_as_symbols(givens: list[Given]) -> tuple[list[Given], TextCodec | None]:
-    """Strings in x as symbols, characters where they are few, else bytes; other x as it is."""
+def texts_as_symbols(
+    givens: list[Given], known: InputCodec | None = None
+) -> tuple[list[Given], TextCodec | None]:
+    """Strings in x as symbols: of `known` if it is a codec of text, else characters or bytes.
+
+    Characters where they are few; other x is left as it is.
+    """
     if not isinstance(_first(givens[0].x), str):
         return givens, None
     texts = [[str(one) for one in given.x] for given in givens]
     characters = "".join(sorted(set().union(*(set(one) for part in texts for one in part))))
     codec = TextCodec(characters if len(characters) <= _MOST_CHARACTERS else None)
+    codec = known if isinstance(known, TextCodec) else codec
     smallest = np.min_scalar_type(codec.size - 1)
     encoded = [[np.array(codec.encode(one), smallest) for one in part] for part in texts]
     return [g._replace(x=x) for g, x in zip(givens, encoded, strict=True)], codec
@@ -68,6 +74,22 @@ def input_codec(
             moments.add(flat)
         moments.require_near(fitted, f"{whole.where}x")
     return SeriesCodec(columns or fitted.names(), *fitted.read()), missing
+
+
+def as_before(
+    name: str, found: SymbolCodec | SeriesCodec, known: InputCodec | None
+) -> SymbolCodec | SeriesCodec:
+    """The codec that a network was trained with, where it can read what was found; else `found`."""
+    if isinstance(found, SymbolCodec) and isinstance(known, SymbolCodec):
+        if found.size > known.size:
+            raise UsageError(
+                f"'{name}' holds the symbol {found.size - 1}, and the data trained on ended at "
+                f"{known.size - 1}; put back the data that it was trained on."
+            )
+        return known
+    if isinstance(found, SeriesCodec) and isinstance(known, SeriesCodec):
+        return known if found.columns == known.columns else found
+    return found
 
 
 def is_symbols(x: Sequences) -> bool:

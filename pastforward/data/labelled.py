@@ -8,7 +8,7 @@ from pastforward.data import LabelledConfig
 from pastforward.data.buckets import bucket_ends
 from pastforward.data.codec import InputCodec, LabelCodec, SeriesCodec
 from pastforward.data.dividing import divide
-from pastforward.data.inputs import Moments, input_codec, symbol_count, texts_as_symbols
+from pastforward.data.inputs import Moments, as_before, input_codec, symbol_count, texts_as_symbols
 from pastforward.data.label_telling import told
 from pastforward.data.labelled_source import LabelledSource, Part, Parts
 from pastforward.data.meaning import CLASSES, FLAGS, NUMBERS, Meaning, meaning_of
@@ -61,21 +61,28 @@ def labelled(
     return build(Reading(name, parts), options or LabelledConfig())
 
 
-def build(reading: Reading, options: LabelledConfig, length: int | None = None) -> LabelledSource:
-    """The source of what was read.
+def build(
+    reading: Reading, options: LabelledConfig, length: int | None = None,
+    known: LabelCodec | None = None,
+) -> LabelledSource:  # fmt: skip
+    """The source of what was read, by the scale, symbols and classes of `known` if given.
 
-    Raises `UsageError` as `labelled` does, and for another `length` than that of the longest.
+    Raises `UsageError` as `labelled` does, for another `length` than that of the longest, and for
+    symbols and classes that `known` lacks.
     """
-    names = list(reading.parts)
-    givens, texts = texts_as_symbols(list(reading.parts.values()))
+    names, before = list(reading.parts), known and known.inputs
+    givens, texts = texts_as_symbols(list(reading.parts.values()), before)
     wheres = ["" if name == "train" else f"{name} " for name in names]
     wholes = [Whole(g, w, options.flags) for g, w in zip(givens, wheres, strict=True)]
     meaning = meaning_of(reading.name, wholes, options.flags)
+    if known is not None and meaning.kind == CLASSES:
+        meaning = meaning.among(reading.name, known.classes)
     parts = _parts(reading, dict(zip(names, wholes, strict=True)), meaning)
     found, missing = input_codec(list(parts), options.missing == "mean", reading.columns)
-    inputs = reading.inputs or texts or found
+    inputs = reading.inputs or texts or as_before(reading.name, found, before)
     classes = reading.targets if meaning.kind == FLAGS and reading.targets else meaning.names()
-    codec = LabelCodec(inputs, classes, *_scale(parts, meaning))
+    scale = _scale(parts, meaning) if known is None else (known.mean, known.std)
+    codec = LabelCodec(inputs, classes, *scale)
     lengths = np.concatenate([part.lengths for part in parts])
     ends = bucket_ends(lengths)
     kinds = _input_kind(inputs), _output_kind(meaning, options)
@@ -86,9 +93,10 @@ def build(reading: Reading, options: LabelledConfig, length: int | None = None) 
         "splits": f"cut from the training sequences: {', '.join(cut)}" if cut else "as given",
     }
     facts |= dict(zip(("height", "width"), reading.size or (), strict=False))
-    return LabelledSource(
-        reading.name, parts, Signature(*kinds, steps, weights), codec, meaning, ends, facts
-    )
+    signature = Signature(*kinds, steps, weights)
+    source = LabelledSource(reading.name, parts, signature, codec, meaning, ends, facts)
+    source.scale = reading.how if reading.inputs is not None else ""
+    return source
 
 
 def _parts(reading: Reading, wholes: dict[str, Whole], meaning: Meaning) -> Parts:

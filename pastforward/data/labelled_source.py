@@ -72,6 +72,13 @@ class LabelledSource(Source):
         return (self._cut(self.parts[index].whole, *some) for some in chosen)
 
     @override
+    def content(self) -> Iterator[np.ndarray]:
+        for part in self.parts:
+            yield part.lengths
+            yield from (values for _, values in part.whole.x.chunks(part.rows))
+            yield from (values for _, values in part.whole.targets(part.rows))
+
+    @override
     def references(self) -> dict[str, float]:
         train, test = (self.targets(split) for split in ("train", "test"))
         return references(self.signature.outputs, train, test)

@@ -1,6 +1,6 @@
 """L1. What targets mean: classes, flags or numbers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,25 @@ class Meaning:
         """Codes of classes, int64; what counts nowhere may be no class and gets any code."""
         assert self.values is not None
         return np.minimum(np.searchsorted(self.values, y), self.width - 1)
+
+    def among(self, name: str, classes: tuple[str, ...]) -> "Meaning":
+        """The same with the codes of `classes`, of which some may be missing here.
+
+        Raises `UsageError` for a class that is not among them.
+        """
+        assert self.values is not None
+        unknown = [one for one in self.names() if one not in classes]
+        if unknown:
+            raise UsageError(
+                f"'{name}' has the class '{unknown[0]}', which the data trained on had not; "
+                f"put back the data that it was trained on, or train anew."
+            )
+        dtype = self.values.dtype
+        if dtype.kind == "b":
+            values = np.array([one == "True" for one in classes])
+        else:
+            values = np.array(classes) if dtype.kind == "U" else np.array(classes).astype(dtype)
+        return replace(self, width=len(classes), values=values)
 
     def names(self) -> tuple[str, ...]:
         """Of the classes or flags; () for numbers."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pastforward.data import EMBEDDED, DataConfig, HubConfig, TextConfig
-from pastforward.data.codec import PixelCodec, TextCodec
+from pastforward.data.codec import Codec, PixelCodec, TextCodec
 from pastforward.data.files import optional_package
 from pastforward.data.images import PixelSource
 from pastforward.data.opening import parse_name
@@ -17,7 +17,7 @@ from pastforward.errors import UsageError, nearest
 from pastforward.registry import NoConfig
 
 
-def open_embedded(config: DataConfig, options: NoConfig) -> Source:
+def open_embedded(config: DataConfig, options: NoConfig, codec: Codec | None = None) -> Source:
     """The data set of `EMBEDDED` that `config` names; `UsageError` for a length it can't have."""
     name, length, axes = parse_name(config)
     if axes:
@@ -50,14 +50,14 @@ def pydoc(length: int | None = None) -> TextSource:
 _SPLITS = ("train", "validation", "test")
 
 
-def open_hub(config: DataConfig, options: HubConfig) -> TextSource:
+def open_hub(config: DataConfig, options: HubConfig, codec: Codec | None = None) -> TextSource:
     """The texts of one column of the data set hf:NAME, joined, all in memory.
 
     Raises `UsageError` when `datasets` is not installed, or the data set or column is not there.
     """
     splits = load_hub(config.source)
     parts = [_joined(config.source, split, options.column) for split in splits.values()]
-    return text_source(config.source, parts, TextConfig(options.unit), config.length)
+    return text_source(config.source, parts, TextConfig(options.unit), config.length, codec)
 
 
 def load_hub(source: str) -> dict[str, Any]:

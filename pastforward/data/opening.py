@@ -3,7 +3,7 @@
 import inspect
 import os
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +15,8 @@ from pastforward.errors import UsageError, nearest
 from pastforward.registry import NoConfig, import_target, is_foreign
 
 if TYPE_CHECKING:
-    from pastforward.data.source import Source
+    from pastforward.data.codec import Codec
+    from pastforward.data.source import Identity, Source
 
 MEMORY = "memory:"
 """How the source of a run begins that was trained on a `Source` given in Python."""
@@ -40,11 +41,68 @@ def open_source(name_or_path: str, length: int | None = None) -> "Source":
     return open_data(DataConfig(source=name_or_path, length=length))
 
 
-def open_data(config: DataConfig) -> "Source":
-    """The source that `config` describes; raises `UsageError` when there is none."""
+def open_data(config: DataConfig, codec: "Codec | None" = None) -> "Source":
+    """The source that `config` describes; raises `UsageError` when there is none.
+
+    With the `codec` that a network was trained with, files are read by its symbols and scale.
+    """
     kind = kind_of(config.source, config.task)
     options = _options(config, kind)
-    return (_users_own if is_foreign(kind) else SOURCES.load(kind))(config, options)
+    if is_foreign(kind):
+        return _users_own(config, options)
+    return SOURCES.load(kind)(config, options, codec)
+
+
+def open_known(
+    config: DataConfig, known: "Identity", where: str, allow_new: bool = False
+) -> "Source":
+    """The data of `config` as `where` was trained on it, by the codec and scale of then.
+
+    Raises `UsageError`, with what differs, where it is other data now; with `allow_new` its content
+    may differ.
+    """
+    from pastforward.data.codec import SeriesCodec, TextCodec, codec_from_json
+    from pastforward.data.source import require_known
+
+    if not is_named(config.source) and not Path(config.source).exists():
+        raise UsageError(
+            f"The data of {where}, '{config.source}', is not there; say where it lies now by "
+            "--source PATH, in Python open_run(..., source=PATH)."
+        )
+    codec = codec_from_json(known.codec)
+    if isinstance(codec, TextCodec | SeriesCodec):  # T is chosen from the data if not given
+        config = replace(config, length=known.length)
+    source = open_data(config, codec)
+    require_known(source, known, where, allow_new)
+    return source
+
+
+class Opened:
+    """Opens data, and keeps the last: a command that plans a run and trains it reads it once."""
+
+    def __init__(self) -> None:
+        self._last: tuple[DataConfig, Source] | None = None
+
+    def __call__(self, config: DataConfig) -> "Source":
+        """As `open_data`."""
+        if self._last is None or self._last[0] != config:
+            self._last = None  # no two of them in memory at a time
+            self._last = config, open_data(config)
+        return self._last[1]
+
+
+def located(config: DataConfig) -> DataConfig:
+    """The same with an absolute path, if it has a path, so that a run opens it from anywhere."""
+    if is_named(config.source):
+        return config
+    return replace(config, source=str(Path(config.source).expanduser().absolute()))
+
+
+def is_named(source: str) -> bool:
+    """Is it in memory, a name of data or module:Name, and no path?"""
+    if source.startswith(MEMORY) or family(source) in known_names():
+        return True
+    return is_foreign(source) and not os.path.exists(source)
 
 
 def known_names() -> tuple[str, ...]:
@@ -114,7 +172,7 @@ def _existing(given: str) -> Path:
     try:
         path = Path(given).expanduser()
         if given and path.exists():  # an empty name would mean the current folder
-            return path
+            return _readable(path)
     except (OSError, RuntimeError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
         raise UsageError(
@@ -125,6 +183,15 @@ def _existing(given: str) -> Path:
     own = MNIST if path.name == "mnist" else "check the path"
     advice = own if looks_like_path else nearest(family(given), known)
     raise UsageError(f"There is no data '{given}', by path or by name; {advice}.")
+
+
+def _readable(path: Path) -> Path:
+    """Refuse what can be read only once, or never ends: runs open their data again."""
+    if not path.is_file() and not path.is_dir():
+        raise UsageError(
+            f"'{path}' is a pipe or a device, no file; write its content to a file and name that."
+        )
+    return path
 
 
 def _options(config: DataConfig, kind: str) -> Any:

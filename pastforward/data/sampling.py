@@ -92,6 +92,10 @@ class WindowSource(Source):
         offsets = np.arange(self._count(values)) * self.signature.length
         return (self._cut(values, offsets[p]) for p in portions(len(offsets), size, limit))
 
+    @override
+    def content(self) -> Iterator[np.ndarray]:
+        return iter(self.splits)
+
     def test_outputs(self) -> np.ndarray:
         """All values that are an output of some window of the test split."""
         values = self.splits.test

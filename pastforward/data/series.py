@@ -1,6 +1,5 @@
 """L1. Tables of numbers over time as real vectors, each predicted from those before it."""
 
-import csv
 import math
 from pathlib import Path
 from typing import Any, final
@@ -9,11 +8,12 @@ import numpy as np
 from typing_extensions import override
 
 from pastforward.data import DataConfig, SeriesConfig
-from pastforward.data.codec import SeriesCodec
-from pastforward.data.files import read_bytes
+from pastforward.data.codec import Codec, SeriesCodec
+from pastforward.data.files import table_at
 from pastforward.data.inputs import FARTHEST, spread
 from pastforward.data.sampling import WindowSource, contiguous, fit_length
 from pastforward.data.source import Splits
+from pastforward.data.tables import read_delimited
 from pastforward.errors import UsageError, nearest
 from pastforward.types import Signature, Vectors
 
@@ -31,19 +31,27 @@ class SeriesSource(WindowSource):
     dtype = np.float32
 
     def __init__(
-        self, name: str, rows: np.ndarray, columns: tuple[str, ...], length: int | None = None
-    ) -> None:
-        """`rows` `[N, C]`.
+        self, name: str, rows: np.ndarray, columns: tuple[str, ...], length: int | None = None,
+        how: str = "", codec: SeriesCodec | None = None,
+    ) -> None:  # fmt: skip
+        """`rows` `[N, C]`; `how` tells people how they were read.
 
-        Raises `UsageError` when they are too few or not all finite, or a column is constant.
+        `codec` is that of a series that a network was trained on, and scales this one alike; by its
+        own training rows when None. Raises `UsageError` when rows are too few or not all finite,
+        where the codec has other columns, or a column to find the scale of is constant.
         """
         _check_rows(name, rows, columns)
         splits = contiguous(rows)
         length = fit_length(f"The series '{name}'", splits, length, "rows")
-        codec = _standard(name, splits.train, columns)
+        codec = _standard(name, splits.train, columns) if codec is None else codec
+        if codec.columns != columns:
+            raise UsageError(
+                f"The series '{name}' has the columns {', '.join(columns)}, not those of the codec "
+                f"given, {', '.join(codec.columns)}; give the same ones."
+            )
         kind = Vectors(len(columns))
         super().__init__(name, Signature(kind, kind, length), codec)
-        self.splits = Splits(*map(codec.encode, splits))
+        self.splits, self._how = Splits(*map(codec.encode, splits)), how
         _require_near(name, rows, codec)
 
     @override
@@ -61,6 +69,7 @@ class SeriesSource(WindowSource):
             "origin": f"{self.name}, standardised by its training rows",
             "kind": "series",
             "columns": list(self.codec.columns),
+            "table": self._how,
             "rows": {k: len(v) for k, v in self.splits._asdict().items()},
             "sequences": self.sequence_counts(),
         }
@@ -107,57 +116,16 @@ def _require_near(name: str, rows: np.ndarray, codec: SeriesCodec) -> None:
         )
 
 
-def open_csv(config: DataConfig, options: SeriesConfig) -> SeriesSource:
-    """The chosen columns of a CSV file, or all; a first row with a word in it names them.
+def open_csv(config: DataConfig, options: SeriesConfig, codec: Codec | None = None) -> SeriesSource:
+    """The chosen columns of a .csv or .tsv file, those of `codec` and by its scale, or all.
 
     Raises `UsageError` for a cell that is no finite number, a missing column, or too few rows.
     """
-    path = Path(config.source).expanduser()
-    names, rows = _table(path)
-    for c in options.columns:
-        if c not in names:
-            raise UsageError(f"'{path}' has no column '{c}'; {nearest(c, names)}.")
-    chosen = [names.index(c) for c in options.columns] or range(len(names))
-    values = [[_number(path, number, names, row, c) for c in chosen] for number, row in rows]
-    kept = tuple(names[c] for c in chosen)
-    return SeriesSource(str(path), np.array(values).reshape(-1, len(kept)), kept, config.length)
-
-
-def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Names of the columns, and the rows with their line numbers in the file."""
-    try:
-        lines = read_bytes(path).decode("utf-8-sig").splitlines()
-        reader = csv.reader(lines)
-        rows = [(reader.line_num, row) for row in reader if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"'{path}' is no CSV file in UTF-8 ({error}); save it as one.") from error
-    if not rows:
-        raise UsageError(f"'{path}' holds no rows; give a CSV file with numbers in it.")
-    first = rows[0][1]
-    for number, row in rows:
-        if len(row) > len(first):
-            raise UsageError(
-                f"'{path}' has {len(row)} cells in row {number} and {len(first)} in its first "
-                "row; give every row as many."
-            )
-    if all(_float(cell) is not None for cell in first):
-        return [str(i) for i in range(1, len(first) + 1)], rows
-    return [cell.strip() for cell in first], rows[1:]
-
-
-def _number(path: Path, line: int, names: list[str], row: list[str], column: int) -> float:
-    cell = row[column] if column < len(row) else ""
-    value = _float(cell)
-    if value is None or not math.isfinite(value):
-        raise UsageError(
-            f"'{path}' holds '{cell}' in row {line}, column '{names[column]}', where a number "
-            "belongs; mend it, or name the columns to read."
-        )
-    return value
-
-
-def _float(cell: str) -> float | None:
-    try:
-        return float(cell)
-    except ValueError:
-        return None
+    table = read_delimited(table_at(Path(config.source).expanduser()), options.header)
+    known, saved = list(table.frame.columns), codec if isinstance(codec, SeriesCodec) else None
+    kept = saved.columns if saved else options.columns or tuple(known)
+    for c in kept:
+        if c not in known:
+            raise UsageError(f"'{table.path}' has no column '{c}'; {nearest(c, known)}.")
+    rows = np.stack([table.numbers(c) for c in kept], 1)
+    return SeriesSource(str(table.path), rows, kept, config.length, table.how, saved)

@@ -37,6 +37,7 @@ from pastforward.methods.transitions import (
     at_counted,
     at_times,
     dynamics,
+    memories_after,
     read_alone,
     sample_anchors,
     sampled_transitions,
@@ -97,11 +98,11 @@ class TeacherTraining(SMT):
     @override
     def compute(self, batch: AnyBatch, sampled: SampledAnchors) -> Terms:
         sampled = read_alone(self.config, sampled)
-        targets = sampled_transitions(self.teacher, batch, sampled)
-        total, terms = _teacher_terms(self.teacher, self.config, batch, targets, sampled)
+        after = memories_after(self.teacher, batch, sampled)
+        total, terms = _teacher_terms(self.teacher, self.config, batch, after, sampled)
         if self.readout is not None:
             seen = at_times(batch, sampled)
-            m, y, mask = at_counted(targets.after.detach(), seen, sampled)
+            m, y, mask = at_counted(after[0].detach(), seen, sampled)
             loss = mean_output_loss(self.teacher.signature, self.readout(m), y, mask)
             terms["early_readout"] = loss
             total = total + self.config.early_readout * loss
@@ -128,7 +129,8 @@ class JointSMT(SMT):
     def compute(self, batch: AnyBatch, sampled: SampledAnchors) -> Terms:
         teacher, config = self.teacher, self.config
         targets = sampled_transitions(teacher, batch, sampled)
-        taught, terms = _teacher_terms(teacher, config, batch, targets, sampled)
+        after = targets.after, targets.used
+        taught, terms = _teacher_terms(teacher, config, batch, after, sampled)
         scale = config.encoder_gradient_scale
         empty, before, after = (scale_gradient(part, scale) for part in targets[:3])
         targets = Transitions(empty, before, after, targets.used)
@@ -161,14 +163,16 @@ class FrozenSMT(SMT):
 
 
 def _teacher_terms(
-    teacher: Teacher, config: SMTConfig, batch: AnyBatch, targets: Transitions,
+    teacher: Teacher, config: SMTConfig, batch: AnyBatch, after: tuple[Tensor, Tensor],
     sampled: SampledAnchors,
 ) -> Terms:  # fmt: skip
+    """`after`: target memories `[B, n, K, D]`, and which of them are used `[B, n]`."""
     signature, decoder, seen = teacher.signature, teacher.decoder, at_times(batch, sampled)
-    read = targets.after if sampled.noise is None else targets.after + sampled.noise[1]
+    memories, counts = after
+    read = memories if sampled.noise is None else memories + sampled.noise[1]
     # The anchors of the first sequence for all of them: uniformity compares the same step.
     steps = sampled.anchors[:1].expand(len(read), -1)
-    same_steps, used = take(targets.after, steps), take(targets.used, steps)
+    same_steps, used = take(memories, steps), take(counts, steps)
     counted, y, mask = at_counted(read, seen, sampled)
     terms = {
         "prediction": mean_output_loss(signature, decoder.readout(counted), y, mask),

@@ -139,18 +139,26 @@ def sampled_transitions(
 
 
 def read_alone(config: SMTConfig, sampled: SampledAnchors) -> SampledAnchors:
-    """The same for a teacher that trains alone: memories that a loss reads, and no others.
+    """The same for a teacher that trains alone: only memories from which an output is read.
 
     Where few outputs count and nothing is decoded, those are few of all.
     """
-    counted, decodes = sampled.counted, config.decoding or config.input_decoding
-    if sampled.times is not None or counted is None or decodes:
+    counted = sampled.counted
+    if sampled.times is not None or counted is None or config.decoding or config.input_decoding:
         return sampled
-    times = 1 + torch.cat([counted, sampled.anchors[:1].expand(len(counted), -1)], 1)
-    index = torch.arange(times.shape[1], device=times.device).expand_as(times)
-    counted, anchors = index.tensor_split([counted.shape[1]], 1)
-    noise = None if sampled.noise is None else sampled.noise[:, :, : times.shape[1]]
-    return SampledAnchors(times, anchors, noise, counted)
+    index = torch.arange(counted.shape[1], device=counted.device).expand_as(counted)
+    noise = None if sampled.noise is None else sampled.noise[:, :, : counted.shape[1]]
+    return SampledAnchors(1 + counted, index, noise, index)
+
+
+def memories_after(
+    source: TargetSource, batch: AnyBatch, sampled: SampledAnchors
+) -> tuple[Tensor, Tensor]:
+    """`after` and `used` of `sampled_transitions`, without the memories before."""
+    used = relevant(batch.mask)
+    if sampled.times is None:
+        return source.targets_of(batch)[:, 1:], used
+    return source.targets_at_times(batch, sampled.times), take(used, sampled.times - 1)
 
 
 def anchor_futures(config: SMTConfig, batch: AnyBatch, sampled: SampledAnchors) -> Batch:

@@ -24,7 +24,8 @@ _SHARES = {
     "smt+dmt+bptt": (("teacher", 0.35), ("dmt", 0.45), ("bptt", 0.2)),
 }
 _WINDOWS = (
-    (2, 0.08, 2.0), (4, 0.1, 2.0), (8, 0.14, 2.0), (16, 0.18, 1.0), (32, 0.25, 1.0), (32, 0.25, 0.3),
+    (2, 0.08, 2.0), (4, 0.1, 2.0), (8, 0.14, 2.0), (16, 0.18, 1.0),
+    (32, 0.25, 1.0), (32, 0.25, 0.3),
 )  # fmt: skip
 """Steps of each window, its share of the time, and factor on the rate."""
 _READOUT = 0.01

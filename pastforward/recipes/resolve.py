@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pastforward.cells import CELLS
 from pastforward.config import RunConfig
 from pastforward.data import DataConfig, ImageConfig
-from pastforward.data.opening import MEMORY, family, known_names
+from pastforward.data.opening import MEMORY, Opened, family, kind_of, known_names, located
 from pastforward.errors import UsageError, nearest
 from pastforward.recipes import RECIPES
 from pastforward.recipes.labelled import labelled
@@ -34,12 +34,13 @@ def resolve(
     strategy: str = DEFAULT_STRATEGY,
     cell: str = "mlp",
     data: DataConfig | None = None,
+    opened: Opened | None = None,
 ) -> RunConfig:
     """The config for a recipe, a name of data, a path, `module:Name`, or a source.
 
     `module:Name` is a recipe, a function (strategy, cell) -> RunConfig, or a source of data. `data`
-    holds further dials of the data; its `source` is replaced by what was named. Raises `UsageError`
-    for what is nothing of these.
+    holds further dials of the data; its `source` is replaced by what was named. `opened` keeps the
+    data for whoever trains on it. Raises `UsageError` for what is nothing of these.
     """
     if not isinstance(what, str):
         return for_source(what, DataConfig(MEMORY + what.name), strategy, cell)
@@ -51,23 +52,24 @@ def resolve(
             return _own_recipe(what, found, strategy, cell)
     _require_data(what)
     described = DataConfig(what) if data is None else replace(data, source=what)
-    return for_data(described, strategy, cell)
+    return for_data(described, strategy, cell, opened)
 
 
 def for_data(
-    data: str | DataConfig, strategy: str = DEFAULT_STRATEGY, cell: str = "mlp"
-) -> RunConfig:
+    data: str | DataConfig, strategy: str = DEFAULT_STRATEGY, cell: str = "mlp",
+    opened: Opened | None = None,
+) -> RunConfig:  # fmt: skip
     """A config for a path or a name of data, or for data described further.
 
     Raises `UsageError` when there is no such data or it can't be read.
     """
-    from pastforward.data.opening import open_data
-
+    opened = opened or Opened()
     data = DataConfig(data) if isinstance(data, str) else data
-    source = open_data(data)
-    smaller = _averaged(source, data)
-    if smaller is not None:
-        data, source = smaller, open_data(smaller)
+    kind_of(data.source, data.task)  # that there is no such data is told by the name given
+    data = located(data)
+    smaller = _averaged(opened(data), data)
+    data = smaller or data
+    source = opened(data)
     return for_source(source, data, strategy, cell)
 
 

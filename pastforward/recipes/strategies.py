@@ -1,6 +1,6 @@
 """L5. Strategies: named lists of stages, each a method for a share of the budget."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from pastforward.config import Stage
@@ -116,3 +116,9 @@ def with_prefixes(
 
 def _slower(steps: int) -> float:
     return min(1.0, (32 / steps) ** 0.5)
+
+
+def strategy_rows() -> Iterator[tuple[str, str]]:
+    """For people: each strategy with its stages."""
+    for name, parts in STRATEGIES.items():
+        yield name, ", then ".join(f"{method} {100 * share:.0f}%" for method, share in parts)

@@ -178,7 +178,7 @@ def tile(images: np.ndarray, scale: int = 4, columns: int | None = None) -> np.n
 def tint(samples: ImageSamples) -> np.ndarray:
     """The completed images in colour `[C, H, W, 3]`, the pixels that were given in blue."""
     grey = samples.completed[..., None]
-    given = np.arange(grey[0].size).reshape(grey.shape[1:]) < samples.given
+    given = np.arange(grey.shape[1] * grey.shape[2]).reshape(grey.shape[1:]) < samples.given
     return np.where(given, 0.12 + 0.88 * grey * _GIVEN, np.repeat(grey, 3, -1))
 
 

@@ -93,9 +93,10 @@ def ask_credit(run: Subject, sequences: int) -> Analysis:
 def ask_lengths(run: Subject, sequences: int) -> Analysis:
     """Loss at T, 2T, ..., as far as the data goes; `UsageError` where it has only one length."""
     trained, found, end = run.student.signature.length, [], None
+    data, codec = run.config.data, run.source.codec
     try:
         for row in loss_by_length(
-            run.student, run.teacher, lambda length: at_length(run.config.data, length),
+            run.student, run.teacher, lambda length: at_length(data, length, codec),
             [factor * trained for factor in _FACTORS], "test", sequences,
         ):  # fmt: skip
             found.append(row)

@@ -21,6 +21,7 @@ def data_lines(source: Source) -> list[str]:
     outputs = [named.replace("symbols", kind) if kind == "classes" else named, where]
     lines = {
         "data": f"'{source.name}', {about.get('kind', 'a source of your own')}",
+        "table": about.get("table"),
         "sequences": "; ".join(filter(None, [_splits(about), about.get("splits")])),
         "inputs": ", ".join(inputs),
         "outputs": ", ".join(filter(None, outputs)),

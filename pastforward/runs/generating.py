@@ -6,21 +6,19 @@ from pathlib import Path
 
 import torch
 
-from pastforward.analysis.samples import ImageSamples, draw_samples
+from pastforward.analysis.samples import ImageSamples, draw_samples, new_images
 from pastforward.data.codec import LabelCodec, PixelCodec, SeriesCodec, SymbolCodec, TextCodec
-from pastforward.data.opening import open_data
 from pastforward.errors import UsageError
 from pastforward.files import write_atomically
 from pastforward.inference.sampling import PLAIN, Sampling
 from pastforward.inference.stream import Stream
 from pastforward.inference.writing import continue_text
 from pastforward.report.charts import save_images
-from pastforward.runs.foreign import require_allowed
 from pastforward.runs.networks import require_finished
+from pastforward.runs.opening import open_run
 from pastforward.runs.places import find_run
 from pastforward.student import Student
 from pastforward.student_file import load_student
-from pastforward.training.folder import RunFolder
 
 _IMAGES = 10
 
@@ -45,17 +43,22 @@ class Drawn:
     text: str | None
     """Prompt and text; None of images."""
     path: Path | None
+    rows: str = ""
+    """What the rows of images are."""
 
 
 def generate(
-    name: str, drawing: Drawing, out: Path | None = None, allow: Collection[str] = ()
-) -> Drawn:
+    name: str, drawing: Drawing, out: Path | None = None, allow: Collection[str] = (),
+    source: str | None = None, allow_new_data: bool = False,
+) -> Drawn:  # fmt: skip
     """Draw from the student of a run or in a file; images always go to a PNG.
 
-    Raises `UsageError` where there is no student, for one of a series, and for a file that names
-    code which is not in `allow`.
+    A file alone is enough; of a run's images some held-out ones are completed, too, for which its
+    data is opened as `open_run` does. Raises `UsageError` where there is no student, for one of a
+    series, and for a file that names code which is not in `allow`.
     """
-    path = _student_file(name)
+    alone = Path(name).is_file()
+    path = Path(name) if alone else _student_file(name)
     student, codec = load_student(path, next(iter(allow), None))
     if isinstance(codec, SeriesCodec):
         raise UsageError(f"{path} predicts series of numbers; use pastforward.Stream in Python.")
@@ -63,8 +66,19 @@ def generate(
         raise UsageError(f"{path} predicts labels of sequences; use pastforward.Stream.")
     if isinstance(codec, PixelCodec):
         out = out or path.with_name("generated.png")
-        save_images(out, _images(path, student, codec, drawing, allow))
-        return Drawn(path, None, out)
+        if drawing.prompt is not None:
+            raise UsageError("A prompt was given to a network of images; leave out --prompt.")
+        if alone:
+            save_images(out, new_images(student, codec, drawing.seed, drawing.sampling))
+            return Drawn(path, None, out, "new images")
+        run = open_run(path.parent, allow, source, allow_new_data)
+        few = next(iter(run.source.held_out("test", _IMAGES, _IMAGES)))
+        samples = draw_samples(student, codec, few, drawing.seed, drawing.sampling)
+        assert isinstance(samples, ImageSamples)
+        save_images(out, samples)
+        return Drawn(
+            path, None, out, "new images, completed ones (given pixels in blue), originals"
+        )
     text = _text(student, codec, drawing)
     if out is not None:
         write_atomically(out, text.encode("utf-8", errors="surrogateescape"))
@@ -72,9 +86,7 @@ def generate(
 
 
 def _student_file(name: str) -> Path:
-    """The student's file of a run, or the file itself; raises `UsageError` if there is none."""
-    if Path(name).is_file():
-        return Path(name)
+    """The student's file of a run; raises `UsageError` if there is none."""
     folder = find_run(name)
     require_finished(folder)
     return folder.student
@@ -87,20 +99,6 @@ def _text(student: Student, codec: TextCodec | SymbolCodec, drawing: Drawing) ->
         Stream(student), codec, prompt, drawing.tokens, generator, drawing.sampling
     )
     return prompt + ("" if isinstance(codec, TextCodec) else " ") + text
-
-
-def _images(
-    path: Path, student: Student, codec: PixelCodec, drawing: Drawing, allow: Collection[str]
-) -> ImageSamples:
-    if drawing.prompt is not None:
-        raise UsageError("A prompt was given to a network of images; leave out --prompt.")
-    folder = RunFolder(path.parent)
-    config = folder.read_config()
-    require_allowed(config, allow, folder.path)
-    few = next(iter(open_data(config.data).held_out("test", _IMAGES, _IMAGES)))
-    samples = draw_samples(student, codec, few, drawing.seed, drawing.sampling)
-    assert isinstance(samples, ImageSamples)
-    return samples
 
 
 def _default_prompt(codec: TextCodec | SymbolCodec) -> str:

@@ -13,8 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from pastforward.data import DataConfig
-from pastforward.data.codec import SeriesCodec
-from pastforward.data.opening import open_data
+from pastforward.data.opening import kind_of, located, open_data
 from pastforward.data.source import Source
 from pastforward.errors import Stopped, UsageError
 from pastforward.files import checksum
@@ -95,9 +94,10 @@ def _job(run: Run, request: LabelRequest, out: Path | None) -> LabelJob:
     data, source = _data(request.data, run)
     readout = teacher.decoder.readout
     facts = StoreFacts(
-        run=str(run.path),
+        run=str(run.path.absolute()),
         teacher=checksum(run.folder.teacher),
         config=replace(run.config, data=data),
+        identity=source.identity,
         signature=source.signature,
         memory=teacher.memory,
         hidden=readout.net.up.out_features,
@@ -120,18 +120,21 @@ def _job(run: Run, request: LabelRequest, out: Path | None) -> LabelJob:
 def _data(given: str | None, run: Run) -> tuple[DataConfig, Source]:
     """What to label: the run's own data, or other data of the same inputs and outputs."""
     own = run.source
-    if given is None or given == run.config.data.source:
+    if given is None:
         return run.config.data, own
     name = RECIPES.load(given)().data.source if given in RECIPES else given
-    data = replace(run.config.data, source=name, length=own.signature.length)
-    source = open_data(data)
+    kind_of(name, run.config.data.task)  # that there is no such data is told by the name given
+    data = located(replace(run.config.data, source=name))
+    if data == run.config.data:
+        return data, own
+    data = replace(data, length=own.signature.length)
+    source = open_data(data, own.codec)
     if source.signature != own.signature:
         raise UsageError(
             f"The data '{given}' reads as {source.signature}, but {run.path} was trained on "
             f"{own.signature}; give data of the same kind and size."
         )
-    # A series is standardised by itself; symbols must mean the same.
-    if source.codec != own.codec and not isinstance(own.codec, SeriesCodec):
+    if source.codec != own.codec:
         raise UsageError(
             f"The data '{given}' has other symbols than {run.path} was trained on; give data of "
             "the same symbols."

@@ -1,6 +1,7 @@
 """L6. A run by name: what it is, its networks and data, and all that can be asked of it."""
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from pastforward.analysis.samples import Samples
 from pastforward.baselines.base import Baseline, Network
 from pastforward.config import RunConfig
 from pastforward.data.codec import Codec
-from pastforward.data.opening import open_data
-from pastforward.data.source import Source
+from pastforward.data.opening import MEMORY, kind_of, located, open_known
+from pastforward.data.source import Source, require_known
 from pastforward.errors import UsageError
 from pastforward.report.checks_page import write_page
 from pastforward.report.run_page import write_report
@@ -46,17 +47,25 @@ def _silent(text: str) -> None:
     pass
 
 
-def open_run(name: str | Path, allow: Collection[str] = (), source: Source | None = None) -> "Run":
+def open_run(
+    name: str | Path, allow: Collection[str] = (), source: Source | str | Path | None = None,
+    allow_new_data: bool = False,
+) -> "Run":  # fmt: skip
     """The run of that name below runs/, or at that path; networks and data are opened when asked.
 
     `allow` holds the code of your own, as module:Name, that its config names and that may be
-    imported. `source` is the data of a run that was trained on a `Source` object. Raises
-    `UsageError` where there is no such run, it can't be read, or it names code not allowed.
+    imported. `source` is the data of a run that was trained on a `Source` object, or the path where
+    its data lies now. Data of another content than it was trained on is refused, or with
+    `allow_new_data` read by the codec and scaler of then. Raises `UsageError` where there is no
+    such run, it can't be read, or it names code not allowed.
     """
     folder = find_run(str(name))
     config = folder.read_config()
+    if isinstance(source, str | Path):
+        moved = located(replace(config.data, source=str(source)))
+        config, source = replace(config, data=moved), None
     require_allowed(config, allow, folder.path)
-    return Run(folder, config, source, allow)
+    return Run(folder, config, source, allow, allow_new_data=allow_new_data)
 
 
 class Run:
@@ -69,10 +78,11 @@ class Run:
         source: Source | None = None,
         allow: Collection[str] = (),
         summary: RunSummary | None = None,
+        allow_new_data: bool = False,
     ) -> None:
         """`open_run` and `train` return runs."""
         self.folder, self.config, self.allow = folder, config, allow
-        self._source, self._summary = source, summary
+        self._source, self._summary, self._allow_new = source, summary, allow_new_data
 
     @property
     def path(self) -> Path:
@@ -107,7 +117,14 @@ class Run:
     @cached_property
     def source(self) -> Source:
         """The data; raises `UsageError` where it isn't what the run was trained on."""
-        source = self._source or open_data(self.config.data)
+        if self._source is None and self.config.data.source.startswith(MEMORY):
+            kind_of(self.config.data.source)  # says what to do
+        known, where = self.folder.read_data(), str(self.path)
+        if self._source is None:
+            source = open_known(self.config.data, known, where, self._allow_new)
+        else:
+            source = self._source
+            require_known(source, known, where, self._allow_new)
         if self.finished:
             self._require_same(source)
         return source
@@ -146,7 +163,10 @@ class Run:
     def summary_of(self, found: Evaluation) -> RunSummary:
         """Summary with figures measured just now, without metrics and samples."""
         facts: dict[str, Any] = network_facts(self.student, self.source, self.config)
-        return RunSummary(self.name, found.to_json(), facts=facts | saved_facts(self.folder))
+        facts |= saved_facts(self.folder)
+        if self._allow_new:
+            facts["data"] = self.source.describe()
+        return RunSummary(self.name, found.to_json(), facts=facts)
 
     def doctor(
         self, sequences: int = 256, told: Callable[[str], None] = _silent

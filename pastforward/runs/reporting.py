@@ -12,19 +12,24 @@ from pastforward.runs.opening import Run, open_run
 from pastforward.runs.places import RUNS, find_runs
 
 
-def report(names: Sequence[str], out: Path | None = None, allow: Collection[str] = ()) -> Path:
+def report(
+    names: Sequence[str], out: Path | None = None, allow: Collection[str] = (),
+    source: str | None = None, allow_new_data: bool = False,
+) -> Path:  # fmt: skip
     """Write a page about the runs of these names or paths, and of comparisons so named.
 
     Without `out` it lies in the folder of the one run or comparison, or in runs/report.html.
-    `allow` is as for `open_run`. Raises `UsageError` where there is no such run.
+    `allow`, `source` and `allow_new_data` are as for `open_run`. Raises `UsageError` where there is
+    no such run.
     """
     if not names:
         raise UsageError("No run was named; name one or more, as `pastforward list` shows them.")
-    comparison = open_comparison(names[0], allow) if len(names) == 1 else None
+    how = allow, source, allow_new_data
+    comparison = open_comparison(names[0], *how) if len(names) == 1 else None
     if comparison is not None:
         return comparison.report(out)
     folders = dict.fromkeys(run for name in names for run in find_runs(name))
-    runs = [open_run(folder.path, allow) for folder in folders]
+    runs = [open_run(folder.path, *how) for folder in folders]
     return write_report(_summaries(runs), out or _default_place(names, runs))
 
 

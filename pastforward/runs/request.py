@@ -11,7 +11,7 @@ from pastforward.baselines import BASELINES, BaselineConfig
 from pastforward.cells import CELLS
 from pastforward.config import RunConfig
 from pastforward.data import DataConfig
-from pastforward.data.opening import MEMORY, kind_of
+from pastforward.data.opening import MEMORY, Opened, kind_of, located
 from pastforward.errors import UsageError
 from pastforward.recipes import RECIPES
 from pastforward.recipes.names import stem
@@ -52,6 +52,10 @@ class TrainOptions:
     """Where progress is shown; stderr when None."""
     resume_command: str = "train(..., if_exists='resume')"
     """What messages say that a stopped run goes on with."""
+    allow_new_data: bool = False
+    """A run to be resumed may go on with other content of its data, by the codec of then."""
+    opened: Opened | None = None
+    """What has opened the data for the config."""
 
 
 PLAIN = TrainOptions()
@@ -74,6 +78,9 @@ def config_for(
     if options.encoder not in (None, config.teacher.encoder):
         teacher = replace(config.teacher, encoder=options.encoder, encoder_config=None)
         config = replace(config, teacher=teacher)
+    store = config.label_store
+    store = None if store is None else str(Path(store).expanduser().absolute())
+    config = replace(config, data=located(config.data), label_store=store)
     return with_changes(config, options.changes)
 
 
@@ -153,7 +160,7 @@ def _base(what: What, method: str, cell: str | None, options: TrainOptions) -> R
         require_allowed(config, [name for name in given if name], what.folder)
         return config
     named = str(what) if isinstance(what, Path) else what
-    return resolve(named, method, cell or "mlp", options.data)
+    return resolve(named, method, cell or "mlp", options.data, options.opened)
 
 
 def _as_given(config: RunConfig, cell: str | None, options: TrainOptions) -> RunConfig:

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from pastforward.analysis.evaluate import evaluate
 from pastforward.config import Budget, RunConfig
-from pastforward.data.source import Source
+from pastforward.data.opening import MEMORY, Opened, open_known
+from pastforward.data.source import Source, require_known
 from pastforward.errors import Stopped, UsageError
 from pastforward.files import write_json
 from pastforward.report.summary import RunSummary
@@ -73,43 +74,81 @@ def train(
     """
     console = options.console or stderr_console()
     with shown_on(console):
+        options = replace(options, opened=options.opened or Opened())
         config = config_for(what, method, cell, options)
         if seed is not None:
             config = replace(config, seed=seed)
         if budget is not None:
             config = replace(config, budget=budget)
         folder = RunFolder(RUNS / (name or default_name(what, method, config)))
-        source = what if isinstance(what, Source) else None
+        source = what if isinstance(what, Source) else _opened(config, options)
         telling = Telling(options.callbacks, console, options.resume_command)
-        summary = train_run(config, folder, read_if_exists(if_exists), telling, source)
-    return Run(folder, config, source, foreign_names(config), summary)
+        summary = train_run(
+            config, folder, read_if_exists(if_exists), telling, source, options.allow_new_data
+        )
+    held = source if isinstance(what, Source) else None
+    return Run(folder, config, held, foreign_names(config), summary)
 
 
 def train_run(
     config: RunConfig, folder: RunFolder, if_exists: IfExists, telling: Telling,
-    source: Source | None = None,
+    source: Source | None = None, allow_new_data: bool = False,
 ) -> RunSummary | None:  # fmt: skip
     """Train, evaluate and save; the summary is None where a finished run was only read.
 
     Nothing is written before all sizes were checked. Raises as `train` does.
     """
+    if if_exists is IfExists.RESUME:
+        _require_length(config, folder, source)
+        folder.prepare(config, if_exists)
+        source = _as_begun(config, folder, source, allow_new_data)
     trainer = Trainer(config, folder, source)
     if if_exists is IfExists.RESUME and is_finished(config, folder):
         telling.console.print(f"{folder.path} is finished.", highlight=False, markup=False)
         return None
     if rank() == 0:
-        folder.prepare(config, if_exists)
+        folder.prepare(config, if_exists, trainer.source.identity)
     barrier()  # until the folder is there
     if if_exists is IfExists.RESUME:
         trainer.restore()
         if rank() == 0:
-            folder.record(config)
+            folder.record(config, trainer.source.identity)
     if telling.describes:
         for line in data_lines(trainer.source):
             telling.console.print(line, highlight=False, markup=False, soft_wrap=True)
     with telling.watching(config, telling.console) as shown:
         _train(trainer, [shown, *telling.callbacks], telling.resume_command)
     return _finish(trainer, telling)
+
+
+def _opened(config: RunConfig, options: TrainOptions) -> Source | None:
+    """The data as it was opened for the config; that of labels is read by their codec."""
+    assert options.opened is not None
+    return None if config.label_store is not None else options.opened(config.data)
+
+
+def _require_length(config: RunConfig, folder: RunFolder, source: Source | None) -> None:
+    """T is chosen from the data where it isn't given, and sizes in the config are from T."""
+    if source is None or config.data.length is not None or not folder.data.exists():
+        return
+    begun, found = folder.read_data().length, source.signature.length
+    if begun != found:
+        raise UsageError(
+            f"The data '{source.name}' gives sequences of T = {found} now, and {folder.path} was "
+            f"begun with {begun}; if it has grown, add --data.length {begun}."
+        )
+
+
+def _as_begun(
+    config: RunConfig, folder: RunFolder, source: Source | None, allow_new: bool
+) -> Source:
+    """The data of a run to be resumed, by the codec that it began with."""
+    known, where = folder.read_data(), str(folder.path)
+    in_memory = config.data.source.startswith(MEMORY)
+    if source is None or (not in_memory and source.identity.codec != known.codec):
+        return open_known(config.data, known, where, allow_new)
+    require_known(source, known, where, allow_new)
+    return source
 
 
 def attempt(config: RunConfig, folder: RunFolder, telling: Telling) -> None:

@@ -22,12 +22,13 @@ from torch import Tensor
 from pastforward.config import RunConfig
 from pastforward.data import DataConfig
 from pastforward.data.sampling import grouped_examples
+from pastforward.data.source import Identity
 from pastforward.errors import UsageError
 from pastforward.files import checksum, from_json, read_tensors, to_json, write_json
 from pastforward.outputs import Readout
 from pastforward.types import BatchWithTargets, MemoryShape, Signature
 
-FORMAT = 2
+FORMAT = 3
 READOUT = "readout.safetensors"
 
 
@@ -41,6 +42,8 @@ class StoreFacts:
     """SHA-256 of that teacher's weights."""
     config: RunConfig
     """Config of that run, with the data that is labelled."""
+    identity: Identity
+    """Of the data that is labelled."""
     signature: Signature
     memory: MemoryShape
     hidden: int

@@ -1,6 +1,6 @@
 """L4. The run folder: config, metrics, student, teacher, checkpoint, report; files of tensors.
 
-runs/NAME/config.json  metrics.jsonl  student.safetensors  teacher.safetensors
+runs/NAME/config.json  data.json  metrics.jsonl  student.safetensors  teacher.safetensors
           checkpoints/last.safetensors  evaluation.json  report.html  doctor.html  labels/"""
 
 import json
@@ -25,6 +25,8 @@ from pastforward.files import (
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from pastforward.data.source import Identity
 
 Row = dict[str, Any]
 
@@ -87,6 +89,7 @@ class RunFolder:
     path: Path
 
     config = _File("config.json")
+    data = _File("data.json")  # what its data is: codec, sizes, checksum
     student = _File("student.safetensors")  # the best student, or baseline
     teacher = _File("teacher.safetensors")  # the last teacher
     checkpoint = _File("checkpoints/last.safetensors")  # all that resuming needs
@@ -110,8 +113,13 @@ class RunFolder:
         filled = self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir()))
         return filled and not self.is_run
 
-    def prepare(self, config: RunConfig, if_exists: IfExists) -> None:
-        """Make the folder, or raise `UsageError` by what is there and what the user said."""
+    def prepare(
+        self, config: RunConfig, if_exists: IfExists, data: "Identity | None" = None
+    ) -> None:
+        """Make the folder, or raise `UsageError` by what is there and what the user said.
+
+        `data` is what the run is trained on; one that is made without is opened by nobody later.
+        """
         if if_exists is IfExists.RESUME:
             self._require_same(config)
         elif self.is_run and if_exists is IfExists.REFUSE:
@@ -122,11 +130,25 @@ class RunFolder:
         elif self.is_foreign:
             raise UsageError(f"{self.path} was made by no run; choose another --name.")
         else:
-            self._create(config)
+            self._create(config, data)
 
-    def record(self, config: RunConfig) -> None:
-        """Keep the config; a resumed run may have another budget than it began with."""
+    def record(self, config: RunConfig, data: "Identity | None") -> None:
+        """Keep the config and what its data is; a resumed run may have another budget, or more."""
         write_json(self.config, to_json(config))
+        if data is not None:
+            write_json(self.data, to_json(data))
+
+    def read_data(self) -> "Identity":
+        """What the run was trained on; raises `UsageError` where it doesn't say it."""
+        from pastforward.data.source import Identity
+
+        try:
+            return from_json(Identity, json.loads(self.data.read_text()))
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"{self.data}, which says what data the run was trained on, can't be read "
+                f"({error}); put it back, or train again."
+            ) from error
 
     def read_config(self) -> RunConfig:
         """The config as it was written; raises `UsageError` if it isn't one."""
@@ -142,12 +164,12 @@ class RunFolder:
                 "version or edited, so train again or restore it."
             ) from error
 
-    def _create(self, config: RunConfig) -> None:
+    def _create(self, config: RunConfig, data: "Identity | None") -> None:
         """Made beside its place and then moved there: where that fails, what was there stays."""
         fresh = RunFolder(self.path.with_name(f".{self.path.name}.{os.getpid()}.new"))
         try:
             fresh.checkpoint.parent.mkdir(parents=True)
-            fresh.record(config)
+            fresh.record(config, data)
             if self.path.exists():
                 shutil.rmtree(self.path)
             fresh.path.rename(self.path)
@@ -160,14 +182,24 @@ class RunFolder:
             shutil.rmtree(fresh.path, ignore_errors=True)
 
     def _require_same(self, config: RunConfig) -> None:
-        texts = (json.dumps(to_json(one)) for one in (self.read_config(), config))
-        before, asked = map(json.loads, texts)
+        before, asked = map(_comparable, (self.read_config(), config))
         differing = [k for k in asked if k != "budget" and asked[k] != before[k]]
         if differing:
             raise UsageError(
                 f"{self.path} was trained with another {', '.join(differing)} than asked for now; "
                 "resume with the options it was started with, or use another --name."
             )
+
+
+def _comparable(config: RunConfig) -> dict[str, Any]:
+    """The config as JSON; a path and T are left out, as what data is, is compared by itself."""
+    found = json.loads(json.dumps(to_json(config)))
+    del found["data"]["length"]
+    if os.path.isabs(config.data.source):
+        found["data"]["source"] = "a path"
+    if config.label_store is not None:
+        found["label_store"] = "a path"
+    return found
 
 
 def save_tensors(path: Path, tensors: "dict[str, Tensor]", facts: dict[str, Any]) -> None:

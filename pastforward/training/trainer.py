@@ -5,9 +5,10 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from pastforward.config import RunConfig, Stage
-from pastforward.data.opening import open_data
+from pastforward.data.opening import open_data, open_known
 from pastforward.data.source import Source
 from pastforward.errors import UsageError
+from pastforward.files import to_json
 from pastforward.methods import METHODS
 from pastforward.methods import facts as method_facts
 from pastforward.methods.base import Method
@@ -50,7 +51,7 @@ class Trainer:
         self.config, self.folder = config, folder
         self.device = connect()
         self.store = None if config.label_store is None else open_labels(config.label_store)
-        self.source = open_data(config.data) if source is None else source
+        self.source = source or self._open()
         check(config, self.source, self.store and self.store.facts)
         require_metric(config.fit.select, self.source)
         self.network, targets = build_networks(config, self.source.signature, self.store)
@@ -61,6 +62,12 @@ class Trainer:
         self._checkpointed = 0.0
         self._skip_empty()
         self.fit = self._make_fit()
+
+    def _open(self) -> Source:
+        if self.store is None:
+            return open_data(self.config.data)
+        facts = self.store.facts
+        return open_known(self.config.data, facts.identity, str(self.store.folder))
 
     def train(self, callbacks: Sequence[Callback], stopping: Callable[[], bool]) -> None:
         """All remaining stages; raises `Interrupted`, with all saved, once `stopping()` is True."""
@@ -213,7 +220,8 @@ class Trainer:
         if rank() != 0:
             return
         config = network_config(self.config, self.source.signature)
-        save_student(self.folder.student, self.network.cpu(), config, self.source.codec)
+        extra = {"data": to_json(self.source.identity)}
+        save_student(self.folder.student, self.network.cpu(), config, self.source.codec, extra)
         if self.teacher:
             save_tensors(self.folder.teacher, self.teacher.cpu().state_dict(), {})
         self.checkpoint()

@@ -180,7 +180,8 @@ def test_weights_that_are_no_weights(damage, shop, capsys):
 
 def test_data_that_changed_since(shop, capsys):
     (shop / "tale.txt").write_text("XYZ " * 300)
-    assert "put back the data" in refused(capsys, "eval", "tale-smt+dmt")
+    line = refused(capsys, "eval", "tale-smt+dmt", "--source", "tale.txt")
+    assert "put back the data that it was trained on" in line
 
 
 def test_damaged_json(shop, capsys):

@@ -13,7 +13,14 @@ from command_line import QUICK, TINY, call, refused
 import pastforward.training.trainer as trainer_module
 from pastforward.errors import UsageError
 
-PARTS = {"config.json", "metrics.jsonl", "student.safetensors", "checkpoints", "evaluation.json"}
+PARTS = {
+    "config.json",
+    "data.json",
+    "metrics.jsonl",
+    "student.safetensors",
+    "checkpoints",
+    "evaluation.json",
+}
 
 
 def test_train_leaves_a_whole_run(shop):

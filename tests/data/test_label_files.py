@@ -331,9 +331,11 @@ def test_bad_files(files, tmp_path):
 
     x, y = waves()
     np.savez(tmp_path / "objects.npz", x=np.array([x[0], None], object), y=y[:2], allow_pickle=True)
-    refused(tmp_path / "objects.npz", "is no readable array .*allow_pickle=False")
+    refused(
+        tmp_path / "objects.npz", "holds y but not x, or only as objects, which are not unpickled"
+    )
     np.savez(tmp_path / "no_y.npz", x=x, label=y)
-    refused(tmp_path / "no_y.npz", "holds x but not y; it holds x, label")
+    refused(tmp_path / "no_y.npz", "holds x but not y, .*; it holds x, label")
     np.savez(tmp_path / "no_train.npz", x_test=x, y_test=y)
     refused(tmp_path / "no_train.npz", "give x and y, or x_train and y_train")
     np.savez(tmp_path / "short.npz", x=x, y=y[:-1])
@@ -379,13 +381,10 @@ def test_idx_without_labels(files, tmp_path):
         opened(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("module", "name"), [("pandas", "waves.csv"), ("sktime.datasets", "archive")]
-)
-def test_without_an_optional_package(files, monkeypatch, module, name):
-    monkeypatch.setitem(sys.modules, module, None)
+def test_without_an_optional_package(files, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sktime.datasets", None)
     with pytest.raises(UsageError, match=r"package, which is not installed; run pip install pastf"):
-        opened(files / name, **({"target": ("speed",)} if name == "waves.csv" else {}))
+        opened(files / "archive")
 
 
 def test_mnist_with_labels():

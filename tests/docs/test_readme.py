@@ -13,6 +13,7 @@ from pastforward.cli.compare_options import read_compare
 from pastforward.cli.main import main
 from pastforward.cli.train_options import read_train
 from pastforward.config import Budget
+from pastforward.data.opening import Opened
 from pastforward.estimators.classifier import SequenceClassifier
 
 ROOT = Path(__file__).parents[2]
@@ -97,7 +98,7 @@ def test_programs_run(program, monkeypatch, capsys, here):
 def understood(line: str) -> None:
     command, *rest = words(line)
     if command == "train" and "--labels" not in rest:  # those run below, where there are some
-        _, config, name = read_train(rest, "")
+        _, config, name = read_train(rest, "", Opened())
         assert config.stages
         assert name
     elif command == "compare":

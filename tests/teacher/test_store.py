@@ -59,8 +59,9 @@ def new_job(folder, name="copy:8", dtype="float16", kind=torch.float32) -> Label
     built = teacher(source.signature, own).to(kind).requires_grad_(False)
     config = RunConfig(DataConfig(name), Sizes("gru", 2, 4), fit=FitConfig(batch=4))
     facts = StoreFacts(
-        run="runs/one", teacher="0" * 64, config=config, signature=source.signature,
-        memory=own.memory, hidden=16, sequences=23, chunk=5, dtype=dtype,
+        run="runs/one", teacher="0" * 64, config=config, identity=source.identity,
+        signature=source.signature, memory=own.memory, hidden=16, sequences=23, chunk=5,
+        dtype=dtype,
     )  # fmt: skip
     return LabelJob(folder, facts, source, built.targets, built.decoder.readout)
 
@@ -281,7 +282,7 @@ def test_a_damaged_readout_is_named(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda content: content | {"format": 3},
+        lambda content: content | {"format": 4},
         lambda content: content | {"chunk": 5, "extra": 1},
         lambda content: {k: v for k, v in content.items() if k != "files"},
         lambda content: {k: v for k, v in content.items() if k != "memory"},
@@ -302,9 +303,9 @@ def test_a_store_json_that_can_not_be_read(change, store, tmp_path):
 
 def test_a_store_of_format_1_is_refused(store, tmp_path):
     content = json.loads((store.folder / "store.json").read_text())
-    assert content["format"] == 2
+    assert content["format"] == 3
     (tmp_path / "store.json").write_text(json.dumps(content | {"format": 1}))
-    says = r"its format is 1, and this version reads 2\); .* write the labels again with --over"
+    says = r"its format is 1, and this version reads 3\); .* write the labels again with --over"
     with pytest.raises(UsageError, match=says):
         open_labels(tmp_path)
 

@@ -1,10 +1,10 @@
 """L0. Readers of labelled sequences, by the format of what lies at a path or has a name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pastforward.data.files import idx_images, is_csv
+from pastforward.data.files import holds_table, idx_images, is_arrays, suffix
 from pastforward.errors import UsageError, nearest
 from pastforward.registry import Entry, Registry
 
@@ -31,15 +31,15 @@ _IMAGES = "levels", "pool", "permute"
 
 
 def _is_arrays(path: Path) -> bool:
-    return path.suffix in (".npz", ".npy") or (path.is_dir() and any(path.glob("*.npy")))
+    return is_arrays(path) if path.is_file() else _has(path.glob("*"), ".npy")
 
 
 def _is_ts(path: Path) -> bool:
-    return path.suffix == ".ts" or (path.is_dir() and any(path.glob("*.ts")))
+    return suffix(path) == ".ts" or _has(path.glob("*"), ".ts")
 
 
 def _is_table(path: Path) -> bool:
-    return is_csv(path) or path.suffix in (".parquet", ".pq")
+    return holds_table(path) or suffix(path) in (".parquet", ".pq")
 
 
 def _is_idx(path: Path) -> bool:
@@ -47,7 +47,11 @@ def _is_idx(path: Path) -> bool:
 
 
 def _is_sounds(path: Path) -> bool:
-    return path.is_dir() and any(path.glob("**/*.wav"))
+    return path.is_dir() and _has(path.glob("**/*"), ".wav")
+
+
+def _has(files: Iterable[Path], wanted: str) -> bool:
+    return any(suffix(file) == wanted for file in files)
 
 
 def _row(target: str, summary: str, *options: str, **known_by: object) -> Format:

@@ -6,6 +6,8 @@ import numpy as np
 
 from pastforward.data import LabelledConfig
 from pastforward.data.arrays import read_numpy
+from pastforward.data.files import is_npy
+from pastforward.data.files import suffix as suffix_of
 from pastforward.data.label_files.images import image_inputs
 from pastforward.data.labelled import Reading
 from pastforward.data.targets import Given
@@ -47,11 +49,11 @@ def read_arrays(source: str, options: LabelledConfig) -> Reading:
 
 def _loaded(path: Path) -> dict[str, np.ndarray]:
     """Arrays by lower-case name; those of .npy files are memory maps."""
-    if path.suffix == ".npz":
+    if path.is_file() and not is_npy(path):
         return {name.lower(): array for name, array in read_numpy(path).items()}
     folder = path if path.is_dir() else path.parent
     found = {}
-    for file in sorted(folder.glob("*.npy")):
+    for file in sorted(p for p in folder.glob("*") if suffix_of(p) == ".npy"):
         try:
             found[file.stem.lower()] = np.load(file, mmap_mode="r", allow_pickle=False)
         except (ValueError, OSError, EOFError) as error:
@@ -68,8 +70,8 @@ def _part(path: Path, arrays: dict[str, np.ndarray], split: str, target: str) ->
         if (x is None) != (y is None):
             there, lacking = ("x", target) if y is None else (target, "x")
             raise UsageError(
-                f"'{path}' holds {there}{suffix} but not {lacking}{suffix}; it holds "
-                f"{', '.join(arrays)}."
+                f"'{path}' holds {there}{suffix} but not {lacking}{suffix}, or only as objects, "
+                f"which are not unpickled; it holds {', '.join(arrays)}."
             )
         if x is not None and y is not None:
             return Given(x, y, arrays.get(f"mask{suffix}"), arrays.get(f"lengths{suffix}"))

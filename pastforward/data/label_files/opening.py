@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pastforward.data import DataConfig, LabelledConfig
+from pastforward.data.codec import Codec, LabelCodec
 from pastforward.data.files import MNIST
 from pastforward.data.label_files import ALWAYS, FORMATS
 from pastforward.data.labelled import Reading, build
@@ -16,8 +17,10 @@ from pastforward.data.targets import Given
 from pastforward.errors import UsageError, option
 
 
-def open_labelled(config: DataConfig, options: LabelledConfig) -> LabelledSource:
-    """The labelled sequences at a path or of a name.
+def open_labelled(
+    config: DataConfig, options: LabelledConfig, codec: Codec | None = None
+) -> LabelledSource:
+    """The labelled sequences at a path or of a name, by the scale and classes of `codec` if given.
 
     Raises `UsageError` for a format that has no labels, for options without a use, and for what
     `labelled` refuses.
@@ -26,7 +29,8 @@ def open_labelled(config: DataConfig, options: LabelledConfig) -> LabelledSource
     _require_useful(config.source, kind, options)
     reading: Reading = FORMATS.load(kind)(config.source, options)
     parts = {s: _as_task(g, reading.name, config.task) for s, g in reading.parts.items()}
-    return build(reading._replace(parts=parts), options, config.length)
+    known = codec if isinstance(codec, LabelCodec) else None
+    return build(reading._replace(parts=parts), options, config.length, known)
 
 
 def _format(source: str) -> str:

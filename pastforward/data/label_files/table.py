@@ -1,20 +1,17 @@
 """L1. Labelled tables in long form, .csv or .parquet: a row for each step of each sequence."""
 
-from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from typing_extensions import override
 
 from pastforward.data import LabelledConfig
-from pastforward.data.files import optional_package, read_bytes
+from pastforward.data.files import is_csv, read_bytes, table_at
 from pastforward.data.label_files import PARTS, require_columns
 from pastforward.data.labelled import Reading
+from pastforward.data.tables import read_delimited
 from pastforward.data.targets import Given
 from pastforward.errors import UsageError
-from pastforward.watching import counting
 
 
 def read_table(source: str, options: LabelledConfig) -> Reading:
@@ -26,7 +23,7 @@ def read_table(source: str, options: LabelledConfig) -> Reading:
     each step. Raises `UsageError` for missing columns, and for channels that are no numbers.
     """
     path = Path(source).expanduser()
-    table = _loaded(path)
+    table, read = _loaded(path)
     known = [str(c) for c in table.columns]
     if not options.target:
         raise UsageError(
@@ -52,7 +49,7 @@ def read_table(source: str, options: LabelledConfig) -> Reading:
     parts = {"train": Given(x, _targets(table, options.target, ends))}
     if split:
         parts = _divided(path, parts["train"], np.split(_plain(table[split]), ends))
-    how = _told(options)
+    how = ", ".join(filter(None, [read, _told(options)]))
     return Reading(str(path), parts, columns=columns, targets=options.target, how=how)
 
 
@@ -76,36 +73,29 @@ def _divided(path: Path, whole: Given, values: list[np.ndarray]) -> dict[str, Gi
     }
 
 
-def _loaded(path: Path) -> Any:
-    pandas = optional_package("pandas", "table", str(path))
-    is_csv = path.name.removesuffix(".gz").endswith(".csv")
-    data = read_bytes(path)
+def _loaded(path: Path) -> tuple[Any, str]:
+    """The frame, and how it was read."""
+    if path.is_dir() or is_csv(path):
+        table = read_delimited(table_at(path), "yes", missing=True)
+        frame, how = table.frame, table.how
+    else:
+        frame, how = _parquet(path), ""
+    if not len(frame):
+        raise UsageError(f"'{path}' holds no rows; give a row for each step of each sequence.")
+    return frame, how
+
+
+def _parquet(path: Path) -> Any:
+    import pandas
+
+    read_bytes(path)  # says what is wrong with the path
     try:
-        with counting("reading the table", len(data) if is_csv else None) as done:
-            file = _Counted(data, done)
-            table = pandas.read_csv(file) if is_csv else pandas.read_parquet(file)
+        return pandas.read_parquet(path)
     except ImportError as error:
         raise UsageError(f"'{path}' needs pyarrow; run pip install pastforward[table].") from error
     except (ValueError, OSError) as error:
         reason = " ".join(str(error).split())[:100]
         raise UsageError(f"'{path}' is no readable table ({reason}); save it again.") from error
-    if not len(table):
-        raise UsageError(f"'{path}' holds no rows; give a row for each step of each sequence.")
-    return table
-
-
-class _Counted(BytesIO):
-    """Counts the bytes that are read of a text."""
-
-    def __init__(self, data: bytes, done: Callable[[int], object]) -> None:
-        super().__init__(data)
-        self._done = done
-
-    @override
-    def read1(self, size: int | None = -1, /) -> bytes:
-        found = super().read1(size)
-        self._done(len(found))
-        return found
 
 
 def _numbers(path: Path, table: Any, columns: tuple[str, ...]) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pastforward.data import LabelledConfig
-from pastforward.data.files import optional_package, read_bytes
+from pastforward.data.files import optional_package, read_bytes, suffix
 from pastforward.data.labelled import Reading
 from pastforward.data.targets import Given
 from pastforward.errors import UsageError
@@ -29,7 +29,7 @@ def read_ts(source: str, options: LabelledConfig) -> Reading:
 
 
 def _pair(path: Path) -> tuple[Path, Path | None]:
-    files = sorted(path.glob("*.ts")) if path.is_dir() else [path]
+    files = [path] if path.is_file() else sorted(p for p in path.glob("*") if suffix(p) == ".ts")
     stems = {file.stem.removesuffix("_TRAIN").removesuffix("_TEST") for file in files}
     if len(stems) != 1:
         raise UsageError(

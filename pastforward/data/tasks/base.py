@@ -4,11 +4,13 @@ A task is a frozen dataclass. Its fields are its axes of difficulty, whole numbe
 first is T."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple, final
 
 import numpy as np
 
+from pastforward.data.tasks import TASKS
 from pastforward.errors import UsageError
 
 LONGEST = 65536
@@ -126,3 +128,12 @@ class Task(ABC):
 def axes(task: type[Task]) -> tuple[Field, ...]:
     """The axes of a kind of task other than T."""
     return fields(task)[1:]
+
+
+def task_rows() -> Iterator[tuple[str, str]]:
+    """For people: each family with what it is, then its default T and axes."""
+    for name, row in TASKS.items():
+        task = TASKS.load(name)
+        own = [f"{one.name}={one.default} ({one.metadata['axis'].meaning})" for one in axes(task)]
+        yield name, row.summary
+        yield "", ", ".join([f"T = {task.length}", *own])

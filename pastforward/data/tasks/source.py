@@ -10,7 +10,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from pastforward.data import DataConfig
-from pastforward.data.codec import SymbolCodec
+from pastforward.data.codec import Codec, SymbolCodec
 from pastforward.data.opening import parse_name, whole
 from pastforward.data.sampling import TRAIN, generator, portions
 from pastforward.data.source import Source, held_out_index
@@ -101,6 +101,6 @@ class TaskSource(Source):
         return Batch(*map(torch.from_numpy, self.task.build(random)))
 
 
-def open_task(config: DataConfig, options: NoConfig) -> TaskSource:
+def open_task(config: DataConfig, options: NoConfig, codec: Codec | None = None) -> TaskSource:
     """The task that `config` names; raises `UsageError` for an axis that it can't have."""
     return TaskSource(build_task(*parse_name(config)))

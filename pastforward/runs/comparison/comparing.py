@@ -35,21 +35,25 @@ from pastforward.runs.comparison.request import DEFAULT, CompareRequest, configs
 from pastforward.runs.comparison.results import Line, Row, aggregate, collect, write_results
 from pastforward.runs.comparison.table import grid_table
 from pastforward.runs.comparison.workers import run_workers
-from pastforward.runs.foreign import foreign_names, require_allowed
-from pastforward.runs.opening import Run
+from pastforward.runs.foreign import foreign_names
+from pastforward.runs.opening import Run, open_run
 from pastforward.runs.places import RUNS, read_if_exists
 from pastforward.runs.training import Telling, attempt
 from pastforward.training.distributed import barrier, rank
-from pastforward.training.folder import IfExists, RunFolder
+from pastforward.training.folder import IfExists
 from pastforward.training.loop import NonFiniteLoss
 
 
 class Comparison:
     """A comparison's folder and what came of its runs, read when it is first asked for."""
 
-    def __init__(self, root: Path, allow: Collection[str] = ()) -> None:
+    def __init__(
+        self, root: Path, allow: Collection[str] = (), source: str | None = None,
+        allow_new_data: bool = False,
+    ) -> None:  # fmt: skip
         """`compare` and `open_comparison` return comparisons."""
-        self.root, self.allow, self.record = root, allow, read_record(root)
+        self.root, self.record = root, read_record(root)
+        self._how = allow, source, allow_new_data
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -88,12 +92,7 @@ class Comparison:
         """All that are begun, in the order of `record.grid`."""
         trials = self.record.grid.trials()
         folders = [folder_of(self.root, self.record.grid, trial) for trial in trials]
-        return [self._run(folder) for folder in folders if folder.config.exists()]
-
-    def _run(self, folder: RunFolder) -> Run:
-        config = folder.read_config()
-        require_allowed(config, self.allow, folder.path)
-        return Run(folder, config, allow=self.allow)
+        return [open_run(f.path, *self._how) for f in folders if f.config.exists()]
 
     def report(self, out: Path | None = None) -> Path:
         """Write results.json, and the page to `out`, to report.html beside it when None."""
@@ -104,13 +103,15 @@ class Comparison:
         return write_page(self.root, self.record, self.rows, place)
 
 
-def open_comparison(name: str, allow: Collection[str] = ()) -> Comparison | None:
+def open_comparison(
+    name: str, allow: Collection[str] = (), source: str | None = None, allow_new_data: bool = False
+) -> Comparison | None:
     """The comparison of that name below runs/, or at that path; None where there is none.
 
-    `allow` is as for `open_run`.
+    `allow`, `source` and `allow_new_data` are as for `open_run`.
     """
     found = next((path for path in (RUNS / name, Path(name)) if holds_grid(path)), None)
-    return None if found is None else Comparison(found, allow)
+    return None if found is None else Comparison(found, allow, source, allow_new_data)
 
 
 def describe(

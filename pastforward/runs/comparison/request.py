@@ -8,6 +8,7 @@ from pastforward.baselines import BASELINES, BaselineConfig
 from pastforward.cells import CELLS
 from pastforward.config import Budget, RunConfig, Stage
 from pastforward.data import DataConfig
+from pastforward.data.opening import Opened
 from pastforward.errors import UsageError, nearest
 from pastforward.recipes.names import at_length
 from pastforward.recipes.strategies import DEFAULT_STRATEGY
@@ -41,6 +42,8 @@ class CompareRequest:
     """Length and options of the data."""
     changes: Mapping[str, Any] = field(default_factory=dict)
     """Fields of configs by dotted name, as for `train`; each of a run that has it."""
+    opened: Opened | None = None
+    """What opens the data of all configs of a task once."""
 
 
 DEFAULT = CompareRequest()
@@ -77,7 +80,7 @@ class Configs:
 
 def configs_for(tasks: Sequence[str], request: CompareRequest) -> Configs:
     """Grid and configs; raises `UsageError` for axes that can't be and for unknown names."""
-    names = tasks_at_lengths(tasks, request.lengths)
+    names, request = tasks_at_lengths(tasks, request.lengths), replace(request, opened=Opened())
     grid = Grid(
         names, cells_of(names, request), request.methods, request.seeds, request.factors,
         request.share, request.networks,
@@ -118,7 +121,7 @@ def tasks_at_lengths(tasks: Sequence[str], lengths: Sequence[int]) -> tuple[str,
 
 def base_config(task: str, request: CompareRequest, cell: str | None = None) -> RunConfig:
     """The config of a task before any changes."""
-    options = TrainOptions(encoder=request.encoder, data=request.data)
+    options = TrainOptions(encoder=request.encoder, data=request.data, opened=request.opened)
     return config_for(task, DEFAULT_STRATEGY, cell, options)
 
 
@@ -158,7 +161,8 @@ def _in_its_slots(config: RunConfig) -> RunConfig:
 
 
 def _stages(setting: Setting, request: CompareRequest) -> tuple[Stage, ...]:
-    return config_for(setting.task, setting.strategy, None, TrainOptions(data=request.data)).stages
+    options = TrainOptions(data=request.data, opened=request.opened)
+    return config_for(setting.task, setting.strategy, None, options).stages
 
 
 def _require_used(changes: Mapping[str, Any], configs: Iterable[RunConfig]) -> None:
