@@ -65,6 +65,12 @@ def stages(
     )
 
 
+def learns_from_targets(strategy: str) -> bool:
+    """Is it SMT or DMT, in part at least? All else is an opponent of theirs."""
+    parts = (STRATEGIES | STORED_SHARES).get(strategy, ((strategy, 1.0),))
+    return any(METHODS[name].teacher == "memory" for name, _ in parts if name in METHODS)
+
+
 def _rate(method: str, rates: Mapping[str, float], first: bool) -> float:
     if method == "bptt" and not first:
         return rates.get("finetune", FINETUNE * rates["bptt"])
