@@ -25,6 +25,9 @@ from pastforward.methods import DistillConfig, DMTConfig, SMTConfig, TBPTTConfig
 from pastforward.teacher import TeacherConfig
 from pastforward.training import FitConfig
 
+_POSITIONS, _MOST = 2048, 64
+"""In a batch of short sequences: steps, and sequences at most."""
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -81,13 +84,18 @@ class Stage:
     prefix: int | None = None
     """p: train on the first p steps of each sequence, with sqrt(T / p) times as many sequences.
     As `FitConfig.prefix` when None."""
+    length: int | None = None
+    """T of this stage's sequences, of a synthetic task; with up to 64 of them or 2,048 steps in a
+    batch. That of the data when None."""
     batch: int | None = None
-    """Sequences in a batch of this stage; as `FitConfig.batch` when None."""
+    """Sequences in a batch of this stage, before prefixes or a length of its own add to them; as
+    `FitConfig.batch` when None."""
 
     @property
     def name(self) -> str:
         """What a user reads."""
-        cut = "" if self.prefix is None else f", prefixes of {self.prefix}"
+        cut = "" if self.length is None else f", T = {self.length}"
+        cut += "" if self.prefix is None else f", prefixes of {self.prefix}"
         return (self.method if self.window is None else f"{self.method} {self.window}") + cut
 
 
@@ -117,17 +125,21 @@ class RunConfig:
     """A folder that `label` wrote; a run then trains no teacher."""
 
     def during(self, stage: Stage, length: int) -> "RunConfig":
-        """This config with the window, prefix and batch of a stage, for sequences of T = `length`.
+        """This config with the window and batches of a stage, for sequences of T = `length`.
 
-        A stage that reads prefixes takes more sequences but fewer positions.
+        A stage that reads shorter ones takes more of them, of prefixes with fewer positions in all.
         """
         dmt, tbptt, fit = self.dmt, self.tbptt, self.fit
+        batch: float = stage.batch or fit.batch
         if stage.window is not None:
             dmt, tbptt = replace(dmt, window=stage.window), replace(tbptt, window=stage.window)
-        if stage.batch is not None:
-            fit = replace(fit, batch=stage.batch)
         if stage.prefix is not None:
             whole = fit.steps(length)
             steps = min(stage.prefix, whole)
-            fit = replace(fit, prefix=steps, batch=round(fit.batch * (whole / steps) ** 0.5))
+            fit, batch = replace(fit, prefix=steps), batch * (whole / steps) ** 0.5
+        if stage.length is not None:
+            batch = max(batch, min(_MOST, _POSITIONS // stage.length))
+        # Micro-batches are of equal size.
+        parts = max(1, round(batch / fit.accumulate))
+        fit = replace(fit, batch=fit.accumulate * parts)
         return replace(self, dmt=dmt, tbptt=tbptt, fit=fit)

@@ -105,6 +105,7 @@ def test_a_stage_says_its_window_and_prefix():
     assert Stage("smt", 1.0, 1e-3).name == "smt"
     assert Stage("dmt", 1.0, 1e-3, 8).name == "dmt 8"
     assert Stage("dmt", 1.0, 1e-3, 8, 16).name == "dmt 8, prefixes of 16"
+    assert Stage("bptt", 1.0, 1e-3, length=32).name == "bptt, T = 32"
 
 
 FULL = RunConfig(
@@ -114,7 +115,7 @@ FULL = RunConfig(
     teacher=TeacherConfig("delta", encoder_config=DeltaConfig(2, 3, 1)),
     fit=FitConfig(clip=float("inf")),
     budget=Budget(tokens=10**12),
-    stages=(Stage("smt", 0.5, 1e-3, prefix=8), Stage("dmt", 0.5, 1e-3, window=4)),
+    stages=(Stage("smt", 0.5, 1e-3, prefix=8), Stage("dmt", 0.5, 1e-3, 4, length=12)),
     label_store="runs/x/labels",
 )
 

@@ -35,6 +35,8 @@ COMPARISONS = {
     "--fit.batch 32 --seconds 120",
     "prefix-128": "modular:128 --cells mlp --methods bptt --fit.prefix 32 --fit.batch 32 "
     "--seconds 120",
+    "curriculum": "copy:128 retrieval:512 key_values:64 --cells mlp --methods bptt-curriculum "
+    "--seeds 0 1 2 --seconds 300",
     "cells": "retrieval:512 --cells elman gru lstm transformer "
     "--methods smt+dmt bptt --seconds 120",
     "cells-bptt": "retrieval stack modular parity s5,elements=2 --lengths 128 512 "

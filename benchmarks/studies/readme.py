@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from benchmarks.paths import RESULTS, ROOT
-from benchmarks.studies.files import read_lines, rows_of
+from benchmarks.studies.files import rows_of
 from pastforward.runs.comparison.results import Row
 
 README = ROOT / "README.md"
@@ -25,7 +25,7 @@ class Case(NamedTuple):
     bptt: tuple[str, ...]
     smt: tuple[str, ...]
     first_short: str | None = None
-    """Where BPTT with short sequences first is found: a comparison, or 'curriculum'."""
+    """The comparison in which BPTT with short sequences first is: by prefixes alone in 'prefix'."""
     accurate: bool = True
     """Shown as outputs right; otherwise as nats per output."""
     strategy: str = "smt+dmt"
@@ -102,20 +102,11 @@ def _mean(case: Case, rows: Sequence[Row]) -> str:
     return f"{value:.1%}" if case.accurate else f"{value:.3f}"
 
 
-def _curriculum(case: Case) -> list[dict[str, Any]]:
-    """Rows of the study whose task and last length are the case's."""
-    family, _, length = case.task.partition(":")
-    rows = read_lines(RESULTS / "curriculum.jsonl")
-    return [r for r in rows if r["task"].split(",")[0] == family and str(r["T"]) == length]
-
-
 def _first_short_value(case: Case) -> float | None:
-    if case.first_short == "curriculum":
-        rows = _curriculum(case)
-        return statistics.fmean(row["accuracy"] for row in rows) if rows else None
-    return (
-        None if case.first_short is None else _value(case, _rows(case, (case.first_short,), "bptt"))
-    )
+    if case.first_short is None or not rows_of(case.first_short):
+        return None
+    strategy = "bptt" if case.first_short == "prefix" else "bptt-curriculum"
+    return _value(case, _rows(case, (case.first_short,), strategy))
 
 
 def _first_short(case: Case) -> str:

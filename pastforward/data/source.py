@@ -61,6 +61,16 @@ class Source(ABC):
     def batch(self, seed: int, index: int, size: int) -> Batch:
         """Training batch `index` of `size` sequences: always the same for the same arguments."""
 
+    def at_length(self, length: int) -> "Source":
+        """The same task with sequences of T = `length`.
+
+        Raises `UsageError` where the data's length isn't free.
+        """
+        raise UsageError(
+            f"Sequences of {length} steps were asked for of '{self.name}', whose length is "
+            f"{self.signature.length}; leave the length out, or give a prefix."
+        )
+
     @abstractmethod
     def held_out(self, split: str, size: int, limit: int) -> Iterator[Batch]:
         """At most `limit` sequences of 'valid' or 'test', in fixed order, `size` at a time.

@@ -14,7 +14,14 @@ from pastforward.errors import UsageError, nearest
 from pastforward.recipes import RECIPES
 from pastforward.recipes.labelled import labelled
 from pastforward.recipes.real_data import flow, pixels
-from pastforward.recipes.strategies import DEFAULT_STRATEGY, STORED_SHARES, STORED_STRATEGY, stages
+from pastforward.recipes.strategies import (
+    CURRICULUM,
+    DEFAULT_STRATEGY,
+    STORED_SHARES,
+    STORED_STRATEGY,
+    stages,
+    with_curriculum,
+)
 from pastforward.recipes.tasks import for_task
 from pastforward.registry import import_target, is_foreign
 
@@ -45,11 +52,11 @@ def resolve(
     if not isinstance(what, str):
         return for_source(what, DataConfig(MEMORY + what.name), strategy, cell)
     if what in RECIPES and (data is None or data.task is None):
-        return RECIPES.load(what)(strategy, cell)
+        return _unfolded(RECIPES.load(what)(strategy, cell), strategy)
     if is_foreign(what) and family(what) not in known_names():
         found = import_target(what)
         if not _is_source(found):
-            return _own_recipe(what, found, strategy, cell)
+            return _unfolded(_own_recipe(what, found, strategy, cell), strategy)
     _require_data(what)
     described = DataConfig(what) if data is None else replace(data, source=what)
     return for_data(described, strategy, cell, opened)
@@ -77,6 +84,10 @@ def for_source(
     source: Source, data: DataConfig, strategy: str = DEFAULT_STRATEGY, cell: str = "mlp"
 ) -> RunConfig:
     """A config for a source that is open already; `data` says what it is."""
+    return _unfolded(_for_kind(source, data, strategy, cell), strategy, source)
+
+
+def _for_kind(source: Source, data: DataConfig, strategy: str, cell: str) -> RunConfig:
     from pastforward.data.codec import LabelCodec, PixelCodec
     from pastforward.data.tasks.source import TaskSource
     from pastforward.types import Tokens
@@ -109,13 +120,23 @@ def for_labels(folder: str, strategy: str = STORED_STRATEGY, cell: str | None = 
         known = cell in CELLS and student.cell in CELLS
         alike = known and CELLS[cell].config is CELLS[student.cell].config
         student = replace(student, cell=cell, cell_config=student.cell_config if alike else None)
-    return replace(
+    config = replace(
         run,
         student=student,
         smt=replace(run.smt, consistency=0.0),  # it would need the decoder
         stages=stages(strategy, STORED_RATES | {s.method: s.lr for s in run.stages}, STORED_SHARES),
         label_store=folder,
     )
+    return _unfolded(config, strategy)
+
+
+def _unfolded(config: RunConfig, strategy: str, source: Source | None = None) -> RunConfig:
+    """The config with all stages of a strategy whose stages depend on the data."""
+    if strategy != CURRICULUM:
+        return config
+    from pastforward.data.opening import open_data
+
+    return with_curriculum(config, source or open_data(config.data))
 
 
 def _averaged(source: Source, data: DataConfig) -> DataConfig | None:

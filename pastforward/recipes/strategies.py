@@ -1,17 +1,27 @@
 """L5. Strategies: named lists of stages, each a method for a share of the budget."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from pastforward.config import Stage
+from pastforward.config import RunConfig, Stage
 from pastforward.errors import UsageError, nearest
 from pastforward.methods import METHODS
+
+if TYPE_CHECKING:
+    from pastforward.data.source import Source
 
 Shares = tuple[tuple[str, float], ...]
 """Methods and their shares of the budget, in order."""
 
+CURRICULUM = "bptt-curriculum"
+"""BPTT on short sequences first; its stage is replaced by those of `with_curriculum`."""
+
 STRATEGIES: dict[str, Shares] = {
     "bptt": (("bptt", 1.0),),
+    CURRICULUM: (("bptt", 1.0),),
     "tbptt": (("tbptt", 1.0),),
     "rtrl": (("rtrl", 1.0),),
     "distill": (("transformer", 0.4), ("distill", 0.6)),
@@ -53,6 +63,12 @@ def stages(
         Stage(method, share, _rate(method, rates, first=n == 0))
         for n, (method, share) in enumerate(known.get(strategy, ((strategy, 1.0),)))
     )
+
+
+def learns_from_targets(strategy: str) -> bool:
+    """Is it SMT or DMT, in part at least? All else is an opponent of theirs."""
+    parts = (STRATEGIES | STORED_SHARES).get(strategy, ((strategy, 1.0),))
+    return any(METHODS[name].teacher == "memory" for name, _ in parts if name in METHODS)
 
 
 def _rate(method: str, rates: Mapping[str, float], first: bool) -> float:
@@ -112,6 +128,41 @@ def with_prefixes(
             kept = replace(stage, prefix=_LONG_ENOUGH)
         found.append(kept)
     return tuple(found)
+
+
+_SHORTEST = 16
+"""Steps that BPTT needs no shorter sequences for."""
+
+
+def with_curriculum(config: RunConfig, source: Source) -> RunConfig:
+    """The same with its one stage preceded by shorter sequences, half of the time at full length.
+
+    T is halved down to 16 or more; the shorter ones share the other half alike. They are the task
+    at that length where a task's length is free, else prefixes, as far as outputs count in them.
+    Where they count near the end alone, as a label does, there is no shorter form: nothing changes.
+    """
+    (last,) = config.stages
+    found: list[Stage] = []
+    length = source.signature.length // 2
+    while length >= _SHORTEST and (stage := _shorter(last, length, config, source)):
+        found.insert(0, stage)
+        length //= 2
+    if not found:
+        return config
+    parts = [replace(stage, share=0.5 / len(found)) for stage in found]
+    return replace(config, stages=(*parts, replace(last, share=0.5)))
+
+
+def _shorter(stage: Stage, length: int, config: RunConfig, source: Source) -> Stage | None:
+    try:
+        found = source.at_length(length).signature
+    except UsageError:
+        found = None
+    alike = found and replace(found, length=source.signature.length) == source.signature
+    if alike and config.label_store is None:
+        return replace(stage, length=length)
+    batch = source.batch(config.seed, 0, config.fit.batch)
+    return replace(stage, prefix=length) if batch.mask[:, :length].any() else None
 
 
 def _slower(steps: int) -> float:

@@ -9,7 +9,12 @@ from pastforward.config import Budget, RunConfig
 from pastforward.data import DataConfig
 from pastforward.methods import DMTConfig, SMTConfig
 from pastforward.recipes.sizes import fit_for, student_for
-from pastforward.recipes.strategies import DEFAULT_STRATEGY, stages, with_growing_windows
+from pastforward.recipes.strategies import (
+    CURRICULUM,
+    DEFAULT_STRATEGY,
+    stages,
+    with_growing_windows,
+)
 from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import DeltaConfig, LinearConfig
 from pastforward.training import FitConfig
@@ -67,7 +72,7 @@ def retrieval(strategy: str = DEFAULT_STRATEGY, cell: str = "mlp", length: int =
     window = min(64, length)
     parts = stages(strategy, RETRIEVAL_RATES, _RETRIEVAL_SHARES)
     # Fewer long sequences make more steps; T serial calls of BPTT cost the same for 32.
-    batch = 32 if strategy == "bptt" else max(4, min(32, 4096 // length))
+    batch = 32 if strategy in ("bptt", CURRICULUM) else max(4, min(32, 4096 // length))
     return RunConfig(
         data=DataConfig(f"retrieval:{length}"),
         student=student_for(cell, slots=4, width=16),

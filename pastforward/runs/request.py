@@ -16,7 +16,7 @@ from pastforward.errors import UsageError
 from pastforward.recipes import RECIPES
 from pastforward.recipes.names import stem
 from pastforward.recipes.resolve import for_labels, resolve
-from pastforward.recipes.strategies import DEFAULT_STRATEGY, STORED_STRATEGY
+from pastforward.recipes.strategies import CURRICULUM, DEFAULT_STRATEGY, STORED_STRATEGY
 from pastforward.runs.foreign import require_allowed
 from pastforward.runs.sections import with_changes
 
@@ -72,6 +72,8 @@ def config_for(
     if isinstance(what, RunConfig) and method is not None:
         raise UsageError(f"A RunConfig, which has its own stages, was given with '{method}'.")
     config = _base(what, method or default_method(what, options), cell, options)
+    if method == CURRICULUM and len(config.stages) == 1:
+        _say_that_it_is_plain(config, options)
     if options.network is not None:
         BASELINES.require(options.network)
         config = replace(config, baseline=BaselineConfig(options.network))
@@ -82,6 +84,16 @@ def config_for(
     store = None if store is None else str(Path(store).expanduser().absolute())
     config = replace(config, data=located(config.data), label_store=store)
     return with_changes(config, options.changes)
+
+
+def _say_that_it_is_plain(config: RunConfig, options: TrainOptions) -> None:
+    from pastforward.runs.training import stderr_console
+
+    (options.console or stderr_console()).print(
+        f"'{config.data.source}' has no shorter form of its task: its outputs are at the end "
+        f"alone, or it is short; so {CURRICULUM} is bptt", highlight=False, markup=False,
+        soft_wrap=True,
+    )  # fmt: skip
 
 
 def recipe_or_labels(named: str | None, labels: str | None) -> Any:
@@ -108,7 +120,7 @@ def help_config(
     No data is opened.
     """
     recipe = named if named is not None and named in RECIPES else "digits"
-    if method == STORED_STRATEGY:
+    if method in (STORED_STRATEGY, CURRICULUM):  # their stages would need the data
         method = None
     config = config_for(recipe, method, cell, replace(options, data=None))
     task = None if options.data is None else options.data.task

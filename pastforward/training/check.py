@@ -5,6 +5,7 @@ Each component checks its own dials in its `Config`; here stand the rules across
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pastforward.cells import CELLS
 from pastforward.config import RunConfig
@@ -43,6 +44,7 @@ def _problems(config: RunConfig, source: Source | None, store: StoreFacts | None
     if source is not None:
         yield from _lengths(config, source.signature.length)
         yield from _prefix(config, source)
+        yield from _stage_lengths(config, source)
 
 
 def _stages(config: RunConfig) -> Iterator[str]:
@@ -135,7 +137,9 @@ def _lengths(config: RunConfig, length: int) -> Iterator[str]:
                 f"Stage '{stage.method}' has windows of {stage.window} steps and uses no windows; "
                 f"give it none, or one of {others} instead."
             )
-        for name, value in (("windows", stage.window), ("prefixes", stage.prefix)):
+        for name, value in (
+            ("windows", stage.window), ("prefixes", stage.prefix), ("sequences", stage.length),
+        ):  # fmt: skip
             if value is not None and not 1 <= value <= length:
                 yield (
                     f"Stage '{stage.method}' has {name} of {value} steps; give it 1 to T = "
@@ -170,3 +174,20 @@ def _prefix(config: RunConfig, source: Source) -> Iterator[str]:
     for prefix in prefixes:
         if not source.batch(config.seed, 0, config.fit.batch).mask[:, :prefix].any():
             yield f"No output counts in the first {prefix} steps; give a longer prefix, or none."
+
+
+def _stage_lengths(config: RunConfig, source: Source) -> Iterator[str]:
+    for stage in config.stages:
+        if stage.length is None:
+            continue
+        if config.label_store is not None:
+            yield (
+                f"Stage '{stage.name}' has a length of its own, and a label store holds sequences "
+                "of one length; give a prefix instead."
+            )
+        found = source.at_length(stage.length).signature
+        if replace(found, length=source.signature.length) != source.signature:
+            yield (
+                f"Stage '{stage.name}' would read {found}, where sequences of the whole length are "
+                f"{source.signature}; give it another length, or none."
+            )

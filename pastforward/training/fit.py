@@ -18,7 +18,13 @@ from pastforward.training import FitConfig
 from pastforward.training.callbacks import Callback, Callbacks
 from pastforward.training.check import check
 from pastforward.training.loop import Batches, Fit
-from pastforward.training.networks import Selection, build_networks, measured, require_metric
+from pastforward.training.networks import (
+    Selection,
+    batches_of,
+    build_networks,
+    measured,
+    require_metric,
+)
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,8 @@ def fit_stages(config: RunConfig, source: Source, context: FitContext = FitConte
                 during = config.during(stage, source.signature.length)
                 method = METHODS.load(stage.method)(network, teacher, during)
                 seed, device = config.seed + 7919 * number, _move(method, context.device)
-                part = Fit(method, store or source, stage.lr, budget, during.fit, seed, device)
+                read = batches_of(stage, source, store)
+                part = Fit(method, read, stage.lr, budget, during.fit, seed, device)
                 told.on_stage(stage.name, number, len(config.stages))
                 trained = method_facts(stage.method).trains_network
                 watch.train(part, network if trained else None, stage.share)

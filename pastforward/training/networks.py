@@ -15,7 +15,7 @@ from pastforward.baselines import BaselineConfig
 from pastforward.baselines.base import Baseline, Network
 from pastforward.baselines.build import build_baseline, build_output_teacher, sized
 from pastforward.cells import StudentConfig
-from pastforward.config import RunConfig
+from pastforward.config import RunConfig, Stage
 from pastforward.data.codec import LabelCodec
 from pastforward.data.source import Source
 from pastforward.errors import UsageError
@@ -24,6 +24,7 @@ from pastforward.student import Student, build_student
 from pastforward.teacher.label_store import LabelStore
 from pastforward.teacher.target_source import StoredTargets
 from pastforward.teacher.teacher import Teacher, build_teacher
+from pastforward.training.loop import Batches
 from pastforward.types import Signature
 
 AnyTeacher = Teacher | Baseline
@@ -43,6 +44,13 @@ def build_networks(
         if store is not None:
             return network, StoredTargets(store.readout())
         return network, build_run_teacher(config, network)
+
+
+def batches_of(stage: Stage, source: Source, store: LabelStore | None) -> Batches:
+    """What a stage reads: the store where there is one, or the source at the stage's length."""
+    if store is not None:
+        return store
+    return source if stage.length is None else source.at_length(stage.length)
 
 
 def build_network(config: RunConfig, signature: Signature) -> Network:

@@ -23,6 +23,7 @@ from pastforward.training.loop import Fit, Progress
 from pastforward.training.networks import (
     AnyTeacher,
     Selection,
+    batches_of,
     build_networks,
     measured,
     network_config,
@@ -95,7 +96,9 @@ class Trainer:
         """Serial cell calls in an optimiser step, by stage."""
         length = self.source.signature.length
         return {
-            stage.name: self._make_method(stage, config).serial_calls(config.fit.steps(length))
+            stage.name: self._make_method(stage, config).serial_calls(
+                config.fit.steps(stage.length or length)
+            )
             for stage in self.config.stages
             for config in [self.config.during(stage, length)]
         }
@@ -171,8 +174,8 @@ class Trainer:
         assert budget is not None
         config = self.config.during(stage, self.source.signature.length)
         return Fit(
-            self._make_method(stage, config), self.store or self.source, stage.lr, budget,
-            config.fit, config.seed + 7919 * self.number, self.device,
+            self._make_method(stage, config), batches_of(stage, self.source, self.store),
+            stage.lr, budget, config.fit, config.seed + 7919 * self.number, self.device,
         )  # fmt: skip
 
     def _step(self) -> dict[str, float]:

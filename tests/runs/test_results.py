@@ -188,6 +188,63 @@ def test_a_page_before_the_first_run(tmp_path):
     assert "<svg" not in text
 
 
+def rows_of(strategy: str, *nats: float) -> list[Row]:
+    return [
+        Row("a", "gru", strategy, seed, "finished", "f", "c", nats=one)
+        for seed, one in enumerate(nats)
+    ]
+
+
+SHORT_FIRST = rows_of("bptt-curriculum", 0.50, 0.60, 0.70)
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        (
+            [*rows_of("smt+dmt", 0.4, 0.4, 0.4), *SHORT_FIRST],
+            "a: best opponent gru bptt-curriculum (0.6000 ± 0.1000 nats); from target memories "
+            "gru smt+dmt (0.4000 ± 0.0000 nats), 0.2000 nats better, a win, as that is more than "
+            "the spread of 0.1000 over 3 seeds.",
+        ),
+        (
+            [*rows_of("two-stage", 0.55, 0.55, 0.55), *SHORT_FIRST],
+            "0.0500 nats better, no win: no more than the spread over seeds.",
+        ),
+        (
+            [*rows_of("smt", 0.4, 0.4), *SHORT_FIRST],
+            "0.2000 nats better, no win: 2 of the 3 seeds that it takes.",
+        ),
+        (
+            [*rows_of("smt+dmt+bptt", 0.8, 0.8, 0.8), *SHORT_FIRST],
+            "0.2000 nats worse, no win: the opponent is as good or better.",
+        ),
+        (
+            [*rows_of("smt+dmt", 0.4, 0.4, 0.4), *rows_of("bptt", 0.6, 0.6, 0.6)],
+            "0.2000 nats better, no win: bptt-curriculum was not run.",
+        ),
+        (
+            [*rows_of("smt+dmt", 0.4, 0.4, 0.4), *SHORT_FIRST, *rows_of("parallel", 0.1, 0.1, 0.1)],
+            "a: best opponent gru parallel (0.1000",
+        ),
+    ],
+)
+def test_a_win_has_its_grounds_beside_the_best_opponent(rows, says):
+    (verdict,) = grid_table(aggregate(rows)).notes
+    assert says in verdict
+
+
+@pytest.mark.parametrize("rows", [SHORT_FIRST, rows_of("smt", 0.4, 0.4, 0.4)])
+def test_one_side_alone_has_no_verdict(rows):
+    assert not grid_table(aggregate(rows)).notes
+
+
+def test_the_best_opponent_is_named_on_the_page(root):
+    text = write_page(root, RECORD, collect(root, RECORD), root / "report.html").read_text()
+    assert text.count("Best opponent: mlp bptt.") == 2 * 3
+    assert "copy:8: best opponent mlp bptt (0.7500" in text
+
+
 def test_figures_that_can_not_be_read(root):
     folder = folder_of(root, GRID, GRID.trials()[0])
     folder.evaluation.write_text("{")

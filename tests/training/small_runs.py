@@ -28,6 +28,9 @@ SMALL = RunConfig(
 """Three steps a stage, an evaluation after each."""
 
 BPTT = replace(SMALL, stages=(Stage("bptt", 1.0, 1e-2),))
+CURRICULUM = replace(
+    SMALL, stages=(Stage("bptt", 0.5, 1e-2, length=4), Stage("bptt", 0.5, 1e-2))
+)  # fmt: skip
 
 DISTILL = replace(SMALL, stages=(Stage("transformer", 1 / 3, 1e-2), Stage("distill", 2 / 3, 1e-2)))
 RTRL = replace(SMALL, stages=(Stage("rtrl", 1.0, 1e-2),))

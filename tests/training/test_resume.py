@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from small_runs import (
     BASELINE,
     BPTT,
+    CURRICULUM,
     DISTILL,
     RTRL,
     SMALL,
@@ -89,7 +90,10 @@ def test_k_steps_then_resume_is_n_steps_by_bptt(count, unbroken_bptt, tmp_path):
 
 
 @pytest.mark.parametrize("count", [2, 5])
-@pytest.mark.parametrize("config", [DISTILL, RTRL, BASELINE], ids=["distill", "rtrl", "baseline"])
+@pytest.mark.parametrize(
+    "config", [DISTILL, RTRL, BASELINE, CURRICULUM],
+    ids=["distill", "rtrl", "baseline", "curriculum"],
+)  # fmt: skip
 def test_k_steps_then_resume_is_n_steps_of_other_methods(config, count, tmp_path, tmp_path_factory):
     whole_run = never_stopped(config, tmp_path_factory)
     assert_same_run(resumed_after(count, tmp_path / "run", config), whole_run)

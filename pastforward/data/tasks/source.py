@@ -1,7 +1,7 @@
 """L1. Tasks by name, as `key_values:128,pairs=8`, and the one source that serves them all."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, final
 
 import numpy as np
@@ -66,6 +66,10 @@ class TaskSource(Source):
     @override
     def batch(self, seed: int, index: int, size: int) -> Batch:
         return self._build(self.task.draw(generator(seed, TRAIN, index), size))
+
+    @override
+    def at_length(self, length: int) -> "TaskSource":
+        return TaskSource(replace(self.task, length=length))
 
     @override
     def held_out(self, split: str, size: int, limit: int) -> Iterator[Batch]:

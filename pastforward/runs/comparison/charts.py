@@ -8,7 +8,7 @@ from pastforward.recipes.names import without_length
 from pastforward.report.charts import COLOURS, SMALL, Chart, Curve, chart, cut_above, percent_axis
 from pastforward.report.summary import naive_reference, unit_of
 from pastforward.runs.comparison.record import Record
-from pastforward.runs.comparison.results import Line, Row
+from pastforward.runs.comparison.results import Line, Row, aggregate, duel
 from pastforward.training.folder import RunFolder
 
 _AXES = (
@@ -67,8 +67,18 @@ def by_cost(root: Path, rows: Sequence[Row], style: Mapping[Pair, Look]) -> dict
                 references = next((row.references for row in own if row.references), {})
                 shared = unit_of(map(vars, own))
                 drawn = _against_cost(curves, label, scale, references, shared)
+                drawn = drawn._replace(note=drawn.note + _opponent(own))
                 found.setdefault(task, []).append(drawn)
     return found
+
+
+def _opponent(rows: Sequence[Row]) -> str:
+    """The best opponent of one task, as a sentence to add."""
+    found = duel(aggregate(rows))
+    if found is None:
+        return ""
+    setting = found.opponent.setting
+    return f" Best opponent: {setting.cell} {setting.strategy}."
 
 
 def _against_length(family: str, lines: Sequence[Line], style: Mapping[Pair, Look]) -> Chart:

@@ -11,6 +11,7 @@ from pastforward.analysis.metrics import figure
 from pastforward.errors import UsageError
 from pastforward.files import write_json
 from pastforward.outputs import NATS
+from pastforward.recipes.strategies import CURRICULUM, learns_from_targets
 from pastforward.report.summary import unit_of
 from pastforward.runs.comparison.grid import Setting, Trial
 from pastforward.runs.comparison.record import Record, State, folder_of, state
@@ -118,6 +119,52 @@ def best_of(lines: Sequence[Line]) -> set[Setting]:
         if line.nats and (not best or not best.nats or line.nats.mean < best.nats.mean):
             found[line.setting.task] = line
     return {line.setting for line in found.values()}
+
+
+FEWEST_SEEDS = 3
+"""Below it no row is called a win."""
+
+
+class Duel(NamedTuple):
+    """On one task: the best line that learns from target memories, and the best of the others."""
+
+    ours: Line
+    opponent: Line
+    lead: float
+    """Nats by which ours is better."""
+    spread: float
+    """The larger standard deviation of the two."""
+    has_curriculum: bool
+    """Was BPTT tried with short sequences first?"""
+
+    @property
+    def objection(self) -> str | None:
+        """Why it is no win; None where it is one."""
+        if self.lead <= 0:
+            return "the opponent is as good or better"
+        fewest = min(self.ours.finished, self.opponent.finished)
+        if fewest < FEWEST_SEEDS:
+            return f"{fewest} of the {FEWEST_SEEDS} seeds that it takes"
+        if self.lead <= self.spread:
+            return "no more than the spread over seeds"
+        return None if self.has_curriculum else f"{CURRICULUM} was not run"
+
+
+def duel(lines: Sequence[Line]) -> Duel | None:
+    """Of the lines of one task; None where either side has no figure."""
+    sides: dict[bool, list[tuple[Spread, Line]]] = {True: [], False: []}
+    for line in lines:
+        if line.nats is not None:
+            sides[learns_from_targets(line.setting.strategy)].append((line.nats, line))
+    if not all(sides.values()):
+        return None
+    (nats, ours), (other, opponent) = (
+        min(sides[own], key=lambda pair: pair[0].mean) for own in (True, False)
+    )
+    return Duel(
+        ours, opponent, other.mean - nats.mean, max(nats.deviation or 0.0, other.deviation or 0.0),
+        any(line.setting.strategy == CURRICULUM for _, line in sides[False]),
+    )  # fmt: skip
 
 
 def write_results(root: Path, record: Record, rows: Sequence[Row]) -> Path:

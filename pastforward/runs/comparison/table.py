@@ -8,7 +8,7 @@ from pastforward.report.labels import metric_text
 from pastforward.report.summary import distinct_references, reference_label, unhelpful, unit_of
 from pastforward.report.tables import Line as TableLine
 from pastforward.report.tables import Table
-from pastforward.runs.comparison.results import Line, Spread, best_of
+from pastforward.runs.comparison.results import Duel, Line, Spread, best_of, duel
 
 HEAD = (
     "task", "cell", "method", "loss", "correct", "selected by", "time", "n", "teacher's loss",
@@ -23,10 +23,12 @@ def grid_table(
 
     `colours`, by cell and strategy, are those of the marks on a page.
     """
-    winners, rows = best_of(lines), []
+    winners, rows, verdicts = best_of(lines), [], []
     for task in dict.fromkeys(line.setting.task for line in lines):
         own = [line for line in lines if line.setting.task == task]
         rows += [_row(line, line.setting in winners, colours or {}) for line in own]
+        found = duel(own)
+        verdicts += [] if found is None else [verdict(found)]
         references = next((line.references for line in own if line.references), {})
         rows += [_reference(task, *found) for found in distinct_references(references.items())]
     unit = unit_of(vars(line) for line in lines if line.finished)
@@ -34,9 +36,26 @@ def grid_table(
     table = Table(
         head, rows, names=3,
         title="Held-out loss per output, students alone: mean ± deviation of n seeds",
-        notes=_failures(lines), page_only=head[8:],
+        notes=[*_failures(lines), *verdicts], page_only=head[8:],
     )  # fmt: skip
     return table if any(_shows_metric(line) for line in lines) else table.without("selected by")
+
+
+def verdict(found: Duel) -> str:
+    """One sentence: the best opponent, the best row of ours, and why that is a win or none."""
+    ours, other = (
+        f"{line.setting.cell} {line.setting.strategy} ({spread_text(line.nats, 4)} nats)"
+        for line in (found.ours, found.opponent)
+    )
+    by = f"{abs(found.lead):.4f} nats {'better' if found.lead >= 0 else 'worse'}"
+    grounds = (
+        f"a win, as that is more than the spread of {found.spread:.4f} over {found.ours.finished} "
+        "seeds"
+        if found.objection is None
+        else f"no win: {found.objection}"
+    )
+    task = found.ours.setting.task
+    return f"{task}: best opponent {other}; from target memories {ours}, {by}, {grounds}."
 
 
 def spread_text(spread: Spread | None, digits: int) -> str:
