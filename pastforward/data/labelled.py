@@ -69,7 +69,7 @@ def build(reading: Reading, options: LabelledConfig, length: int | None = None) 
     names = list(reading.parts)
     givens, texts = texts_as_symbols(list(reading.parts.values()))
     wheres = ["" if name == "train" else f"{name} " for name in names]
-    wholes = [Whole(g, w, options.flags) for g, w in zip(givens, wheres, strict=True)]
+    wholes = [Whole(g, w, options.flags, options.at) for g, w in zip(givens, wheres, strict=True)]
     meaning = meaning_of(reading.name, wholes, options.flags)
     parts = _parts(reading, dict(zip(names, wholes, strict=True)), meaning)
     found, missing = input_codec(list(parts), options.missing == "mean", reading.columns)
