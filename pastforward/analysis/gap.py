@@ -98,7 +98,7 @@ def loss_gap(
         for given in source.held_out(split, size, limit):
             batch = on_device(given, student)
             targets = teacher.targets(batch.x)
-            for name, memories in _memories(student, targets, batch.x):
+            for name, memories in _memories(student, targets, batch.x, source.signature.length):
                 read = teacher.readout if name == "teacher" else student.readout
                 meter = meters.setdefault(name, _Meter(student, source.signature.length))
                 meter.add(read(memories[:, 1:]), batch, memories, targets)
@@ -108,14 +108,20 @@ def loss_gap(
     return Gap(meters["alone"].drift.count, losses["teacher"], after, losses["alone"], unit)
 
 
-def after_steps(student: Student, targets: Tensor, x: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """k and M(k) `[B, T+1, K, D]`, for k = 0, 1, 2, 4, ... below T, and T."""
-    e, length = student.embed(x), x.shape[1]
+def after_steps(
+    student: Student, targets: Tensor, x: Tensor, length: int
+) -> Iterator[tuple[int, Tensor]]:
+    """k and M(k) `[B, T+1, K, D]`, for k = 0, 1, 2, 4, ... below `length`, and `length`.
+
+    It is that of the longest sequence: those of a batch of shorter ones have no more than T steps.
+    """
+    e = student.embed(x)
     doublings = [1 << n for n in range((length - 1).bit_length())]  # 1, 2, 4, ... below T
     memories = targets
     yield 0, memories
     for k in range(1, max(doublings, default=0) + 1):
-        memories = torch.cat([targets[:, :1], student.cell(memories[:, :-1], e)], 1)
+        if k <= x.shape[1]:
+            memories = torch.cat([targets[:, :1], student.cell(memories[:, :-1], e)], 1)
         if k in doublings:
             yield k, memories
     yield length, student.cell.rollout(targets[:, 0], e)
@@ -137,8 +143,10 @@ class _Meter:
         return Loss(score.nats, score.accuracy, sum(relative) / len(relative))
 
 
-def _memories(student: Student, targets: Tensor, x: Tensor) -> Iterator[tuple[str | int, Tensor]]:
+def _memories(
+    student: Student, targets: Tensor, x: Tensor, length: int
+) -> Iterator[tuple[str | int, Tensor]]:
     """Whose readout reads which memories `[B, T+1, K, D]`: 'teacher', k own steps, 'alone'."""
     yield "teacher", targets
-    yield from after_steps(student, targets, x)
+    yield from after_steps(student, targets, x, length)
     yield "alone", student.rollout(x)

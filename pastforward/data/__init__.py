@@ -82,6 +82,9 @@ class LabelledConfig:
     """Column of a table by which rows are ordered; as they stand when not given."""
     split: str = "split"
     """Column of a table that says train, valid or test of each sequence, where it has one."""
+    at: str = "auto"
+    """Where targets stand: at the 'end' of a sequence or at all 'steps'. 'auto' takes y [N, K] with
+    K = T for one a step (of flags for K at the end), and in a table what changes."""
     flags: bool = False
     """Targets are several labels at once, 0 or 1, as in y [N, C]."""
     quantiles: tuple[float, ...] = ()
@@ -103,6 +106,7 @@ class LabelledConfig:
         at_least(self, "data", 0, "permute")
         one_of(self, "data", "class_weight", ("none", "balanced"))
         one_of(self, "data", "missing", ("refuse", "mean"))
+        one_of(self, "data", "at", ("auto", "end", "steps"))
         if self.levels is not None and not 2 <= self.levels <= 256:
             raise UsageError(f"--data.levels asks for {self.levels} grey levels; give 2 to 256.")
         rising = sorted(set(self.quantiles))

@@ -73,7 +73,7 @@ def build(
     names, before = list(reading.parts), known and known.inputs
     givens, texts = texts_as_symbols(list(reading.parts.values()), before)
     wheres = ["" if name == "train" else f"{name} " for name in names]
-    wholes = [Whole(g, w, options.flags) for g, w in zip(givens, wheres, strict=True)]
+    wholes = [Whole(g, w, options.flags, options.at) for g, w in zip(givens, wheres, strict=True)]
     meaning = meaning_of(reading.name, wholes, options.flags)
     if known is not None and meaning.kind == CLASSES:
         meaning = meaning.among(reading.name, known.classes)

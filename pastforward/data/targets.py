@@ -24,11 +24,11 @@ class Given(NamedTuple):
 class Whole:
     """Sequences with targets, neither split nor scaled yet; arrays are those that were given."""
 
-    def __init__(self, given: Given, where: str, flags: bool) -> None:
-        """`where` names the part in messages: '', 'valid ' or 'test '."""
+    def __init__(self, given: Given, where: str, flags: bool, at: str = "auto") -> None:
+        """`where` names the part in messages: '', 'valid ' or 'test '; `at` as in options."""
         self.where = where
         self.x = sequences(f"{where}x", given.x, given.lengths)
-        self.y = _targets(f"{where}y", given.y, self.x, flags)
+        self.y = _targets(f"{where}y", given.y, self.x, flags, at)
         self.every_step = isinstance(self.y, Sequences)
         count = len(self.y)
         if count != len(self.x):
@@ -79,12 +79,19 @@ class Whole:
         return mask
 
 
-def _targets(what: str, given: Arrays, x: Sequences, flags: bool) -> Sequences | np.ndarray:
+def _targets(
+    what: str, given: Arrays, x: Sequences, flags: bool, at: str
+) -> Sequences | np.ndarray:
     """`Sequences` where there is a target a step, else `[N]` or `[N, C]`."""
     if isinstance(given, list | tuple) and len(given) and np.ndim(given[0]):
         listed = [np.asarray(one) for one in given]
-        if [len(one) for one in listed] == x.lengths[: len(listed)].tolist():
+        if at != "end" and [len(one) for one in listed] == x.lengths[: len(listed)].tolist():
             return _plain(what, sequences(what, listed))
+        if len({one.shape for one in listed}) > 1 and at == "end":
+            raise UsageError(
+                f"{what} has other numbers of targets from sequence to sequence, where these were "
+                "asked for at the end; give as many for every sequence."
+            )
         if len({one.shape for one in listed}) > 1:
             i = next(i for i, one in enumerate(listed) if i >= len(x) or len(one) != x.lengths[i])
             steps = x.lengths[i] if i < len(x) else "no"
@@ -94,9 +101,14 @@ def _targets(what: str, given: Arrays, x: Sequences, flags: bool) -> Sequences |
             )
         given = np.stack(listed)
     y = _array(what, given)
-    per_step = y.ndim >= 2 and y.shape[1] == _steps(x) and not (flags and y.ndim == 2)
-    if per_step and len(y) == len(x):
+    fits = y.ndim >= 2 and y.shape[:2] == (len(x), _steps(x))
+    if fits and at != "end" and (at == "steps" or y.ndim == 3 or not flags):
         return _plain(what, sequences(what, y, x.lengths))
+    if at == "steps":
+        raise UsageError(
+            f"{what} has shape {y.shape} for {len(x)} x of {_steps(x)} steps, where targets were "
+            "asked for at all steps; give [N, T] or [N, T, C], or --data.at end."
+        )
     if y.ndim > 2:
         raise UsageError(
             f"{what} has shape {y.shape} for x of {_steps(x)} steps; give [N], [N, C], [N, T] or "

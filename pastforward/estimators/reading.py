@@ -1,7 +1,6 @@
 """L6. From arrays to a source to train on, and from a student to its outputs."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -64,7 +63,6 @@ def source_of(
     y is a class or number of each sequence, `[N]`, or flags or numbers `[N, n_outputs]`. In
     training each sequence is shown as often as `weights` `[N]` say.
     """
-    options = options or LabelledConfig()
     X, size = as_asked(X, inputs)
     kept = np.delete(np.arange(len(X)), held)
     if len(held):
@@ -72,27 +70,14 @@ def source_of(
         train = [X[i] for i in kept.tolist()], y[kept]
     else:  # nothing is evaluated, but a source has such parts
         train, valid = (X, y), (X[:1], y[:1])
-    mask: Any = None
-    if (
-        y.ndim == 2
-        and not options.flags
-        and any(y.shape[1] == max(map(len, x)) for x, _ in (train, valid))
-    ):
-        (*train, mask), valid = _at_end(*train), _at_end(*valid)
-    source = labelled(*train, mask=mask, valid=valid, test=valid, options=options)
+    options = replace(options or LabelledConfig(), at="end")
+    source = labelled(*train, valid=valid, test=valid, options=options)
     if weights is not None:
         source.weigh(weights[kept])
     if size is not None:  # held-out sequences may have symbols that the others lack
         source.codec = replace(source.codec, inputs=SymbolCodec(size))
         source.signature = replace(source.signature, inputs=Tokens(size))
     return source
-
-
-def _at_end(x: Arrays, y: np.ndarray) -> tuple[Arrays, list[np.ndarray], list[np.ndarray]]:
-    """The same, y at every step of which the last counts: `[N, T]` could be a number a step."""
-    steps = [len(row) for row in x]
-    repeated = [np.broadcast_to(one, (n, len(one))) for one, n in zip(y, steps, strict=True)]
-    return x, repeated, [np.arange(n) == n - 1 for n in steps]
 
 
 def held_out(y: np.ndarray, fraction: float, classes: bool, random: np.random.RandomState):

@@ -1,5 +1,6 @@
 """L6. The analyses of `analyse`: each a function `(Subject, sequences) -> Analysis`."""
 
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -11,6 +12,8 @@ from pastforward.analysis.gap import loss_gap
 from pastforward.analysis.lengths import AtLength, at_length, loss_by_length
 from pastforward.analysis.metrics import cost
 from pastforward.analysis.probe import Memories, Probe, linear_probe, remember
+from pastforward.data.codec import LabelCodec
+from pastforward.data.source import Source
 from pastforward.errors import UsageError
 from pastforward.files import finite
 from pastforward.report.analysis_page import (
@@ -33,6 +36,8 @@ _MOST_CLASSES = 128
 _MOST_AHEAD = 8
 _SPLITS = ("valid", "test")
 """Where a probe is fitted, and where it is tested."""
+_AT_ONCE, _LOOKED_AT = 64, 1024
+"""Labelled sequences that are read to find many of one length."""
 _DECODED, _WHOLE = "SMT, losses of outputs", "SMT, all losses"
 
 
@@ -73,7 +78,7 @@ def ask_credit(run: Subject, sequences: int) -> Analysis:
     length = run.source.signature.length
     # Memory for decoding from every target grows with B * T^2.
     count = max(2, min(32, sequences, 2**16 // (min(length, 64) * length)))
-    batch = last_output(next(iter(run.source.held_out("test", count, count))))
+    batch = last_output(_ending_together(run.source, count))
     panels = _start_credit(run, batch)
     panels["BPTT"]["trained"] = bptt_credit(run.student, batch)
     if run.teacher is not None:
@@ -198,6 +203,22 @@ def _networks(run: Subject) -> dict[str, Student | Teacher]:
     if run.teacher is not None:
         networks["targets"] = run.teacher
     return networks | {"untrained": _untrained(run)[0]}
+
+
+def _ending_together(source: Source, count: int) -> Batch:
+    """Test sequences; of labelled ones those of the most frequent length, without padding.
+
+    A mean over sequences that end at different steps would mix distances from the last output.
+    """
+    if not isinstance(source.codec, LabelCodec):
+        return next(iter(source.held_out("test", count, count)))
+    batches = list(source.held_out("test", _AT_ONCE, _LOOKED_AT))
+    ends = [batch.mask.cumsum(1).argmax(1) + 1 for batch in batches]
+    found = Counter(torch.cat(ends).tolist())
+    end = max(found, key=lambda steps: (found[steps], steps))
+    cut = [[part[at == end, :end] for part in b] for b, at in zip(batches, ends, strict=True)]
+    cut = [parts for parts in cut if len(parts[0])]
+    return Batch(*(torch.cat(parts)[:count] for parts in zip(*cut, strict=True)))
 
 
 def _untrained(run: Subject) -> tuple[Student, Teacher]:

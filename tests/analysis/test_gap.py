@@ -8,6 +8,7 @@ from stand_ins import Fixed
 
 from pastforward.analysis.evaluate import evaluate
 from pastforward.analysis.gap import loss_gap
+from pastforward.types import Batch
 
 
 @pytest.fixture(params=[("tokens", 7), ("vectors", 8), ("tokens", 1), ("tokens", 2)], ids=str)
@@ -15,6 +16,16 @@ def setting(request):
     kind, length = request.param
     student, teacher, batch = tiny.pair(kind, length)
     return student, teacher, Fixed(student.signature, batch)
+
+
+class Ragged(Fixed):
+    """The first sequence is short, and comes in a batch of its own length."""
+
+    short = 3
+
+    def held_out(self, split, size, limit):
+        yield Batch(*(part[:1, : self.short] for part in self.whole))
+        yield Batch(*(part[1:] for part in self.whole))
 
 
 def slowly(student, teacher, batch, k: int) -> float:
@@ -79,3 +90,18 @@ def test_from_the_same_start_there_is_no_part_for_it(setting):
     student.empty.copy_(teacher.encoder.empty_target(source.whole.x)[0, 0])
     gap = loss_gap(student, teacher, source)
     assert gap.parts["start"] == pytest.approx(0.0, abs=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("length", [7, 8])
+def test_every_k_is_of_all_sequences_where_some_are_shorter(length):
+    student, teacher, batch = tiny.pair("tokens", length)
+    batch.mask[0, 2] = True
+    source = Ragged(student.signature, batch)
+    gap = loss_gap(student, teacher, source)
+    assert list(gap.after) == list(loss_gap(student, teacher, Fixed(source.signature, batch)).after)
+    padded = batch._replace(mask=batch.mask.clone())
+    padded.mask[0, source.short :] = False
+    for k, loss in gap.after.items():
+        assert loss.nats == pytest.approx(slowly(student, teacher, padded, k), abs=1e-10)
+    assert sum(gap.parts.values()) == pytest.approx(gap.total, abs=1e-12)

@@ -203,6 +203,13 @@ def test_a_target_that_changes_is_one_a_step(files):
     assert source.describe()["targets"] == "numbers, one a step"
     one = opened(files / "waves.csv", "regress", target=("sum",), columns=("sin",))
     assert one.describe()["targets"] == "numbers, at the end"
+    rows = dict(target=("cos",), columns=("sin",), time="t")
+    last = opened(files / "waves.csv", "regress", at="end", **rows)
+    assert last.describe()["targets"] == "numbers, at the end"
+    x = {float(row[12 - i % 4 - 1, 1]) for i, row in enumerate(waves()[0])}
+    np.testing.assert_allclose(sorted(last.parts[0].whole.y), sorted(x), atol=1e-6)
+    each = opened(files / "waves.csv", "regress", at="steps", **(rows | {"target": ("sum",)}))
+    assert each.describe()["targets"] == "numbers, one a step"
 
 
 def test_images_with_labels(files):

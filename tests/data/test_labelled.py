@@ -296,3 +296,37 @@ def test_codec_signature_and_description_survive_json(case):
     read = json.loads(json.dumps(to_json(source.signature)))
     assert from_json(Signature, read) == source.signature
     assert json.loads(json.dumps(source.describe())) == source.describe()
+
+
+SQUARE = {
+    "numbers": (RNG.normal(size=(50, 8)), Vectors(8), Vectors(1)),
+    "labels": (RNG.integers(0, 2, (50, 8)), Flags(8), Tokens(2)),
+    "rows": (list(RNG.normal(size=(50, 8))), Vectors(8), Vectors(1)),
+}
+
+
+@pytest.mark.parametrize("case", SQUARE)
+def test_as_many_targets_as_steps_stand_where_one_says(case):
+    y, whole, each = SQUARE[case]
+    end = labelled(X, y, options=LabelledConfig(at="end"))
+    assert end.signature.outputs == whole
+    assert end.describe()["targets"].endswith("at the end")
+    for at in ("auto", "steps"):
+        source = labelled(X, y, options=LabelledConfig(at=at))
+        assert source.signature.outputs == each
+        assert source.describe()["targets"].endswith("one a step")
+
+
+def test_a_flag_at_each_step():
+    y = RNG.integers(0, 2, (50, 8))
+    assert labelled(X, y, options=LabelledConfig(flags=True)).signature.outputs == Flags(8)
+    each = labelled(X, y, options=LabelledConfig(flags=True, at="steps"))
+    assert each.signature.outputs == Flags(1)
+    assert int(each.batch(0, 0, 4).mask.sum()) == 32
+
+
+def test_lists_of_several_lengths_with_targets_at_the_end():
+    x = [X[0][:n] for n in (2, 2, 2, 2, 2, 2, 2, 5)]
+    y = np.arange(16).reshape(8, 2) / 3
+    options = LabelledConfig(at="end")
+    assert labelled(x, list(y), options=options).signature.outputs == Vectors(2)

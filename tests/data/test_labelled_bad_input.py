@@ -112,6 +112,18 @@ BAD = {
         dict(x=X, y=Y * 1.5, options=LabelledConfig(class_weight="balanced")),
         "targets are numbers, not classes",
     ),
+    "no target a step": (
+        dict(x=X, y=Y, options=LabelledConfig(at="steps")),
+        r"shape \(.*,\) for .* asked for at all steps; give \[N, T\]",
+    ),
+    "targets of several lengths at the end": (
+        dict(x=LISTED, y=[np.zeros(len(x)) for x in LISTED], options=LabelledConfig(at="end")),
+        "y has other numbers of targets",
+    ),
+    "a class a step at the end": (
+        dict(x=X, y=STEPS[..., None], options=LabelledConfig(at="end")),
+        r"give \[N\], \[N, C\]",
+    ),
     "too few to split": (dict(x=X[:4], y=[0, 0, 1, 2]), "training needs 3 .* give 2 more"),
 }
 
@@ -132,6 +144,7 @@ def test_bad_arrays(case):
         ({"missing": "zero"}, "--data.missing is 'zero'; choose one of refuse, mean"),
         ({"quantiles": (0.9, 0.1)}, r"--data.quantiles is \(0.9, 0.1\); give rising levels"),
         ({"quantiles": (0.0, 0.5)}, "give rising levels between 0 and 1"),
+        ({"at": "step"}, "--data.at is 'step'; did you mean 'steps'"),
         ({"levels": 1}, "--data.levels asks for 1 grey levels"),
         ({"pool": 0}, "--data.pool is 0"),
         ({"permute": -1}, "--data.permute is -1"),

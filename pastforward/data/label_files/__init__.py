@@ -8,7 +8,7 @@ from pastforward.data.files import holds_table, idx_images, is_arrays, suffix
 from pastforward.errors import UsageError, nearest
 from pastforward.registry import Entry, Registry
 
-ALWAYS = "flags", "quantiles", "class_weight", "missing"
+ALWAYS = "at", "flags", "quantiles", "class_weight", "missing"
 """Options that suit every format."""
 
 PARTS = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test",)}

@@ -20,7 +20,8 @@ def read_table(source: str, options: LabelledConfig) -> Reading:
     A column `split` says which sequences are held out.
 
     A target that is the same in all rows of each sequence is one at the end, any other one for
-    each step. Raises `UsageError` for missing columns, and for channels that are no numbers.
+    each step, where `at` doesn't say; at the end it is that of the last row. Raises `UsageError`
+    for missing columns, and for channels that are no numbers.
     """
     path = Path(source).expanduser()
     table, read = _loaded(path)
@@ -46,7 +47,7 @@ def read_table(source: str, options: LabelledConfig) -> Reading:
     table = table.iloc[np.lexsort(keys)]
     ends = np.cumsum(np.bincount(keys[-1]))[:-1]
     x = np.split(_numbers(path, table, columns), ends)
-    parts = {"train": Given(x, _targets(table, options.target, ends))}
+    parts = {"train": Given(x, _targets(table, options, ends))}
     if split:
         parts = _divided(path, parts["train"], np.split(_plain(table[split]), ends))
     how = ", ".join(filter(None, [read, _told(options)]))
@@ -109,12 +110,12 @@ def _numbers(path: Path, table: Any, columns: tuple[str, ...]) -> np.ndarray:
     return np.stack([table[c].to_numpy(np.float32) for c in columns], 1)
 
 
-def _targets(table: Any, target: tuple[str, ...], ends: np.ndarray) -> np.ndarray | list[Any]:
-    y = np.stack([_plain(table[c]) for c in target], 1)
-    y = y[:, 0] if len(target) == 1 else y
-    parts = np.split(y, ends)
-    if all((part == part[0]).all() for part in parts):
-        return np.stack([part[0] for part in parts])
+def _targets(table: Any, options: LabelledConfig, ends: np.ndarray) -> np.ndarray | list[Any]:
+    y = np.stack([_plain(table[c]) for c in options.target], 1)
+    parts = np.split(y[:, 0] if len(options.target) == 1 else y, ends)
+    constant = options.at == "auto" and all((part == part[0]).all() for part in parts)
+    if constant or options.at == "end":
+        return np.stack([part[-1] for part in parts])
     return parts
 
 
