@@ -28,10 +28,12 @@ _WINDOWS = (
     (32, 0.25, 1.0), (32, 0.25, 0.3),
 )  # fmt: skip
 """Steps of each window, its share of the time, and factor on the rate."""
-_READOUT = 0.01
+READOUT = 0.01
 """Weight of outputs beside targets. Muon steps as far for a small gradient as for a large one, so
 a readout learns as fast; at 1 the gradient of few noisy outputs takes over the cell where targets
-are nearly met, and longer windows then undo what shorter ones have learned (docs/log.md)."""
+are nearly met, and longer windows then undo what shorter ones have learned (docs/log.md). With one
+output a sequence a readout learns beside the teacher's, from many more of them, and windows leave
+it as it is."""
 _POSITIONS, _MOST = 4000, 32
 """In a batch, and sequences in it at most: many steps teach a student more than large batches."""
 _TEACHER_BATCH = 128
@@ -54,8 +56,8 @@ def labelled(
         student=student_for(cell, *((1, 128) if at_end else (4, 64))),
         teacher=TeacherConfig("fourier" if at_end else "stack"),
         # No state bypasses such a memory: no futures to decode.
-        smt=SMTConfig(decoding=0.0, anchors=1, readout=_READOUT, early_readout=1.0),
-        dmt=DMTConfig(window=min(max(size for size, _, _ in _WINDOWS), length), readout=_READOUT),
+        smt=SMTConfig(decoding=0.0, anchors=1, readout=READOUT, early_readout=1.0),
+        dmt=DMTConfig(window=min(_WINDOWS[-1][0], length), readout=0.0 if at_end else READOUT),
         fit=FitConfig(batch=max(8, min(_MOST, _POSITIONS // length))),
         budget=Budget(seconds=300.0 if length <= 256 else 900.0),
         stages=found,

@@ -12,7 +12,7 @@ from pastforward.data import DataConfig, ImageConfig
 from pastforward.data.opening import MEMORY, Opened, family, kind_of, known_names, located
 from pastforward.errors import UsageError, nearest
 from pastforward.recipes import RECIPES
-from pastforward.recipes.labelled import labelled
+from pastforward.recipes.labelled import READOUT, labelled
 from pastforward.recipes.real_data import flow, pixels
 from pastforward.recipes.strategies import (
     CURRICULUM,
@@ -124,6 +124,8 @@ def for_labels(folder: str, strategy: str = STORED_STRATEGY, cell: str | None = 
         run,
         student=student,
         smt=replace(run.smt, consistency=0.0),  # it would need the decoder
+        # No teacher's stage teaches a readout.
+        dmt=replace(run.dmt, readout=run.dmt.readout or READOUT),
         stages=stages(strategy, STORED_RATES | {s.method: s.lr for s in run.stages}, STORED_SHARES),
         label_store=folder,
     )
