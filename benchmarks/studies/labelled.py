@@ -7,8 +7,8 @@
 Recipe and seconds of training of each run, on one thread: seconds of CPU time, which are those of
 an idle core whatever else the machine does. BPTT is searched first, on seed 0 at the full budget:
 four cells by two rates; the best on the validation part then runs with the other seeds (of pixels
-permuted, the best of pixels in order). Rows go to benchmarks/results/labelled.jsonl: figures on the test part of the student alone.
-Rows that are there are not made again.
+permuted, the best of pixels in order). Rows go to benchmarks/results/labelled.jsonl: figures on the
+test part, of the student alone. Rows that are there are not made again.
 """
 
 import argparse
