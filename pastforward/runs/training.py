@@ -1,6 +1,5 @@
 """L6. Train: one run from what is asked to its evaluation."""
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -11,7 +10,8 @@ from rich.console import Console
 from pastforward.analysis.evaluate import evaluate
 from pastforward.config import Budget, RunConfig
 from pastforward.data.source import Source
-from pastforward.errors import Stopped, UsageError
+from pastforward.errors import NonFiniteLoss, Stopped, UsageError
+from pastforward.faults import is_first_rank
 from pastforward.files import write_json
 from pastforward.report.summary import RunSummary
 from pastforward.runs.describing import data_lines
@@ -23,7 +23,6 @@ from pastforward.runs.saving import facts_of, few_samples, write_summary
 from pastforward.training.callbacks import Callback, stop_signals
 from pastforward.training.distributed import barrier, rank
 from pastforward.training.folder import IfExists, RunFolder
-from pastforward.training.loop import NonFiniteLoss
 from pastforward.training.progress import progress
 from pastforward.training.trainer import Interrupted, Trainer
 
@@ -36,7 +35,7 @@ Watching = Callable[[RunConfig, Console], AbstractContextManager[Callback]]
 
 def stderr_console() -> Console:
     """For messages on the way; ranks other than 0 write nothing."""
-    return Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
+    return Console(stderr=True, quiet=not is_first_rank())
 
 
 @dataclass(frozen=True)
