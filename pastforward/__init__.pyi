@@ -43,6 +43,7 @@ from .data.opening import open_source as open_source
 from .data.series import SeriesSource as SeriesSource
 from .data.source import Source as Source
 from .data.text import text_source as text_source
+from .errors import NonFiniteLoss as NonFiniteLoss
 from .errors import Stopped as Stopped
 from .errors import UsageError as UsageError
 from .estimators.classifier import SequenceClassifier as SequenceClassifier
@@ -103,7 +104,6 @@ from .training.fit import FitContext as FitContext
 from .training.fit import fit as fit
 from .training.folder import RunFolder as RunFolder
 from .training.loop import Fit as Fit
-from .training.loop import NonFiniteLoss as NonFiniteLoss
 from .training.trainer import Trainer as Trainer
 from .types import Batch as Batch
 from .types import MemoryShape as MemoryShape

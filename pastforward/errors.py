@@ -17,6 +17,10 @@ def nearest(given: str, known: Iterable[str]) -> str:
     return f"did you mean '{close[0]}'" if close else f"choose one of {', '.join(known)}"
 
 
+class NonFiniteLoss(RuntimeError):
+    """A loss or gradient became infinite or NaN; weights are those before the step."""
+
+
 class Stopped(Exception):
     """The user or the system stopped a run, and all of it is saved."""
 

@@ -3,13 +3,14 @@
 Imports rich when there is something to show.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, final
+
+from pastforward.faults import is_first_rank
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -104,4 +105,4 @@ _SHOWN: ContextVar[_Shown | None] = ContextVar("shown", default=None)
 def _stderr() -> "Console":
     from rich.console import Console
 
-    return Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
+    return Console(stderr=True, quiet=not is_first_rank())

@@ -43,7 +43,7 @@ def main(argv: list[str]) -> None:
     run = open_run(options.run, *options.how)
     with stderr_console().status("reading the run") as status:
         results = run.doctor(options.sequences, lambda name: status.update(f"check: {name}"))
-    last = f"Page: {run.checks_page}"
+    last = f"Page: {run.unsaved or run.checks_page}"
     if options.json:
         found = {"run": run.name, "verdict": verdict(results), "checks": list(map(asdict, results))}
         print_json(found, last)

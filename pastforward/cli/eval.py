@@ -39,7 +39,8 @@ def main(argv: list[str]) -> None:
     run = open_run(options.run, *options.how)
     found = run.evaluate(options.split, options.sequences)
     summary = run.summary_of(found)
-    last = f"Figures: {run.folder.evaluation if options.split == 'test' else 'not kept'}"
+    kept = run.folder.evaluation if options.split == "test" else "not kept"
+    last = f"Figures: {run.unsaved or kept}"
     if options.json:
         print_json(for_programs(summary), last)
     else:

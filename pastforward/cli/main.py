@@ -1,15 +1,17 @@
 """L7. The command line: finds the command, and turns errors into one line and an exit code.
 
-Exit codes: 0 done, 1 a loss became infinite or NaN or a check of the doctor failed, 2 bad input,
-130 and 143 stopped and saved.
+Exit codes: 0 done, 1 a loss became infinite or NaN or a check of the doctor failed, 2 bad input, or
+too little memory or disk, 3 a fault of ours, 130 and 143 stopped and saved.
 """
 
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from pastforward.cli import COMMANDS
 from pastforward.errors import Stopped, UsageError, nearest
+from pastforward.faults import is_first_rank, meaning
 from pastforward.registry import import_target
 from pastforward.watching import shown_on
 
@@ -30,6 +32,9 @@ Every command explains itself: pastforward COMMAND --help
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # what the terminal can't show is no reason to stop
+            stream.reconfigure(errors="backslashreplace")
     if words[:1] in ([], ["--help"], ["-h"]):
         print(_overview())
         return 0 if words else 2
@@ -51,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _answer(error: BaseException) -> int:
-    """Print what an error means and return its exit code; a fault of ours is raised again."""
+    """Print what an error means and return its exit code."""
     if isinstance(error, SystemExit):  # after --help, or where a check failed
         return error.code if isinstance(error.code, int) else 0
     if isinstance(error, BrokenPipeError):  # the reader of our output was closed
@@ -59,25 +64,11 @@ def _answer(error: BaseException) -> int:
         return 0
     if isinstance(error, KeyboardInterrupt):
         error = Stopped("interrupted.", 130)
-    code = _exit_code(error)
-    if code is None:
-        raise error
-    if os.environ.get("RANK", "0") == "0":  # under torchrun every rank comes here
-        print(f"pastforward: {' '.join(str(error).split())}", file=sys.stderr)
+    code, line = meaning(error)
+    # Under torchrun every rank comes here, mostly for the same reason.
+    if is_first_rank() or code == 3:
+        print(f"pastforward: {line}", file=sys.stderr)
     return code
-
-
-def _exit_code(error: BaseException) -> int | None:
-    """The code of an error that the user can act on; None for a fault of ours."""
-    if isinstance(error, Stopped):
-        return error.code
-    if isinstance(error, UsageError):
-        return 2
-    if "torch" not in sys.modules:
-        return None
-    from pastforward.training.loop import NonFiniteLoss
-
-    return 1 if isinstance(error, NonFiniteLoss) else None
 
 
 def _disconnect() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.text import Text
 
 from pastforward.analysis.samples import ImageSamples
 from pastforward.report.charts import save_images
@@ -22,7 +23,7 @@ def show(runs: Sequence[Run]) -> None:
             save_images(path, samples)
             say(f"Samples of {run.name}: {path}")
         elif isinstance(samples, str):
-            Console().rule(f"{run.name} writes", align="left")
+            Console().rule(Text(f"{run.name} writes"), align="left")
             say(samples, "")
 
 

@@ -37,5 +37,6 @@ def main(argv: list[str]) -> None:
     options = TrainOptions(resume_command=again, allow_new_data=asked.allow_new_data, opened=opened)
     run = train(config, name=name, if_exists=if_exists, options=options)
     if rank() == 0:
+        page = run.report()  # first: nothing that is shown can keep it from being there
         show([run])
-        print(f"Report: {run.report()}")
+        print(f"Report: {page}")

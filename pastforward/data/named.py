@@ -67,14 +67,17 @@ def load_hub(source: str) -> dict[str, Any]:
     """
     _, *names = source.split(":")
     if not names or not all(names):
-        raise UsageError(f"'{source}' names no data set of the hub; give 'hf:NAME'.")
+        raise UsageError(
+            f"'{source}' names no data set of the hub; give hf:NAME or hf:NAME:CONFIG."
+        )
     datasets = optional_package("datasets", "huggingface", source)
     try:
         splits = datasets.load_dataset(*names)
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+    except Exception as error:  # of `datasets`, its file systems, and what parses and unpacks
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise UsageError(
-            f"'{source}' could not be loaded ({reason}); check the name and the network."
+            f"'{source}' could not be loaded ({reason[:600]}); check the name and the network, and "
+            "where there are several configurations, give hf:NAME:CONFIG."
         ) from error
     return {s: splits[s] for s in _SPLITS if s in splits} or {"train": next(iter(splits.values()))}
 

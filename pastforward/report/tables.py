@@ -73,7 +73,7 @@ class Table:
         wraps = self.wraps or shown.head[0]
         for i, name in enumerate(shown.head):
             side = "left" if i < shown.names else "right"
-            grid.add_column(name, justify=side, no_wrap=name != wraps)
+            grid.add_column(Text(name), justify=side, no_wrap=name != wraps)
         following = [line.group for line in shown.lines[1:]] + [""]
         for line, group in zip(shown.lines, following, strict=True):
             grid.add_row(*_cells(line), end_section=line.group != group)

@@ -83,6 +83,8 @@ class Run:
         """`open_run` and `train` return runs."""
         self.folder, self.config, self.allow = folder, config, allow
         self._source, self._summary, self._allow_new = source, summary, allow_new_data
+        self.unsaved: str | None = None
+        """Why `evaluate` or `doctor` could not write last time; what they found is returned."""
 
     @property
     def path(self) -> Path:
@@ -149,14 +151,15 @@ class Run:
         """Measure the network alone and its teacher on at most so many held-out sequences.
 
         Without a number, as `pastforward.evaluate` does: on 512, of labelled data on 10,000.
-        Figures of the test split are kept in evaluation.json. Raises `UsageError` for another
-        split than 'test' and 'valid'.
+        Figures of the test split are kept in evaluation.json; where that can't be written,
+        `unsaved` says why. Raises `UsageError` for another split than 'test' and 'valid'.
         """
         if sequences is not None and sequences < 1:
             raise UsageError(f"--sequences is {sequences}; give 1 or more.")
         found = evaluate(self.student, self.teacher, self.source, split, sequences)
         if split == "test":
-            write_summary(self.folder, self.summary_of(found))
+            summary = self.summary_of(found)
+            self._keep(lambda: write_summary(self.folder, summary))
             self._summary = None
         return found
 
@@ -173,6 +176,8 @@ class Run:
     ) -> list[CheckResult]:
         """Check for the usual faults; writes doctor.html. `told(name)` is called before each check.
 
+        Where the page can't be written, `unsaved` says why.
+
         A stopped run is checked as its last checkpoint has it; a student of stored targets beside
         the teacher that wrote them, where it still is there. Raises `UsageError` for a baseline,
         and where nothing was saved yet.
@@ -184,7 +189,7 @@ class Run:
         history = History(self.finished, self.folder.metrics.read(), self.config)
         context = CheckContext(subject.student, subject.teacher, self.source, history, sequences)
         results = examine(context, told)
-        write_page(self.name, context, results, self.checks_page)
+        self._keep(lambda: write_page(self.name, context, results, self.checks_page))
         return results
 
     def analyse(
@@ -221,6 +226,14 @@ class Run:
         if teacher is None and store is not None:
             teacher = teacher_of_store(store, self.student, self.allow)
         return Networks(self.student, teacher)
+
+    def _keep(self, write: Callable[[], object]) -> None:
+        """Figures that took minutes are not lost to a folder that can only be read."""
+        self.unsaved = None
+        try:
+            write()
+        except UsageError as error:
+            self.unsaved = str(error)
 
     def _allowed_cell(self) -> str | None:
         cell = self.config.student.cell

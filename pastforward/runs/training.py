@@ -11,7 +11,7 @@ from pastforward.analysis.evaluate import evaluate
 from pastforward.config import Budget, RunConfig
 from pastforward.data.opening import MEMORY, Opened, open_known
 from pastforward.data.source import Source, require_known
-from pastforward.errors import Stopped, UsageError
+from pastforward.errors import NonFiniteLoss, Stopped, UsageError
 from pastforward.files import write_json
 from pastforward.report.summary import RunSummary
 from pastforward.runs.describing import data_lines
@@ -23,7 +23,6 @@ from pastforward.runs.saving import facts_of, few_samples, write_summary
 from pastforward.training.callbacks import Callback, stop_signals
 from pastforward.training.distributed import barrier, rank
 from pastforward.training.folder import IfExists, RunFolder
-from pastforward.training.loop import NonFiniteLoss
 from pastforward.training.progress import progress
 from pastforward.training.trainer import Interrupted, Trainer
 from pastforward.watching import shown_on, stderr_console

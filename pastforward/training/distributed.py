@@ -7,15 +7,23 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from pastforward.errors import UsageError
+
 
 def connect() -> torch.device:
     """Join the process group that torchrun announces, if any, and return this rank's device."""
     accelerator = torch.accelerator.current_accelerator()
-    if "WORLD_SIZE" in os.environ and not dist.is_initialized():
+    if os.environ.get("WORLD_SIZE", "1") != "1" and not dist.is_initialized():
+        missing = {"RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"} - os.environ.keys()
+        if missing:
+            raise UsageError(
+                f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but {', '.join(sorted(missing))} not "
+                "set; start many processes by torchrun, or unset WORLD_SIZE."
+            )
         dist.init_process_group("nccl" if accelerator and accelerator.type == "cuda" else "gloo")
     if accelerator is None:
         return torch.device("cpu")
-    return torch.device(accelerator.type, int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device(accelerator.type, int(os.environ["LOCAL_RANK"]) if world() > 1 else 0)
 
 
 def rank() -> int:

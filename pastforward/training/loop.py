@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pastforward.config import Budget
+from pastforward.errors import NonFiniteLoss
 from pastforward.methods.base import Method
 from pastforward.training import FitConfig
 from pastforward.training.compiling import compile_checked
@@ -25,10 +26,6 @@ class Batches(Protocol):
     def batch(self, seed: int, index: int, size: int) -> AnyBatch:
         """Batch `index`: a pure function of its arguments."""
         ...
-
-
-class NonFiniteLoss(RuntimeError):
-    """A loss or gradient became infinite or NaN; weights are those before the step."""
 
 
 @dataclass

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 from typing_extensions import override
 
@@ -111,7 +110,7 @@ class Bars(Callback):
         if self._task is not None:
             self._progress.update(self._task, completed=1.0)
         self._reader.begin(number)
-        title = escape(f"{number + 1}/{of} {name}")
+        title = f"{number + 1}/{of} {name}"
         self._task = self._progress.add_task(title, total=1.0, text="preparing")
 
     @override
@@ -139,6 +138,7 @@ def progress(config: RunConfig, console: Console) -> Iterator[Callback]:
 
 def bars(console: Console) -> Progress:
     """Bars with a line of text beside each."""
-    title, text = TextColumn("{task.description}"), TextColumn("{task.fields[text]}")
+    kinds = "{task.description}", "{task.fields[text]}"
+    title, text = (TextColumn(kind, markup=False) for kind in kinds)
     columns = title, BarColumn(bar_width=16), TaskProgressColumn(), text
     return Progress(*columns, console=console, refresh_per_second=4)

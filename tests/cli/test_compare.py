@@ -14,9 +14,9 @@ import pytest
 from command_line import TINY, call, refused
 
 import pastforward.training.trainer as trainer_module
+from pastforward.errors import NonFiniteLoss
 from pastforward.runs.comparison.grid import SEARCH_SEED
 from pastforward.training.folder import RunFolder
-from pastforward.training.loop import NonFiniteLoss
 
 SHORT = ["--steps", "2", "--fit.batch", "4", "--fit.evaluations", "1", *TINY]
 WORDS = [

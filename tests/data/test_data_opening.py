@@ -35,7 +35,7 @@ def fake_hub(monkeypatch, **splits):
         ("copy:many", "give one length, a number"),
         ("digits,levels=8", "only tasks have axes after a comma; give 'digits'"),
         ("digits:32", "Length 32 was given for 'digits', whose sequences have 64 steps"),
-        ("hf:", "give 'hf:NAME'"),
+        ("hf:", "give hf:NAME or hf:NAME:CONFIG"),
         ("", "no data '', by path or by name"),
         ("x" * 5000, "x' cannot be reached .File name too long.; check the path"),
         ("~no_such_user/x", "cannot be reached .* check the path"),
@@ -230,7 +230,7 @@ def test_hub_out_of_reach(monkeypatch):
         raise ConnectionError("no route\nmore lines")
 
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
-    with pytest.raises(UsageError, match=r"could not be loaded \(no route\); check"):
+    with pytest.raises(UsageError, match=r"could not be loaded \(no route more lines\); check"):
         open_source("hf:some/set")
 
 

@@ -15,7 +15,7 @@ from pastforward.baselines import BaselineConfig
 from pastforward.baselines.build import build_baseline
 from pastforward.config import Budget
 from pastforward.data.opening import open_source
-from pastforward.errors import UsageError
+from pastforward.errors import NonFiniteLoss, UsageError
 from pastforward.methods.bptt import bptt
 from pastforward.methods.parallel import Parallel
 from pastforward.methods.smt import FrozenSMT, JointSMT, TeacherTraining
@@ -25,7 +25,6 @@ from pastforward.training import FitConfig
 from pastforward.training import networks as selection
 from pastforward.training.callbacks import Callback, TensorBoard
 from pastforward.training.fit import FitContext, fit, fit_stages
-from pastforward.training.loop import NonFiniteLoss
 
 SOURCE = open_source("copy:8")
 CONFIG = FitConfig(batch=8, warmup=1, evaluations=4, compile="off")

@@ -10,6 +10,7 @@ from small_runs import BPTT, SMALL
 
 from pastforward.config import Budget
 from pastforward.data.opening import open_source
+from pastforward.errors import NonFiniteLoss
 from pastforward.methods import METHODS, DMTConfig, SMTConfig
 from pastforward.methods.base import Losses, Method
 from pastforward.methods.bptt import TruncatedBPTT, bptt
@@ -19,7 +20,7 @@ from pastforward.student import Student, build_student
 from pastforward.teacher.teacher import Teacher, build_teacher
 from pastforward.training import FitConfig
 from pastforward.training.folder import RunFolder
-from pastforward.training.loop import Fit, NonFiniteLoss
+from pastforward.training.loop import Fit
 from pastforward.training.optimiser import schedule
 from pastforward.training.trainer import Trainer
 from pastforward.types import AnyBatch, Batch, BatchWithTargets

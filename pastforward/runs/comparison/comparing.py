@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
-from pastforward.errors import UsageError
+from pastforward.errors import NonFiniteLoss, UsageError
 from pastforward.recipes.names import stem
 from pastforward.report.run_page import write_report
 from pastforward.report.summary import RunSummary
@@ -41,7 +41,6 @@ from pastforward.runs.places import RUNS, read_if_exists
 from pastforward.runs.training import Telling, attempt
 from pastforward.training.distributed import barrier, rank
 from pastforward.training.folder import IfExists
-from pastforward.training.loop import NonFiniteLoss
 
 
 class Comparison:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 from typing_extensions import override
 
 from pastforward.analysis.metrics import METRICS
@@ -54,7 +54,7 @@ class GridProgress:
 
     def begins(self, job: Job) -> None:
         """A run in this process begins."""
-        self.stderr.rule(escape(str(job.trial)), align="left")
+        self.stderr.rule(Text(str(job.trial)), align="left")
 
     def poll(self, running: Sequence[Job]) -> None:
         """Read how far runs in other processes are, by their metrics."""

@@ -19,6 +19,7 @@ from rich.console import Console
 from typing_extensions import override
 
 from pastforward.errors import Stopped
+from pastforward.faults import meaning
 from pastforward.runs.comparison.progress import GridProgress
 from pastforward.runs.comparison.record import Job
 from pastforward.runs.training import Telling, attempt
@@ -62,7 +63,8 @@ def _require_done(future: Future[None], job: Job, resume_command: str) -> None:
     error = future.exception()
     if error is None:
         return
-    reason = "its process was killed" if isinstance(error, BrokenProcessPool) else str(error)
+    broken = isinstance(error, BrokenProcessPool)
+    reason = "its process was killed" if broken else meaning(error).line.rstrip(".")
     message = f"{job.trial}: {reason}; the others are saved, go on with: {resume_command}"
     raise Stopped(message, 1) from error
 
