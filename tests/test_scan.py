@@ -33,3 +33,20 @@ def test_matrix_recurrence_by_brute_force(length):
         slopes = torch.autograd.grad(found.sin().sum(), (start, a, w)[: 3 if length else 1])
         sides.append([found.detach(), *slopes])
     assert_same(*sides, tolerance=1e-8)
+
+
+@pytest.mark.parametrize("length", [1, 5, 70])
+def test_sums_at_few_times_are_those_of_a_scan_of_each_channel(length):
+    torch.manual_seed(0)
+    recurrence = DiagonalRecurrence(MemoryShape(2, 4), 3.0, 18.0).double()
+    x = torch.randn(2, length, 3, dtype=torch.float64, requires_grad=True)
+    times = torch.tensor([[0, 1, length], [length, (length + 1) // 2, 0]])
+    one = torch.tensor([1.0, 0.0]).repeat(recurrence.modes).double() / recurrence.gain()
+    whole = torch.stack([recurrence(x[..., c, None] * one) for c in range(3)], 2)
+    whole = torch.cat([torch.zeros_like(whole[:, :1]), whole], 1)
+    expected = whole[torch.arange(2)[:, None], times]
+    sides = []
+    for found in (recurrence.sums(x, times), expected):
+        slopes = torch.autograd.grad(found.sin().sum(), (x, *recurrence.parameters()))
+        sides.append([found.detach(), *slopes])
+    assert_same(*sides, tolerance=1e-9)

@@ -22,9 +22,9 @@ from tiny import (
 )
 
 from pastforward.losses import MIN_VARIANCE, uniformity
-from pastforward.methods import SMTConfig
+from pastforward.methods import SMTConfig, smt
 from pastforward.methods.smt import FrozenSMT, JointSMT, TeacherTraining
-from pastforward.methods.transitions import SampledAnchors, sample_anchors
+from pastforward.methods.transitions import SampledAnchors, read_alone, sample_anchors
 from pastforward.outputs import divergence, output_loss
 from pastforward.teacher.encoders.base import Encoder
 
@@ -360,6 +360,53 @@ def test_outputs_are_read_only_where_they_may_count(name, transitions, counts):
         total.backward()
         sides.append([total, *terms.values(), *gradients(own), *gradients(teacher)])
     assert_same(*[[value.detach() for value in side] for side in sides], tolerance=1e-12)
+
+
+@pytest.mark.parametrize("encoder", ["linear", "stack", "fourier"])
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_a_teacher_alone_computes_only_memories_that_are_read(encoder, noise):
+    """The same losses and gradients as from all memories, with uniformity at those alone."""
+    own, teacher, _ = pair(length=20, encoder=encoder)
+    data, mask = batch(signature(length=20)), torch.zeros(3, 20, dtype=torch.bool)
+    mask[:, 16] = True
+    data = data._replace(mask=mask)
+    config = replace(ALL, decoding=0.0, noise=noise, uniformity=0.5, early_readout=1.0)
+    method = TeacherTraining(teacher, config, own.readout)
+    sampled = sample_anchors(config, data, own.memory, seeded(1))
+    few = read_alone(config, sampled)
+    assert few.times.tolist() == [[17]] * 3
+    # All memories, with noise and anchors where the few have them.
+    whole = sampled._replace(anchors=sampled.counted)
+    if noise:
+        whole.noise[:, :, 16] = few.noise[:, :, 0]
+    sides = []
+    for compute, some in ((method.compute, sampled), (all_memories(method), whole)):
+        for part in (own, teacher):
+            part.zero_grad(set_to_none=True)
+        total, terms = compute(data, some)
+        total.backward()
+        sides.append([total, *terms.values(), *gradients(own), *gradients(teacher)])
+    assert_same(*[[value.detach() for value in side] for side in sides], tolerance=1e-12)
+
+
+def all_memories(method):
+    """`compute` without the shortcut."""
+
+    def compute(data, sampled):
+        kept = smt.read_alone
+        smt.read_alone = lambda config, given: given
+        try:
+            return method.compute(data, sampled)
+        finally:
+            smt.read_alone = kept
+
+    return compute
+
+
+def test_where_futures_are_decoded_all_memories_are_computed():
+    own, _, data = pair()
+    sampled = sample_anchors(ALL, data, own.memory, seeded())
+    assert read_alone(ALL, sampled) is sampled
 
 
 def test_where_most_outputs_count_all_are_read():

@@ -140,6 +140,12 @@ def test_batches_of_a_stage_can_be_cut_into_equal_parts(accumulate, stage):
     assert found.batch >= 12
 
 
+def test_a_stage_may_have_batches_of_its_own():
+    config = RunConfig(fit=FitConfig(batch=12))
+    assert config.during(Stage("teacher", 1.0, 1e-3, batch=100), 512).fit.batch == 100
+    assert config.during(Stage("teacher", 1.0, 1e-3, batch=100, prefix=128), 512).fit.batch == 200
+
+
 @pytest.mark.parametrize(
     ("task", "length", "says"),
     [

@@ -55,12 +55,14 @@ def test_every_strategy(strategy, tmp_path):
 @pytest.mark.parametrize("length", [1, 3, 40])
 def test_every_kind_of_data(kind, targets, length, tmp_path):
     run = a_few_steps(source(length, kind, targets), tmp_path / "run")
-    assert run.config.teacher.encoder == "stack"
+    few = targets != "every step" and length >= 4
+    assert run.config.teacher.encoder == ("fourier" if few else "stack")
     assert run.spent.step == len(run.config.stages)
 
 
 @pytest.mark.parametrize(
-    ("length", "windows"), [(1, [1]), (4, [2, 4]), (20, [2, 4, 8, 16]), (2000, [2, 4, 8, 16, 32])]
+    ("length", "windows"),
+    [(1, [1]), (4, [2, 4]), (20, [2, 4, 8, 16]), (2000, [2, 4, 8, 16, 32, 32])],
 )
 def test_windows_from_targets_grow_to_at_most_32_steps(length, windows):
     config = recipe(DATA, length)

@@ -6,14 +6,14 @@ from oracles import delta_memories, linear_memories, register_memories, stack_me
 from tiny import ENCODERS, SIZES, assert_same, gradients, sequence, signature, student, teacher
 
 from pastforward.errors import UsageError
-from pastforward.memory import rms_norm
+from pastforward.memory import rms_norm, take
 from pastforward.scan import DiagonalRecurrence
 from pastforward.teacher import TeacherConfig
-from pastforward.teacher.encoders import DeltaConfig, StackConfig, WindowConfig
+from pastforward.teacher.encoders import DeltaConfig, FourierConfig, StackConfig, WindowConfig
 from pastforward.teacher.encoders.base import Encoder
 from pastforward.teacher.encoders.causal import LinearHead, RegisterHead
 from pastforward.teacher.teacher import build_teacher
-from pastforward.types import MemoryShape
+from pastforward.types import MemoryShape, Signature, Tokens
 
 KINDS = ("tokens", "vectors")
 EXACT = {"rtol": 0, "atol": 1e-12}
@@ -339,3 +339,18 @@ def test_query_key_scale_multiplies_query_and_key_weights(name):
         if key.endswith("key_value.weight"):
             factor[: len(p) // 2] = 3.0
         torch.testing.assert_close(q, factor * p, rtol=1e-6, atol=0)
+
+
+def test_a_fourier_memory_of_the_whole_sequence_tells_every_input_of_a_short_one():
+    """With as many modes as steps and slow decay the transform can be inverted."""
+    encoder = build("fourier", "vectors", 4, encoder_config=FourierConfig(5.0, 1.0), slots=6)
+    x = inputs("vectors", 1, 4)
+    moved = torch.autograd.functional.jacobian(lambda x: encoder.targets(x)[0, 4].flatten(), x)
+    assert torch.linalg.matrix_rank(moved.flatten(1)) == x.numel()
+
+
+def test_a_fourier_memory_of_many_symbols_is_that_of_a_scan():
+    what = Signature(Tokens(200), Tokens(4), 9)
+    encoder = teacher(what, student(what), "fourier").encoder
+    x, times = torch.randint(200, (2, 9)), torch.tensor([[0, 9], [3, 4]])
+    assert_same_gradients(encoder, encoder.targets_at(x, times), take(encoder.targets(x), times))
