@@ -25,6 +25,7 @@ from sklearn.neighbors import KNeighborsClassifier
 import pastforward as pf
 from benchmarks.paths import RESULTS
 from benchmarks.studies.files import append, read_lines
+from pastforward.analysis import evaluate
 from pastforward.data.opening import open_data
 from pastforward.recipes.resolve import resolve
 
@@ -34,6 +35,8 @@ LIKE = {"psmnist": "smnist"}
 """Whose best cell and rate of BPTT a task takes."""
 BATCH = 32
 """Sequences in a batch of BPTT, for which larger ones cost less each."""
+EVALUATIONS = 5
+"""On the validation part while a network trains; the best of them is kept."""
 SELECTED_ON, SEQUENCES, TRAINED_ON = 1000, 2000, 5000
 """Validation and test sequences that are measured; training ones that the references read."""
 
@@ -88,17 +91,18 @@ def make(task: str, one: Trained, seed: int, seconds: float) -> None:
 
 def config_of(task: str, one: Trained) -> pf.RunConfig:
     """The recipe's config; of BPTT with its own rate, batch and size."""
-    if one.method == "parallel":
-        config = resolve(task, "parallel")
-        return replace(config, baseline=pf.BaselineConfig(one.cell))
-    config = resolve(task, one.method, one.cell)
+    parallel = one.method == "parallel"
+    config = resolve(task, one.method, "mlp" if parallel else one.cell)
+    fit = replace(config.fit, evaluations=EVALUATIONS)
+    if parallel:
+        return replace(config, fit=fit, baseline=pf.BaselineConfig(one.cell))
     if one.lr is None:
-        return config
+        return replace(config, fit=fit)
     # 128 units of each; an LSTM's memory holds h and c.
     slots = 2 if one.cell.endswith("lstm") else 1
     student = replace(config.student, slots=slots, width=128)
     stages = tuple(replace(stage, lr=one.lr) for stage in config.stages)
-    fit = replace(config.fit, batch=max(config.fit.batch, BATCH))
+    fit = replace(fit, batch=max(config.fit.batch, BATCH))
     return replace(config, student=student, stages=stages, fit=fit)
 
 
@@ -157,5 +161,6 @@ if __name__ == "__main__":
     given = parser.parse_args()
     torch.set_num_threads(1)
     time.perf_counter = time.process_time  # the clock of budgets
+    evaluate.LABELLED_SEQUENCES = 100  # what `train` measures at its end is not used here
     number, count = map(int, given.part.split("/"))
     main(given.task, given.seconds, (number, count))
