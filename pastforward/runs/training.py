@@ -1,7 +1,7 @@
 """L6. Train: one run from what is asked to its evaluation."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -10,8 +10,7 @@ from rich.console import Console
 from pastforward.analysis.evaluate import evaluate
 from pastforward.config import Budget, RunConfig
 from pastforward.data.source import Source
-from pastforward.errors import NonFiniteLoss, Stopped, UsageError
-from pastforward.faults import is_first_rank
+from pastforward.errors import NonFiniteLoss, Stopped, UsageError, is_first_rank
 from pastforward.files import write_json
 from pastforward.report.summary import RunSummary
 from pastforward.runs.describing import data_lines
@@ -23,6 +22,7 @@ from pastforward.runs.saving import facts_of, few_samples, write_summary
 from pastforward.training.callbacks import Callback, stop_signals
 from pastforward.training.distributed import barrier, rank
 from pastforward.training.folder import IfExists, RunFolder
+from pastforward.training.locking import locked
 from pastforward.training.progress import progress
 from pastforward.training.trainer import Interrupted, Trainer
 
@@ -104,6 +104,12 @@ def train_run(
     if if_exists is IfExists.RESUME and is_finished(config, folder):
         telling.console.print(f"{folder.path} is finished.", highlight=False, markup=False)
         return None
+    with locked(folder.path) if rank() == 0 else nullcontext():
+        return _trained(trainer, if_exists, telling)
+
+
+def _trained(trainer: Trainer, if_exists: IfExists, telling: Telling) -> RunSummary | None:
+    config, folder = trainer.config, trainer.folder
     if rank() == 0:
         folder.prepare(config, if_exists)
     barrier()  # until the folder is there
