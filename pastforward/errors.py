@@ -1,9 +1,15 @@
-"""L0. Errors that people can cause, and checks of ranges that raise them. Imports no torch."""
+"""L0. Errors that people can cause, checks of ranges that raise them, and what any error means.
+
+Imports no torch."""
 
 import difflib
 import math
+import os
+import sys
+import tempfile
+import traceback
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class UsageError(ValueError):
@@ -57,3 +63,66 @@ def one_of(config: Any, section: str, name: str, known: Collection[str]) -> None
     value = getattr(config, name)
     if value not in known:
         raise UsageError(f"{option(section, name)} is '{value}'; {nearest(str(value), known)}.")
+
+
+_NO_MEMORY = ("DefaultCPUAllocator", "out of memory", "ALLOC_FAILED")
+"""In messages of torch's errors where an allocation failed: many of them are plain RuntimeErrors.
+"""
+
+
+class Meaning(NamedTuple):
+    """What an exception means to whoever started the program."""
+
+    code: int
+    line: str
+
+
+def meaning(error: BaseException) -> Meaning:
+    """The exit code and the line; an unexpected error is written to a log, which the line names."""
+    text = " ".join(str(error).split())
+    if isinstance(error, Stopped):
+        return Meaning(error.code, text)
+    if isinstance(error, NonFiniteLoss):
+        return Meaning(1, text)
+    if isinstance(error, UsageError):
+        return Meaning(2, text)
+    if isinstance(error, MemoryError) or _lacks_memory(error, text):
+        return Meaning(
+            2,
+            f"There is not enough memory ({text[:200] or type(error).__name__}); lower --fit.batch "
+            "or --student.width, or raise --fit.accumulate, which reads a batch in so many parts; "
+            "of eval, doctor and analyse lower --sequences.",
+        )
+    if isinstance(error, OSError):
+        where = "A file or device" if error.filename is None else f"'{error.filename}'"
+        return Meaning(
+            2,
+            f"{where} can't be read or written ({error.strerror or text}); check the path, its "
+            "permissions and the space that is left.",
+        )
+    what = f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
+    return Meaning(
+        3, f"This is a fault of pastforward ({what}); please report it with {_log(error)}."
+    )
+
+
+def is_first_rank() -> bool:
+    """Is this the process that speaks, the only one or the first of those under torchrun?"""
+    return os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0"
+
+
+def _lacks_memory(error: BaseException, text: str) -> bool:
+    return isinstance(error, RuntimeError) and any(part in text for part in _NO_MEMORY)
+
+
+def _log(error: BaseException) -> str:
+    """The path of a file with command line, versions and traceback; the traceback where it can't
+    be written."""
+    lines = [" ".join(sys.argv), sys.version, *traceback.format_exception(error)]
+    try:
+        handle, path = tempfile.mkstemp(".log", "pastforward-", text=True)
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write("\n".join(lines))
+    except OSError:
+        return "this: " + " ".join(" ".join(lines).split())
+    return path

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, final
 
-from pastforward.faults import is_first_rank
+from pastforward.errors import is_first_rank
 
 if TYPE_CHECKING:
     from rich.console import Console

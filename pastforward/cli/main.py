@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 
 from pastforward.cli import COMMANDS
-from pastforward.errors import Stopped, UsageError, nearest
-from pastforward.faults import is_first_rank, meaning
+from pastforward.errors import Stopped, UsageError, is_first_rank, meaning, nearest
 from pastforward.registry import import_target
 from pastforward.watching import shown_on
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pastforward.errors import UsageError, nearest
 from pastforward.training.folder import IfExists, RunFolder
+from pastforward.training.locking import mend
 
 RUNS = Path("runs")
 """Folder of all runs, below the current one."""
@@ -13,12 +14,19 @@ RUNS = Path("runs")
 
 def all_runs() -> list[RunFolder]:
     """Every run below `RUNS`, those of comparisons too."""
-    return [RunFolder(path.parent) for path in sorted(RUNS.rglob("config.json"))]
+    return [RunFolder(path.parent) for path in sorted(_below(RUNS, "config.json"))]
+
+
+def _below(folder: Path, name: str) -> Iterator[Path]:
+    """Files of that name, without those in folders that are hidden: they are under way."""
+    for path in folder.rglob(name):
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield path
 
 
 def describe_runs() -> Iterator[str]:
     """A line for every comparison, then for every other run below `RUNS`."""
-    grids = {path.parent for path in RUNS.rglob("grid.json")}
+    grids = {path.parent for path in _below(RUNS, "grid.json")}
     folders = [run.path for run in all_runs()]
     inside = {grid: [f for f in folders if grid in f.parent.parents] for grid in grids}
     for grid, runs in sorted(inside.items()):
@@ -32,6 +40,7 @@ def describe_runs() -> Iterator[str]:
 def find_runs(name: str) -> list[RunFolder]:
     """The run of that name or path, or all runs of a comparison; raises `UsageError` if none."""
     for path in (RUNS / name, Path(name)):
+        mend(path)
         if (path / "config.json").exists():
             return [RunFolder(path)]
         inside = list(_inside(path))
@@ -81,6 +90,6 @@ def _state(folder: Path) -> str:
 
 def _inside(comparison: Path) -> Iterator[Path]:
     """Configs of a comparison's runs, without those that searched learning rates."""
-    for config in comparison.rglob("config.json"):
+    for config in _below(comparison, "config.json"):
         if "rates" not in config.relative_to(comparison).parts:
             yield config

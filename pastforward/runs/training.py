@@ -1,7 +1,7 @@
 """L6. Train: one run from what is asked to its evaluation."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from pastforward.runs.saving import facts_of, few_samples, write_summary
 from pastforward.training.callbacks import Callback, stop_signals
 from pastforward.training.distributed import barrier, rank
 from pastforward.training.folder import IfExists, RunFolder
+from pastforward.training.locking import locked
 from pastforward.training.progress import progress
 from pastforward.training.trainer import Interrupted, Trainer
 from pastforward.watching import shown_on, stderr_console
@@ -105,6 +106,12 @@ def train_run(
     if if_exists is IfExists.RESUME and is_finished(config, folder):
         telling.console.print(f"{folder.path} is finished.", highlight=False, markup=False)
         return None
+    with locked(folder.path) if rank() == 0 else nullcontext():
+        return _trained(trainer, if_exists, telling)
+
+
+def _trained(trainer: Trainer, if_exists: IfExists, telling: Telling) -> RunSummary | None:
+    config, folder = trainer.config, trainer.folder
     if rank() == 0:
         folder.prepare(config, if_exists, trainer.source.identity)
     barrier()  # until the folder is there

@@ -22,6 +22,7 @@ from pastforward.files import (
     write_atomically,
     write_json,
 )
+from pastforward.training.locking import mend, sweep, under_way
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -118,8 +119,12 @@ class RunFolder:
     ) -> None:
         """Make the folder, or raise `UsageError` by what is there and what the user said.
 
-        `data` is what the run is trained on; one that is made without is opened by nobody later.
+        First it is mended after processes that were killed. `data` is what the run is trained on;
+        one that is made without is opened by nobody later.
         """
+        mend(self.path)
+        if if_exists is not IfExists.RESUME or self.is_run:
+            sweep(self.path)
         if if_exists is IfExists.RESUME:
             self._require_same(config)
         elif self.is_run and if_exists is IfExists.REFUSE:
@@ -166,20 +171,25 @@ class RunFolder:
 
     def _create(self, config: RunConfig, data: "Identity | None") -> None:
         """Made beside its place and then moved there: where that fails, what was there stays."""
-        fresh = RunFolder(self.path.with_name(f".{self.path.name}.{os.getpid()}.new"))
+        fresh, old, gone = (under_way(self.path, what) for what in ("new", "old", "gone"))
         try:
-            fresh.checkpoint.parent.mkdir(parents=True)
-            fresh.record(config, data)
+            RunFolder(fresh).checkpoint.parent.mkdir(parents=True)
+            RunFolder(fresh).record(config, data)
             if self.path.exists():
-                shutil.rmtree(self.path)
-            fresh.path.rename(self.path)
+                self.path.rename(old)  # whoever is killed from here on loses nothing: see `mend`
+            fresh.rename(self.path)
+            if old.exists():
+                old.rename(gone)
         except OSError as error:
             raise UsageError(
                 f"Can't write {self.path} ({error.strerror}); free some space, or choose a place "
                 "you may write to with --name."
             ) from error
         finally:
-            shutil.rmtree(fresh.path, ignore_errors=True)
+            if old.exists():  # its place could not be taken
+                old.rename(self.path)
+            for left in (fresh, gone):
+                shutil.rmtree(left, ignore_errors=True)
 
     def _require_same(self, config: RunConfig) -> None:
         before, asked = map(_comparable, (self.read_config(), config))

@@ -13,8 +13,7 @@ import torch
 from pastforward.cli import main as main_module
 from pastforward.cli.main import main
 from pastforward.data.opening import open_source
-from pastforward.errors import Stopped, UsageError
-from pastforward.faults import is_first_rank, meaning
+from pastforward.errors import Stopped, UsageError, is_first_rank, meaning
 from pastforward.runs.opening import open_run
 from pastforward.training.distributed import connect
 

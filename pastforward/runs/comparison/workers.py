@@ -18,8 +18,7 @@ import torch
 from rich.console import Console
 from typing_extensions import override
 
-from pastforward.errors import Stopped
-from pastforward.faults import meaning
+from pastforward.errors import Stopped, meaning
 from pastforward.runs.comparison.progress import GridProgress
 from pastforward.runs.comparison.record import Job
 from pastforward.runs.training import Telling, attempt
