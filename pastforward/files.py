@@ -119,6 +119,8 @@ def _converter() -> "Converter":
         fields = {name: of for name, of in content.items() if name != "kind"}
         return converter.structure(fields, known[content["kind"]])
 
+    # JSON has no infinity; `float` reads the word.
+    converter.register_unstructure_hook(float, lambda x: x if math.isfinite(x) else str(x))
     converter.register_unstructure_hook_func(_is_choice, tagged)
     converter.register_structure_hook_func(_is_choice, untagged)
     return converter

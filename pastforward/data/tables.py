@@ -13,14 +13,16 @@ import csv
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from typing_extensions import override
 
 from pastforward.data.files import read_bytes
 from pastforward.errors import UsageError
+from pastforward.watching import counting
 
 _DELIMITERS = {"\t": "tabs", ";": "semicolons", ",": "commas"}
 _HEAD, _ROWS = 2**20, 100
@@ -85,11 +87,12 @@ def read_delimited(path: Path, header: str = "auto", missing: bool = False) -> T
     try:
         form, first = _form(data, header)
         names = [cell.strip() if form.header else str(i + 1) for i, cell in enumerate(first)]
-        with warnings.catch_warnings():
+        counted = counting("reading the table", len(data))
+        with warnings.catch_warnings(), counted as done:
             # Of a first row that is shorter than the others.
             warnings.simplefilter("error", pandas.errors.ParserWarning)
             frame = pandas.read_csv(
-                io.BytesIO(data), sep=form.delimiter, decimal=form.decimal, index_col=False,
+                _Counted(data, done), sep=form.delimiter, decimal=form.decimal, index_col=False,
                 header=0 if form.header else None, names=range(len(names)), encoding="utf-8-sig",
                 skipinitialspace=True, keep_default_na=missing, na_values=[""], low_memory=False,
                 float_precision="round_trip",
@@ -101,6 +104,20 @@ def read_delimited(path: Path, header: str = "auto", missing: bool = False) -> T
         raise UsageError(f"'{path}' is no CSV file in UTF-8 ({reason}); save it as one.") from error
     frame, dropped = _named(path, frame, names)
     return Table(path, frame, form, _told(form, dropped))
+
+
+class _Counted(io.BytesIO):
+    """Counts the bytes that are read of a text."""
+
+    def __init__(self, data: bytearray, done: Callable[[int], object]) -> None:
+        super().__init__(data)
+        self._done = done
+
+    @override
+    def read1(self, size: int | None = -1, /) -> bytes:
+        found = super().read1(size)
+        self._done(len(found))
+        return found
 
 
 def _form(data: bytearray, header: str) -> tuple[Form, list[str]]:

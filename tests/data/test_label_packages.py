@@ -52,7 +52,7 @@ def test_every_name_has_a_format():
 def test_a_name_is_a_recipe(strategy):
     config = resolve("japanese_vowels", strategy, "gru")
     assert config.data.source == "japanese_vowels"
-    assert config.teacher.encoder == "stack"
+    assert config.teacher.encoder == "fourier"
     assert config.student.cell == "gru"
 
 

@@ -12,6 +12,7 @@ from pastforward.data.labelled import Reading
 from pastforward.data.tables import read_delimited
 from pastforward.data.targets import Given
 from pastforward.errors import UsageError
+from pastforward.watching import counting
 
 
 def read_table(source: str, options: LabelledConfig) -> Reading:
@@ -91,7 +92,8 @@ def _parquet(path: Path) -> Any:
 
     read_bytes(path)  # says what is wrong with the path
     try:
-        return pandas.read_parquet(path)
+        with counting("reading the table", None):
+            return pandas.read_parquet(path)
     except ImportError as error:
         raise UsageError(f"'{path}' needs pyarrow; run pip install pastforward[table].") from error
     except (ValueError, OSError) as error:
