@@ -95,8 +95,11 @@ def train_run(
 ) -> RunSummary | None:  # fmt: skip
     """Train, evaluate and save; the summary is None where a finished run was only read.
 
-    Nothing is written before all sizes were checked. Raises as `train` does.
+    Nothing is written before all sizes were checked. What torchrun restarts goes on by itself.
+    Raises as `train` does.
     """
+    if folder.is_restarted:
+        if_exists = IfExists.RESUME
     if if_exists is IfExists.RESUME:
         _require_length(config, folder, source)
         folder.prepare(config, if_exists)
