@@ -21,7 +21,7 @@ from pastforward.runs.places import RUNS, read_if_exists
 from pastforward.runs.request import PLAIN, TrainOptions, config_for, default_name
 from pastforward.runs.saving import facts_of, few_samples, write_summary
 from pastforward.training.callbacks import Callback, stop_signals
-from pastforward.training.distributed import barrier, rank
+from pastforward.training.distributed import barrier, is_loss_of_peer, rank
 from pastforward.training.folder import IfExists, RunFolder
 from pastforward.training.progress import progress
 from pastforward.training.trainer import Interrupted, Trainer
@@ -189,6 +189,13 @@ def _train(trainer: Trainer, callbacks: Sequence[Callback], resume_command: str)
             raise Stopped(message, 128 + (asked.signal or 15)) from None
         except UsageError as error:  # sizes were checked long ago: it could not be saved
             raise UsageError(f"{error} Then go on with: {resume_command}") from error
+        except RuntimeError as error:
+            if not is_loss_of_peer(error):
+                raise
+            raise UsageError(
+                "Another process of this run has ended; what it said tells why. Unless torchrun "
+                f"restarts them all (--max-restarts), go on with: {resume_command}"
+            ) from error
 
 
 def _finish(trainer: Trainer, telling: Telling) -> RunSummary | None:

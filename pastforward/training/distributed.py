@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
 
 from pastforward.errors import UsageError
 
@@ -26,8 +27,20 @@ def connect() -> torch.device:
             )
         if accelerator is not None:
             _take_device(int(os.environ["LOCAL_RANK"]))
-        dist.init_process_group("nccl" if accelerator and accelerator.type == "cuda" else "gloo")
+        _join("nccl" if accelerator and accelerator.type == "cuda" else "gloo")
     return _own_device()
+
+
+def _join(backend: str) -> None:
+    again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    if again == "0" or os.environ.get("LOCAL_WORLD_SIZE") != os.environ["WORLD_SIZE"]:
+        dist.init_process_group(backend)
+        return
+    # torchrun's store keeps addresses of processes that it has restarted since (torch 2.13): who
+    # reads one of them waits for 30 minutes. Machines count restarts each for itself.
+    store, number, count = next(rendezvous("env://"))
+    store = dist.PrefixStore(f"restart {again}", store)  # pyright: ignore
+    dist.init_process_group(backend, store=store, rank=number, world_size=count)
 
 
 def _take_device(number: int) -> None:
@@ -93,6 +106,11 @@ def agree(value: float) -> float:
     message = torch.tensor([value], dtype=torch.float64, device=_own_device())
     dist.broadcast(message, 0)
     return message.item()
+
+
+def is_loss_of_peer(error: RuntimeError) -> bool:
+    """Does it say that another rank has ended?"""
+    return world() > 1 and any(word in str(error) for word in ("by peer", "NCCL"))
 
 
 def barrier() -> None:

@@ -87,6 +87,7 @@ class Accelerators:
         }.items():
             monkeypatch.setattr(torch.accelerator, name, value)
         monkeypatch.setattr(dist, "init_process_group", lambda name: setattr(self, "backend", name))
+        monkeypatch.delenv("TORCHELASTIC_RESTART_COUNT", raising=False)
         monkeypatch.setenv("WORLD_SIZE", "3")
         monkeypatch.setenv("MASTER_ADDR", "localhost")
         monkeypatch.setenv("MASTER_PORT", "1")
@@ -107,6 +108,27 @@ def test_a_rank_works_on_its_own_device(monkeypatch):
     )
     assert distributed.agree(1.0) == 0.25
     assert devices == [torch.device("cuda", 1)]
+
+
+def test_restarted_ranks_read_no_addresses_of_those_before(monkeypatch):
+    store = dist.HashStore()
+    monkeypatch.setattr(distributed, "rendezvous", lambda url: iter([(store, 0, 1)]))
+    for name in ("RANK", "LOCAL_RANK"):
+        monkeypatch.setenv(name, "0")
+    for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"):
+        monkeypatch.setenv(name, "2")
+    keys = []
+
+    def joined(backend: str, store, rank: int, world_size: int) -> None:
+        assert (rank, world_size) == (0, 1)
+        keys.append(store.check(["0"]))
+        store.set("0", "an address")
+
+    monkeypatch.setattr(dist, "init_process_group", joined)
+    for again in ("1", "2"):
+        monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", again)
+        distributed._join("gloo")
+    assert keys == [False, False]
 
 
 def test_more_ranks_than_accelerators_are_refused(monkeypatch):
