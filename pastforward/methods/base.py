@@ -38,7 +38,8 @@ class Shares(NamedTuple):
     """Of m_0..m_T, without padding."""
 
 
-_ALL = Shares()
+WHOLE = Shares()
+"""Of the one micro-batch of a single process."""
 
 
 def counts(signature: Signature, batch: AnyBatch) -> Float[Tensor, "2"]:
@@ -82,7 +83,7 @@ class Method(ABC):
 
     @final
     def accumulate_gradients(
-        self, batch: AnyBatch, generator: torch.Generator, shares: Shares = _ALL
+        self, batch: AnyBatch, generator: torch.Generator, shares: Shares = WHOLE
     ) -> dict[str, Tensor]:
         """Add the gradient of the loss times the batch's shares; return the terms times them.
 
@@ -90,7 +91,7 @@ class Method(ABC):
         """
         total, terms, over_steps = self.losses(batch, generator)
         loss = shares.outputs * total
-        for part in over_steps.values():
+        for part in over_steps.values() if shares is not WHOLE else ():
             loss = loss + (shares.steps - shares.outputs) * part
         loss.backward()
         scaled = {

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pastforward.config import Budget
 from pastforward.errors import NonFiniteLoss
-from pastforward.methods.base import Method, Shares, counts
+from pastforward.methods.base import WHOLE, Method, Shares, counts
 from pastforward.training import FitConfig
 from pastforward.training.compiling import compile_checked
 from pastforward.training.distributed import (
@@ -134,6 +134,8 @@ class Fit:
         return self._replayed
 
     def _shares(self, parts: list[AnyBatch]) -> list[Shares]:
+        if len(parts) == world() == 1:
+            return [WHOLE]
         own = torch.stack([counts(self.source.signature, part) for part in parts])
         (total,) = sum_over_ranks([own.sum(0)])
         return [Shares(*row) for row in own / total.clamp(min=torch.finfo(own.dtype).tiny)]
@@ -158,7 +160,7 @@ class Fit:
         """Of the first micro-batch of the first batch, leaving nothing behind."""
         self.optimiser.zero_grad()  # the stage before left its last
         self._reseed()
-        self._accumulate(self._parts(0)[0], Shares())
+        self._accumulate(self._parts(0)[0], WHOLE)
         found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
         self.optimiser.zero_grad()
         return found
