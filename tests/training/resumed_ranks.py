@@ -1,5 +1,6 @@
 """By torchrun: a run goes on with these ranks for some steps; each notes what it reads."""
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from small_runs import SMALL, StopAfter
 
 from pastforward.config import RunConfig, Stage
 from pastforward.data.opening import open_source
-from pastforward.training.distributed import barrier, connect, disconnect, rank, world
+from pastforward.training.distributed import barrier, connect, rank, world
 from pastforward.training.folder import IfExists, RunFolder
 from pastforward.training.trainer import Interrupted, Trainer
 
@@ -48,4 +49,4 @@ if __name__ == "__main__":
     for name in sys.argv[2:]:
         go_on(Path(sys.argv[1], name), name, 4)
     barrier()
-    disconnect()
+    os._exit(0)  # as `pastforward.__main__`: torch's threads abort now and then at the end
