@@ -46,10 +46,16 @@ def mean_output_loss(
     signature: Signature, parameters: Float[Tensor, "*shape parameters"], y: Tensor,
     mask: Bool[Tensor, "*shape"],
 ) -> Float[Tensor, ""]:  # fmt: skip
-    """Mean loss of the outputs, weighted by `output_weights`; 0 where the mask is True nowhere."""
+    """`mean_over_outputs` of the loss of each output."""
+    return mean_over_outputs(signature, output_loss(signature.outputs, parameters, y), y, mask)
+
+
+def mean_over_outputs(
+    signature: Signature, values: Float[Tensor, "*shape"], y: Tensor, mask: Bool[Tensor, "*shape"]
+) -> Float[Tensor, ""]:
+    """Mean of `values`, weighted by `output_weights`; 0 where the mask is True nowhere."""
     weights = output_weights(signature, y, mask)
-    losses = output_loss(signature.outputs, parameters, y).where(mask, 0.0)
-    return (weights * losses).sum() / total_weight(weights)
+    return (weights * values.where(mask, 0.0)).sum() / total_weight(weights)
 
 
 def total_weight(weights: Float[Tensor, "*shape"]) -> Float[Tensor, ""]:

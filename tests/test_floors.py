@@ -221,7 +221,8 @@ def lines(paths: list[Path]) -> int:
 def test_the_house_stays_small():
     paths = list(MODULES.values())
     count = lines(paths)
-    assert count <= 23_700, "raise it with a reason alone: the aim was 13,000 before labelled data"
+    assert count <= 23_800, "raise it with a reason alone: the aim was 13,000 before labelled data"
+    assert len(paths) <= 206, "the aim was 140"
     assert len(paths) <= 205, "the aim was 140"
 
 

@@ -166,7 +166,7 @@ class SequenceEstimator(BaseEstimator):
 
     def _device(self) -> torch.device:
         if self.device is None:
-            return torch.accelerator.current_accelerator() or torch.device("cpu")
+            return torch.accelerator.current_accelerator(True) or torch.device("cpu")
         try:
             return torch.device(self.device)
         except RuntimeError as error:

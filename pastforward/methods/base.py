@@ -1,7 +1,7 @@
 """L3. The contract of a method: how gradients are found. The loop owns everything else."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, final
 
 import torch
@@ -9,8 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from typing_extensions import override
 
+from pastforward.losses import output_weights, relevant
 from pastforward.student import Student
-from pastforward.types import AnyBatch, Memories
+from pastforward.types import AnyBatch, Memories, Signature
 
 Transform = Callable[[Callable], Callable]
 """`torch.compile` with its options, or the identity."""
@@ -21,6 +22,31 @@ class Losses(NamedTuple):
 
     total: Tensor
     terms: dict[str, Tensor]
+    over_steps: Mapping[str, Tensor] = {}
+    """What of `total`, with its weights and gradient, is a mean over steps rather than outputs."""
+
+
+class Shares(NamedTuple):
+    """A micro-batch's part of all that counts in an optimiser step, on all ranks.
+
+    Means of micro-batches, times their shares, add up to the mean over all of them.
+    """
+
+    outputs: Tensor | float = 1.0
+    """By `output_weights`."""
+    steps: Tensor | float = 1.0
+    """Of m_0..m_T, without padding."""
+
+
+WHOLE = Shares()
+"""Of the one micro-batch of a single process."""
+
+
+def counts(signature: Signature, batch: AnyBatch) -> Float[Tensor, "2"]:
+    """What a batch adds to the sums that `Shares` are parts of."""
+    used = relevant(batch.mask)
+    steps = used.sum() + used.any(1).sum()
+    return torch.stack([output_weights(signature, batch.y, batch.mask).sum(), steps])
 
 
 class Method(ABC):
@@ -57,12 +83,22 @@ class Method(ABC):
 
     @final
     def accumulate_gradients(
-        self, batch: AnyBatch, generator: torch.Generator, share: float = 1.0
+        self, batch: AnyBatch, generator: torch.Generator, shares: Shares = WHOLE
     ) -> dict[str, Tensor]:
-        """Add the gradient of `share` times the loss; return the terms, `loss` among them."""
-        total, terms = self.losses(batch, generator)
-        (share * total).backward()
-        return {"loss": total.detach()} | terms
+        """Add the gradient of the loss times the batch's shares; return the terms times them.
+
+        `loss` is among the terms.
+        """
+        total, terms, over_steps = self.losses(batch, generator)
+        loss = shares.outputs * total
+        for part in over_steps.values() if shares is not WHOLE else ():
+            loss = loss + (shares.steps - shares.outputs) * part
+        loss.backward()
+        scaled = {
+            name: (shares.steps if name in over_steps else shares.outputs) * term
+            for name, term in terms.items()
+        }
+        return {"loss": loss.detach()} | scaled
 
 
 class RolloutMethod(Method, ABC):

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from pastforward.baselines.base import Baseline
 from pastforward.config import RunConfig
-from pastforward.losses import masked_mean, mean_output_loss
+from pastforward.losses import mean_output_loss, mean_over_outputs
 from pastforward.methods.base import Losses, RolloutMethod
 from pastforward.outputs import divergence
 from pastforward.student import Student
@@ -68,7 +68,8 @@ class Distillation(RolloutMethod):
             wanted = self.teacher(batch.x)[0]
         start, e = student.start(len(batch.x)), student.embed(batch.x)
         found = student.readout.of_visible(student.cell.outputs(start, e, self._step)[0])
-        distill = masked_mean(divergence(signature.outputs, wanted, found), batch.mask)
+        each = divergence(signature.outputs, wanted, found)
+        distill = mean_over_outputs(signature, each, batch.y, batch.mask)
         readout = mean_output_loss(signature, found.detach(), batch.y, batch.mask)
         return Losses(distill, {"distill": distill.detach(), "readout": readout})
 

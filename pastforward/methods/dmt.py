@@ -20,10 +20,10 @@ from torch import Tensor
 from typing_extensions import override
 
 from pastforward.config import RunConfig
-from pastforward.losses import masked_mean, mean_output_loss, relevant
+from pastforward.losses import mean_output_loss, mean_over_outputs, relevant
 from pastforward.methods import DMTConfig
 from pastforward.methods.base import Losses, RolloutMethod
-from pastforward.methods.transitions import Transitions, dynamics, weighted_sum
+from pastforward.methods.transitions import Transitions, dynamics, losses_of, weighted_sum
 from pastforward.outputs import divergence
 from pastforward.student import Student
 from pastforward.teacher.target_source import StoredTargets, TargetSource
@@ -51,9 +51,9 @@ class DMT(RolloutMethod, ABC):
         if config.distill:
             with torch.no_grad():
                 wanted = self.target_source.readout(targets.after)
-            terms["distill"] = masked_mean(divergence(signature.outputs, wanted, read), batch.mask)
-        total = weighted_sum(config, terms)
-        return Losses(total, {name: term.detach() for name, term in terms.items()})
+            each = divergence(signature.outputs, wanted, read)
+            terms["distill"] = mean_over_outputs(signature, each, batch.y, batch.mask)
+        return losses_of(config, weighted_sum(config, terms), terms)
 
 
 @final

@@ -25,7 +25,13 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from pastforward.config import RunConfig
-from pastforward.losses import consistency, masked_mean, mean_output_loss, uniformity
+from pastforward.losses import (
+    consistency,
+    masked_mean,
+    mean_output_loss,
+    mean_over_outputs,
+    uniformity,
+)
 from pastforward.memory import scale_gradient, take
 from pastforward.methods import SMTConfig
 from pastforward.methods.base import Losses, Method, Transform
@@ -37,6 +43,7 @@ from pastforward.methods.transitions import (
     at_counted,
     at_times,
     dynamics,
+    losses_of,
     memories_after,
     read_alone,
     sample_anchors,
@@ -74,7 +81,7 @@ class SMT(Method, ABC):
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         sampled = sample_anchors(self.config, batch, self.memory, generator)
         total, terms = self._compiled(batch, sampled)
-        return Losses(total, {name: term.detach() for name, term in terms.items()})
+        return losses_of(self.config, total, terms)
 
 
 @final
@@ -219,7 +226,7 @@ def _student_terms(
         divergence = consistency(
             source.future_decoder(), signature.outputs, target, predicted, future.x
         )
-        terms["consistency"] = masked_mean(divergence, future.mask)
+        terms["consistency"] = mean_over_outputs(signature, divergence, future.y, future.mask)
     return weighted_sum(config, terms), terms
 
 

@@ -15,6 +15,7 @@ from pastforward.losses import (
 )
 from pastforward.memory import take
 from pastforward.methods import DMTConfig, SMTConfig
+from pastforward.methods.base import Losses
 from pastforward.teacher.decoder import futures, input_futures
 from pastforward.teacher.target_source import TargetSource
 from pastforward.types import AnyBatch, Batch, MemoryShape
@@ -45,6 +46,18 @@ def dynamics(own: Tensor, targets: Transitions) -> Tensor:
 def weighted_sum(config: SMTConfig | DMTConfig, terms: Mapping[str, Tensor]) -> Tensor:
     """Each term times the dial of the same name."""
     return torch.stack([getattr(config, name) * term for name, term in terms.items()]).sum()
+
+
+_OVER_STEPS = "dynamics", "uniformity", "input_decoding"
+"""Terms that are means over steps, whatever outputs count there."""
+
+
+def losses_of(config: SMTConfig | DMTConfig, total: Tensor, terms: Mapping[str, Tensor]) -> Losses:
+    """What a method returns: `total` is the `weighted_sum` of `terms`, all with gradient."""
+    over_steps = {
+        name: getattr(config, name) * terms[name] for name in _OVER_STEPS if name in terms
+    }
+    return Losses(total, {name: term.detach() for name, term in terms.items()}, over_steps)
 
 
 class SampledAnchors(NamedTuple):

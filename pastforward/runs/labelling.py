@@ -107,7 +107,7 @@ def _job(run: Run, request: LabelRequest, out: Path | None) -> LabelJob:
     )
     chunk = max(1, min(facts.sequences, CHUNK_BYTES // sequence_bytes(facts, source)))
     facts = replace(facts, chunk=chunk)
-    device = torch.accelerator.current_accelerator() or torch.device("cpu")
+    device = torch.accelerator.current_accelerator(True) or torch.device("cpu")
     teacher.to(device)
 
     def targets(x: torch.Tensor) -> torch.Tensor:

@@ -21,7 +21,7 @@ from pastforward.runs.places import RUNS, read_if_exists
 from pastforward.runs.request import PLAIN, TrainOptions, config_for, default_name
 from pastforward.runs.saving import facts_of, few_samples, write_summary
 from pastforward.training.callbacks import Callback, stop_signals
-from pastforward.training.distributed import barrier, rank
+from pastforward.training.distributed import barrier, is_loss_of_peer, rank
 from pastforward.training.folder import IfExists, RunFolder
 from pastforward.training.locking import locked
 from pastforward.training.progress import progress
@@ -96,8 +96,11 @@ def train_run(
 ) -> RunSummary | None:  # fmt: skip
     """Train, evaluate and save; the summary is None where a finished run was only read.
 
-    Nothing is written before all sizes were checked. Raises as `train` does.
+    Nothing is written before all sizes were checked. What torchrun restarts goes on by itself.
+    Raises as `train` does.
     """
+    if folder.is_restarted:
+        if_exists = IfExists.RESUME
     if if_exists is IfExists.RESUME:
         _require_length(config, folder, source)
         folder.prepare(config, if_exists)
@@ -193,6 +196,13 @@ def _train(trainer: Trainer, callbacks: Sequence[Callback], resume_command: str)
             raise Stopped(message, 128 + (asked.signal or 15)) from None
         except UsageError as error:  # sizes were checked long ago: it could not be saved
             raise UsageError(f"{error} Then go on with: {resume_command}") from error
+        except RuntimeError as error:
+            if not is_loss_of_peer(error):
+                raise
+            raise UsageError(
+                "Another process of this run has ended; what it said tells why. Unless torchrun "
+                f"restarts them all (--max-restarts), go on with: {resume_command}"
+            ) from error
 
 
 def _finish(trainer: Trainer, telling: Telling) -> RunSummary | None:

@@ -17,7 +17,8 @@ class FitConfig:
     batch: int = 64
     """B, sequences per optimiser step and rank."""
     accumulate: int = 1
-    """Micro-batches per step, to save memory; SMT compares memories within one of them only."""
+    """Micro-batches per step, to save memory. Losses are means over all of them, but SMT compares
+    memories within one of them only."""
     prefix: int | None = None
     """Train on the first so many steps of each sequence; on all when None. Where outputs depend on
     the state all along, short sequences are learned sooner, by any method. Evaluation uses all."""

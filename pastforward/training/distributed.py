@@ -5,14 +5,19 @@ from collections.abc import Sequence
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
 
 from pastforward.errors import UsageError
 
 
 def connect() -> torch.device:
-    """Join the process group that torchrun announces, if any, and return this rank's device."""
-    accelerator = torch.accelerator.current_accelerator()
+    """Join the process group that torchrun announces, if any, and return this rank's device.
+
+    It is the accelerator of the process's number on its machine, and torch's current one from here
+    on. Raises `UsageError` where torchrun set too little, or started more processes than that.
+    """
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
     if os.environ.get("WORLD_SIZE", "1") != "1" and not dist.is_initialized():
         missing = {"RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"} - os.environ.keys()
         if missing:
@@ -20,10 +25,40 @@ def connect() -> torch.device:
                 f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but {', '.join(sorted(missing))} not "
                 "set; start many processes by torchrun, or unset WORLD_SIZE."
             )
-        dist.init_process_group("nccl" if accelerator and accelerator.type == "cuda" else "gloo")
+        if accelerator is not None:
+            _take_device(int(os.environ["LOCAL_RANK"]))
+        _join("nccl" if accelerator and accelerator.type == "cuda" else "gloo")
+    return _own_device()
+
+
+def _join(backend: str) -> None:
+    again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    if again == "0" or os.environ.get("LOCAL_WORLD_SIZE") != os.environ["WORLD_SIZE"]:
+        dist.init_process_group(backend)
+        return
+    # torchrun's store keeps addresses of processes that it has restarted since (torch 2.13): who
+    # reads one of them waits for 30 minutes. Machines count restarts each for itself.
+    store, number, count = next(rendezvous("env://"))
+    store = dist.PrefixStore(f"restart {again}", store)  # pyright: ignore
+    dist.init_process_group(backend, store=store, rank=number, world_size=count)
+
+
+def _take_device(number: int) -> None:
+    devices = torch.accelerator.device_count()
+    if number >= devices:
+        raise UsageError(
+            f"torchrun started {number + 1} or more processes here, and this machine has {devices} "
+            f"accelerators; start one for each (--nproc-per-node {devices})."
+        )
+    torch.accelerator.set_device_index(number)
+
+
+def _own_device() -> torch.device:
+    """That of this rank: torch's current accelerator, or the CPU."""
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
     if accelerator is None:
         return torch.device("cpu")
-    return torch.device(accelerator.type, int(os.environ["LOCAL_RANK"]) if world() > 1 else 0)
+    return torch.device(accelerator.type, torch.accelerator.current_device_index())
 
 
 def rank() -> int:
@@ -43,27 +78,39 @@ def broadcast(parameters: Sequence[nn.Parameter]) -> None:
             dist.broadcast(parameter.data, 0)
 
 
-def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
-    """Mean of the gradients over ranks, in one message."""
+def sum_gradients(parameters: Sequence[nn.Parameter], terms: Tensor) -> Tensor:
+    """Sum gradients, in place, and `terms` over ranks, in one message; returns the terms."""
     if world() == 1:
-        return
+        return terms
     grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
-    message = torch.cat([grad.flatten() for grad in grads])
+    *found, terms = sum_over_ranks([*grads, terms])
+    for parameter, grad in zip(parameters, found, strict=True):
+        parameter.grad = grad
+    return terms
+
+
+def sum_over_ranks(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Each tensor's sum over ranks, in one message."""
+    if world() == 1:
+        return tensors
+    message = torch.cat([tensor.flatten() for tensor in tensors])
     dist.all_reduce(message)
-    parts = message.div_(world()).split([p.numel() for p in parameters])
-    for parameter, part in zip(parameters, parts, strict=True):
-        parameter.grad = part.view_as(parameter)
+    parts = message.split([tensor.numel() for tensor in tensors])
+    return [part.view_as(t).to(t.dtype) for part, t in zip(parts, tensors, strict=True)]
 
 
 def agree(value: float) -> float:
     """Rank 0's value on every rank, so that all stop and evaluate at the same step."""
     if world() == 1:
         return value
-    message = torch.tensor([value], dtype=torch.float64)
-    if dist.get_backend() == "nccl":
-        message = message.float().cuda()
+    message = torch.tensor([value], dtype=torch.float64, device=_own_device())
     dist.broadcast(message, 0)
     return message.item()
+
+
+def is_loss_of_peer(error: RuntimeError) -> bool:
+    """Does it say that another rank has ended?"""
+    return world() > 1 and any(word in str(error) for word in ("by peer", "NCCL"))
 
 
 def barrier() -> None:

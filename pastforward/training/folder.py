@@ -94,6 +94,7 @@ class RunFolder:
     student = _File("student.safetensors")  # the best student, or baseline
     teacher = _File("teacher.safetensors")  # the last teacher
     checkpoint = _File("checkpoints/last.safetensors")  # all that resuming needs
+    job = _File("checkpoints/job")  # the torchrun that trains it
     evaluation = _File("evaluation.json")  # held-out figures; there once a run is finished
     failure = _File("failed.json")  # why the run can't be finished: a loss that is not finite
     report = _File("report.html")
@@ -107,6 +108,12 @@ class RunFolder:
     def is_run(self) -> bool:
         """Was it made by a run? Other programs write a config.json too: theirs is kept."""
         return self.config.exists() and self.checkpoint.parent.is_dir()
+
+    @property
+    def is_restarted(self) -> bool:
+        """Did torchrun, which began the run, start all processes anew after one had failed?"""
+        again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+        return again and self.is_run and self.job.exists() and self.job.read_text() == _job()
 
     @property
     def is_foreign(self) -> bool:
@@ -142,6 +149,8 @@ class RunFolder:
         write_json(self.config, to_json(config))
         if data is not None:
             write_json(self.data, to_json(data))
+        if _job():
+            write_atomically(self.job, _job().encode())
 
     def read_data(self) -> "Identity":
         """What the run was trained on; raises `UsageError` where it doesn't say it."""
@@ -199,6 +208,12 @@ class RunFolder:
                 f"{self.path} was trained with another {', '.join(differing)} than asked for now; "
                 "resume with the options it was started with, or use another --name."
             )
+
+
+def _job() -> str:
+    """The torchrun that started this process, by its own name or process; '' without one."""
+    name = os.environ.get("TORCHELASTIC_RUN_ID", "")
+    return f"process {os.getppid()}" if name == "none" else name
 
 
 def _comparable(config: RunConfig) -> dict[str, Any]:

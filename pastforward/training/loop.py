@@ -10,10 +10,17 @@ from torch import Tensor, nn
 
 from pastforward.config import Budget
 from pastforward.errors import NonFiniteLoss
-from pastforward.methods.base import Method
+from pastforward.methods.base import WHOLE, Method, Shares, counts
 from pastforward.training import FitConfig
 from pastforward.training.compiling import compile_checked
-from pastforward.training.distributed import agree, average_gradients, broadcast, rank, world
+from pastforward.training.distributed import (
+    agree,
+    broadcast,
+    rank,
+    sum_gradients,
+    sum_over_ranks,
+    world,
+)
 from pastforward.training.optimiser import Optimiser, schedule
 from pastforward.types import AnyBatch, Signature, checked_batch
 
@@ -70,7 +77,8 @@ class Fit:
         broadcast(self.parameters)
         self.generator = torch.Generator(self.device)
         self.progress = Progress()
-        self._replayed: tuple[int, list[AnyBatch]] = -1, []
+        self.batches = 0  # read so far by all ranks, whose number may change when a run is resumed
+        self._replayed: list[tuple[AnyBatch, Shares]] = []
 
     def share(self) -> float:
         """Spent part of the budget, the same on all ranks."""
@@ -95,15 +103,16 @@ class Fit:
         share = self.share()
         self.optimiser.zero_grad()
         self._reseed()
-        parts = self._collected_parts(self.progress.step // self.method.replay_steps)
-        terms = [self._accumulate(part, 1.0 / len(parts)) for part in parts]
-        average_gradients(self.parameters)
+        parts = self._collected_parts()
+        terms = [self._accumulate(part, shares) for part, shares in parts]
+        means = torch.stack([torch.stack(list(term.values())) for term in terms]).sum(0)
+        means = sum_gradients(self.parameters, means)
         norm = nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
-        mean = {k: torch.stack([t[k] for t in terms]).mean() for k in terms[0]} | {"gradient": norm}
-        values = _finite(mean, self.progress.step)
+        named = dict(zip(terms[0], means, strict=True)) | {"gradient": norm}
+        values = _finite(named, self.progress.step)
         self.optimiser.step(self.lr * schedule(self.config, self.progress.step, share))
         self.progress.step += 1
-        length = parts[0].mask.shape[1]  # batches of shorter sequences have fewer steps
+        length = parts[0][0].mask.shape[1]  # batches of shorter sequences have fewer steps
         self.progress.calls += self.method.serial_calls(length)
         self.progress.tokens += world() * self.config.batch * length
         self.progress.seconds += time.perf_counter() - begin
@@ -114,16 +123,26 @@ class Fit:
         step = 1_000_003 * self.seed + self.progress.step
         self.generator.manual_seed((4096 * step + rank()) % 2**63)
 
-    def _collected_parts(self, index: int) -> list[AnyBatch]:
-        """Batch `index` with what the method collected for it at its first step."""
-        if self._replayed[0] != index:
+    def _collected_parts(self) -> list[tuple[AnyBatch, Shares]]:
+        """Micro-batches with what the method collected at their first step, and their shares."""
+        if self.progress.step % self.method.replay_steps == 0 or not self._replayed:
+            parts = self._parts(self.batches)
+            self.batches += world()
             with self._precision():
-                self._replayed = index, [self.method.collect(part) for part in self._parts(index)]
-        return self._replayed[1]
+                collected = [self.method.collect(part) for part in parts]
+            self._replayed = list(zip(collected, self._shares(parts), strict=True))
+        return self._replayed
+
+    def _shares(self, parts: list[AnyBatch]) -> list[Shares]:
+        if len(parts) == world() == 1:
+            return [WHOLE]
+        own = torch.stack([counts(self.source.signature, part) for part in parts])
+        (total,) = sum_over_ranks([own.sum(0)])
+        return [Shares(*row) for row in own / total.clamp(min=torch.finfo(own.dtype).tiny)]
 
     def _parts(self, index: int) -> list[AnyBatch]:
-        """The micro-batches of a step, on the device; ranks read different ones."""
-        batch = self.source.batch(self.seed, index * world() + rank(), self.config.batch)
+        """The micro-batches of this rank's batch, on the device; rank 0 reads batch `index`."""
+        batch = self.source.batch(self.seed, index + rank(), self.config.batch)
         length = self.config.steps(batch.mask.shape[1])
         # Targets have one step more than the sequence: m_0.
         steps = [length + (name == "targets") for name in batch._fields]
@@ -133,15 +152,15 @@ class Fit:
         cut = [part.chunk(self.config.accumulate) for part in moved]
         return [batch._make(parts) for parts in zip(*cut, strict=True)]
 
-    def _accumulate(self, part: AnyBatch, share: float) -> dict[str, Tensor]:
+    def _accumulate(self, part: AnyBatch, shares: Shares) -> dict[str, Tensor]:
         with self._precision():
-            return self.method.accumulate_gradients(part, self.generator, share)
+            return self.method.accumulate_gradients(part, self.generator, shares)
 
     def _first_gradients(self) -> list[Tensor]:
         """Of the first micro-batch of the first batch, leaving nothing behind."""
         self.optimiser.zero_grad()  # the stage before left its last
         self._reseed()
-        self._accumulate(self._parts(0)[0], 1.0)
+        self._accumulate(self._parts(0)[0], WHOLE)
         found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
         self.optimiser.zero_grad()
         return found

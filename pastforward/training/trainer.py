@@ -117,6 +117,7 @@ class Trainer:
         facts = {
             "number": self.number,
             "progress": asdict(self.fit.progress),
+            "batches": self.fit.batches,
             "spent": asdict(self.spent),
             "selection": self.selection.facts(),
             "label_store": self.store and self.store.identity,
@@ -165,6 +166,7 @@ class Trainer:
             self.fit = self._make_fit()
             self.fit.optimiser.restore(part("optimiser", tensors))
             self.fit.progress = Progress(**facts["progress"])
+            self.fit.batches = facts["batches"]
 
     def _make_method(self, stage: Stage, config: RunConfig) -> Method:
         return METHODS.load(stage.method)(self.network, self.target_source, config)

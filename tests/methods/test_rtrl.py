@@ -7,6 +7,7 @@ from tiny import assert_same, batch, descend, gradients, pair, signature, still,
 
 from pastforward.errors import UsageError
 from pastforward.methods import rtrl
+from pastforward.methods.base import Shares
 from pastforward.methods.bptt import bptt
 from pastforward.methods.rtrl import RTRL
 from pastforward.student import Student
@@ -71,7 +72,7 @@ def test_shares_of_a_batch_add_up():
     _, expected = outcome(RTRL(own), data)
     own.zero_grad(set_to_none=True)
     for share in (0.25, 0.75):
-        RTRL(own).accumulate_gradients(data, torch.Generator(), share)
+        RTRL(own).accumulate_gradients(data, torch.Generator(), Shares(share, share))
     assert_same(gradients(own), expected)
 
 

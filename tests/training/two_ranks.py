@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 from small_runs import SMALL, StopAfter, begin, never
+from uneven import BATCH, TASKS, Uneven, gradients, off
 
 from pastforward.config import Budget
 from pastforward.data.opening import open_source
@@ -42,6 +43,12 @@ def weights(source, config: FitConfig, seed: int) -> list[torch.Tensor]:
     return [p.detach().clone() for p in student.parameters()]
 
 
+def bptt_gradients(source, accumulate: int, size: int = BATCH) -> torch.Tensor:
+    torch.manual_seed(0)
+    student = build_student(SMALL.student, source.signature).double()
+    return gradients(bptt(student), source, accumulate, size)
+
+
 def assert_equal_on_ranks(tensors: list[torch.Tensor]) -> None:
     for tensor in tensors:
         others = [torch.empty_like(tensor) for _ in range(2)]
@@ -68,12 +75,20 @@ def stopped_and_resumed(path: Path) -> Trainer:
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
     alone = weights(Joint(), FitConfig(batch=8, warmup=1, compile="off"), seed=0)
+    whole = {
+        name: bptt_gradients(Uneven(source.thinned, joined=2), 1, 2 * BATCH)
+        for name, source in TASKS.items()
+    }
     connect()
     assert dist.get_world_size() == 2
     together = weights(SOURCE, CONFIG, seed=rank())  # rank 0's weights are shared out
     for a, b in zip(together, alone, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
     assert_equal_on_ranks(together)
+    for name, right in whole.items():
+        for accumulate in (1, 2, 4):
+            error = off(bptt_gradients(TASKS[name], accumulate), right)
+            assert error < 1e-6, f"{name}, {accumulate} parts: off by {error:.2g}"
 
     run = stopped_and_resumed(folder / "broken")
     assert_equal_on_ranks(list(run.network.parameters()))
