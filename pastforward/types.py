@@ -94,18 +94,18 @@ def checked(kind: Kind, x: Tensor, like: Tensor, what: str = "Inputs") -> Tensor
                 f"{what} hold tokens from {low} to {high} where 0 to {kind.size - 1} are known; "
                 "give tokens of the data that the network was made for."
             )
-        return x.to(like.device, torch.int64)
+        return x.to(like.device, torch.int64, non_blocking=True)
     if x.is_complex() or x.dtype == torch.bool or x.shape[-1:] != (kind.width,):
         raise UsageError(
             f"{what} are {x.dtype} of shape {list(x.shape)}; give real numbers [..., {kind.width}]."
         )
-    found = x.to(like)
-    if not_finite(found):
+    found = x.to(like.dtype)
+    if not_finite(found):  # where x lies: a look at an accelerator would wait for it
         raise UsageError(
             f"{what} hold NaN, infinity or numbers beyond {found.dtype}; leave such steps out or "
             "fill them."
         )
-    return found
+    return found.to(like.device, non_blocking=True)
 
 
 @dataclass(frozen=True)

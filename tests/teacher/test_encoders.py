@@ -247,9 +247,28 @@ def test_a_step_of_a_stack_is_a_function_of_memory_and_input():
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)  # the norm's epsilon
 
 
-def test_a_slot_of_two_numbers_has_no_room_for_a_scale():
-    with pytest.raises(UsageError, match="D = 2; give a --student"):
-        build_teacher(TeacherConfig("stack"), signature(), MemoryShape(3, 2))
+@pytest.mark.parametrize("name", ["stack", "fourier"])
+@pytest.mark.parametrize("width", [1, 2, 3, 5])
+def test_a_slot_needs_room_for_a_scale_and_pairs(name, width):
+    with pytest.raises(UsageError, match=f"D = {width}; give a --student"):
+        build_teacher(TeacherConfig(name), signature(), MemoryShape(3, width))
+
+
+@pytest.mark.parametrize("kind", ["tokens", "vectors"])
+def test_a_fourier_memory_by_a_plain_loop(kind):
+    """s_t = lambda s_{t-1} + gain w(x_t), one complex number a mode."""
+    encoder, x = build("fourier", kind, 9), inputs(kind, 1, 9)
+    recurrence = encoder.recurrence
+    decay = recurrence.log_decay.exp()
+    turn = torch.exp(torch.complex(-decay, recurrence.frequency))
+    gain = (1 - turn.abs() ** 2).sqrt()
+    read = encoder._channels_of(x)[0] @ encoder.write
+    states = [torch.view_as_complex(encoder.start.view(-1, 2))]
+    for w in torch.view_as_complex(read.view(9, -1, 2)):
+        states.append(turn * states[-1] + gain * w)
+    slots = torch.view_as_real(torch.stack(states)).flatten(1).view(10, 3, -1)
+    expected = rms_norm(torch.nn.functional.pad(slots, (0, 2), value=1.0))
+    torch.testing.assert_close(encoder.targets(x)[0], expected, rtol=0, atol=1e-9)
 
 
 def test_a_stack_begins_with_slow_turns():

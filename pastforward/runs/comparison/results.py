@@ -131,7 +131,7 @@ class Duel(NamedTuple):
     ours: Line
     opponent: Line
     lead: float
-    """Nats by which ours is better."""
+    """Loss by which ours is better, in the `unit` of both."""
     spread: float
     """The larger standard deviation of the two."""
     has_curriculum: bool

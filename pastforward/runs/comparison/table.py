@@ -44,10 +44,10 @@ def grid_table(
 def verdict(found: Duel) -> str:
     """One sentence: the best opponent, the best row of ours, and why that is a win or none."""
     ours, other = (
-        f"{line.setting.cell} {line.setting.strategy} ({spread_text(line.nats, 4)} nats)"
+        f"{line.setting.cell} {line.setting.strategy} ({spread_text(line.nats, 4)} {line.unit})"
         for line in (found.ours, found.opponent)
     )
-    by = f"{abs(found.lead):.4f} nats {'better' if found.lead >= 0 else 'worse'}"
+    by = f"{abs(found.lead):.4f} {found.ours.unit} {'better' if found.lead >= 0 else 'worse'}"
     grounds = (
         f"a win, as that is more than the spread of {found.spread:.4f} over {found.ours.finished} "
         "seeds"

@@ -6,11 +6,26 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pastforward.errors import UsageError
 from pastforward.memory import rms_norm, take
-from pastforward.types import Memories
+from pastforward.types import Memories, MemoryShape
 
 SCALE = 2
 """Numbers of a slot that tell its scale. Two, as modes come in pairs and an even D is usual."""
+
+
+def require_scale(memory: MemoryShape) -> int:
+    """D - 2, the numbers of a slot beside its scale; raises `UsageError` where they are no pairs.
+
+    Modes of a linear recurrence come in pairs.
+    """
+    if memory.width < SCALE + 2 or memory.width % 2:
+        raise UsageError(
+            f"A slot holds its scale in {SCALE} numbers and the rest in pairs, and D = "
+            f"{memory.width}; give a --student.width that is even and at least {SCALE + 2}, or "
+            "another --encoder."
+        )
+    return memory.width - SCALE
 
 
 def with_scale(states: Float[Tensor, "... slots numbers"]) -> Float[Tensor, "... slots width"]:

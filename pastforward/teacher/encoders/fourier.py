@@ -23,7 +23,7 @@ from pastforward.memory import take
 from pastforward.scan import DiagonalRecurrence, multiply_modes
 from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import FourierConfig
-from pastforward.teacher.encoders.base import SCALE, Encoder, with_scale
+from pastforward.teacher.encoders.base import Encoder, require_scale, with_scale
 from pastforward.types import MemoryShape, Signature, Tokens
 
 _FEW_CHANNELS = 128
@@ -39,7 +39,7 @@ class FourierEncoder(Encoder):
     ) -> None:
         """Raises `UsageError` for a D that is odd or 2."""
         super().__init__()
-        inner = MemoryShape(memory.slots, memory.width - SCALE)
+        inner = MemoryShape(memory.slots, require_scale(memory))
         length = signature.length
         turn = min(1.0, own.initial_spacing * inner.size / length)
         fastest = own.initial_decay * length

@@ -19,11 +19,10 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from pastforward.blocks import Mlp, embedding
-from pastforward.errors import UsageError
 from pastforward.scan import DiagonalRecurrence
 from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import StackConfig
-from pastforward.teacher.encoders.base import SCALE, Encoder, with_scale
+from pastforward.teacher.encoders.base import Encoder, require_scale, with_scale
 from pastforward.types import MemoryShape, Signature
 
 
@@ -56,12 +55,7 @@ class StackEncoder(Encoder):
     ) -> None:
         """Raises `UsageError` for a D that is odd or 2."""
         super().__init__()
-        if memory.width < 4:
-            raise UsageError(
-                f"A stack's slots hold a scale in 2 of their numbers, and D = {memory.width}; give "
-                "a --student.width of at least 4."
-            )
-        size, slowest = memory.width - SCALE, 2.0 * (signature.length + 1)
+        size, slowest = require_scale(memory), 2.0 * (signature.length + 1)
         one = MemoryShape(1, size)
         self.embed = embedding(signature.inputs, config.width)
         self.layers = nn.ModuleList()
