@@ -221,13 +221,13 @@ def lines(paths: list[Path]) -> int:
 def test_the_house_stays_small():
     paths = list(MODULES.values())
     count = lines(paths)
-    assert count <= 23_800, "raise it with a reason alone: the aim was 13,000 before labelled data"
-    assert len(paths) <= 206, "the aim was 140"
-    assert len(paths) <= 205, "the aim was 140"
+    # Raised from 23,800 and 206 for forecasts, tokens, exports, the server and the sharded engine.
+    assert count <= 30_000, "raise it with a reason alone: the aim was 13,000 before labelled data"
+    assert len(paths) <= 270, "the aim was 140"
 
 
 def test_commands_stay_short():
     commands = sorted((ROOT / "cli").glob("*.py"))
     count = lines(commands)
-    assert count <= 1_000
+    assert count <= 1_300  # raised from 1,000 for forecast, backtest, export and serve
     assert not {path.name: lines([path]) for path in commands if lines([path]) > 100}
