@@ -50,6 +50,7 @@ from .estimators.classifier import SequenceClassifier as SequenceClassifier
 from .estimators.regressor import SequenceRegressor as SequenceRegressor
 from .inference.aot import AheadOfTime as AheadOfTime
 from .inference.aot import compile_stream as compile_stream
+from .inference.export import EXPORTS as EXPORTS
 from .inference.sampling import Sampling as Sampling
 from .inference.stream import Stream as Stream
 from .inference.writing import complete_images as complete_images
@@ -77,6 +78,9 @@ from .recipes.strategies import STRATEGIES as STRATEGIES
 from .runs.comparison.comparing import Comparison as Comparison
 from .runs.comparison.comparing import compare as compare
 from .runs.comparison.request import CompareRequest as CompareRequest
+from .runs.exporting import Export as Export
+from .runs.exporting import ExportRequest as ExportRequest
+from .runs.exporting import export as export
 from .runs.labelling import LabelRequest as LabelRequest
 from .runs.labelling import label as label
 from .runs.opening import Run as Run
