@@ -21,6 +21,7 @@ from .cells import StudentConfig as StudentConfig
 from .cells.base import Cell as Cell
 from .cells.build import build_cell as build_cell
 from .cells.build import wrap as wrap
+from .cells.plain import Recurrent as Recurrent
 from .config import Budget as Budget
 from .config import RunConfig as RunConfig
 from .config import Stage as Stage
@@ -72,6 +73,8 @@ from .methods.rtrl import RTRL as RTRL
 from .methods.smt import FrozenSMT as FrozenSMT
 from .methods.smt import JointSMT as JointSMT
 from .methods.smt import TeacherTraining as TeacherTraining
+from .plain_torch import from_torch as from_torch
+from .plain_torch import to_torch as to_torch
 from .recipes import RECIPES as RECIPES
 from .recipes.resolve import resolve as resolve
 from .recipes.strategies import STRATEGIES as STRATEGIES

@@ -6,7 +6,6 @@ which is moved to its place after what was written was run beside PyTorch (`chec
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pastforward.registry import Entry, Registry
