@@ -27,9 +27,9 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MOD
 HOUSE = {
     "errors": 0, "registry": 0, "files": 0, "types": 0, "memory": 0, "blocks": 0,
     "scan": 0, "config": 0, "watching": 0, "cells": 1, "outputs": 1, "data": 1,
-    "student": 2, "plain_torch": 2, "student_file": 2, "teacher": 2, "losses": 2, "baselines": 2, "methods": 3,
+    "student": 2, "student_file": 2, "teacher": 2, "losses": 2, "baselines": 2, "methods": 3,
     "inference": 3, "training": 4, "analysis": 4, "report": 4, "recipes": 5, "runs": 6,
-    "estimators": 6, "cli": 7, "__main__": 7, "provenance": 0,
+    "estimators": 6, "cli": 7, "__main__": 7, "provenance": 0, "plain_torch": 2,
 }  # fmt: skip
 """The highest floor of each module or package: parts of it, such as its configs, may lie lower."""
 

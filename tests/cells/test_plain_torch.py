@@ -149,5 +149,5 @@ def test_slots_that_do_not_divide_and_other_cells_are_refused():
     with pytest.raises(UsageError, match="16 numbers can't be cut into 3 slots"):
         torch_config(Mine(), 3)
     other = build_student(StudentConfig("gru", 1, 4, 3, 4), SIGNATURES["tokens"])
-    with pytest.raises(UsageError, match="cell is GRU, which torch.nn has no module of"):
+    with pytest.raises(UsageError, match=r"cell is GRU, which torch\.nn has no module of"):
         other.to_torch()
