@@ -52,6 +52,7 @@ from .estimators.regressor import SequenceRegressor as SequenceRegressor
 from .inference.aot import AheadOfTime as AheadOfTime
 from .inference.aot import compile_stream as compile_stream
 from .inference.export import EXPORTS as EXPORTS
+from .inference.export import Shipment as Shipment
 from .inference.sampling import Sampling as Sampling
 from .inference.stream import Stream as Stream
 from .inference.writing import complete_images as complete_images
@@ -73,6 +74,7 @@ from .methods.rtrl import RTRL as RTRL
 from .methods.smt import FrozenSMT as FrozenSMT
 from .methods.smt import JointSMT as JointSMT
 from .methods.smt import TeacherTraining as TeacherTraining
+from .onnx_stream import OnnxStream as OnnxStream
 from .plain_torch import from_torch as from_torch
 from .plain_torch import to_torch as to_torch
 from .recipes import RECIPES as RECIPES

@@ -4,7 +4,8 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,18 +80,23 @@ class _Subject:
 
 
 def export(
-    run: Run | str | Path, request: ExportRequest, allow: Collection[str] = (),
+    run: Run | Shipment | str | Path, request: ExportRequest, allow: Collection[str] = (),
     source: str | None = None, allow_new_data: bool = False,
 ) -> Export:  # fmt: skip
     """Write the student of a run, or in a file, as `request.to`, and compare it with PyTorch.
+
+    A student in memory, such as one with a cell by `wrap`, is given as a `Shipment`.
 
     Raises `UsageError` where the target is unknown, suits no such student or needs what isn't
     installed, where something lies at that place already, and where what was written differs from
     PyTorch: then nothing is left of it.
     """
     row = _row(request)
-    opened = run if isinstance(run, Run) else _opened(run, allow, source, allow_new_data)
-    subject = _subject(opened, request, allow)
+    if isinstance(run, str | Path):
+        run = _opened(run, allow, source, allow_new_data)
+    subject = (
+        _in_memory(run, request) if isinstance(run, Shipment) else _subject(run, request, allow)
+    )
     place = request.out or subject.home / request.to
     _require_free(place, request.overwrite)
     with _beside(place) as part:
@@ -136,6 +142,11 @@ def _opened(
 ) -> Run | Path:
     path = Path(name)
     return path if path.is_file() else open_run(name, allow, source, allow_new_data)
+
+
+def _in_memory(shipment: Shipment, request: ExportRequest) -> _Subject:
+    student = deepcopy(shipment.student).cpu().float().eval()
+    return _Subject(replace(shipment, student=student, int8=request.int8), Path(), None)
 
 
 def _subject(opened: Run | Path, request: ExportRequest, allow: Collection[str]) -> _Subject:

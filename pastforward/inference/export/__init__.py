@@ -26,10 +26,10 @@ class Shipment:
     """What is exported."""
 
     student: "Student"
-    """In evaluation mode, on the CPU, in single precision."""
+    """Exporters get it in evaluation mode, on the CPU, in single precision."""
     codec: "Codec"
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """Of its run, as JSON: name, data, config, evaluation; empty for a student's file."""
+    """Of its run, as JSON: name, config, evaluation, facts; empty for a student's file."""
     int8: bool = False
     """Write weights of 8 bits, too."""
 
