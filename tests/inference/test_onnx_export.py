@@ -57,7 +57,7 @@ def test_steps_are_those_of_pytorch(cell, tmp_path):
     for name, replay in found.replays.items():
         checked = agreement(student, name, replay)
         assert checked.difference <= 1e-5
-        assert checked.steps >= 100
+        assert checked.steps >= 90  # all 1,000 unless rounding errors grow, as in a Transformer
     assert str(Path(__file__).parent).encode() not in (tmp_path / "step.onnx").read_bytes()
 
 
