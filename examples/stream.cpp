@@ -5,7 +5,7 @@
 // prints the output parameters after the symbols 3 1 4 1 5, read one at a time: the memory of K
 // slots of width D is all that is kept between them. Build it against the libtorch that comes with
 // the torch that exported (its CMake package is below `torch.utils.cmake_prefix_path`), or with
-// the flags that examples/README.md has.
+// the flags that docs/ship.md has.
 
 #include <cstdlib>
 #include <iostream>
