@@ -21,6 +21,7 @@ from .cells import StudentConfig as StudentConfig
 from .cells.base import Cell as Cell
 from .cells.build import build_cell as build_cell
 from .cells.build import wrap as wrap
+from .cells.plain import Recurrent as Recurrent
 from .config import Budget as Budget
 from .config import RunConfig as RunConfig
 from .config import Stage as Stage
@@ -50,6 +51,8 @@ from .estimators.classifier import SequenceClassifier as SequenceClassifier
 from .estimators.regressor import SequenceRegressor as SequenceRegressor
 from .inference.aot import AheadOfTime as AheadOfTime
 from .inference.aot import compile_stream as compile_stream
+from .inference.export import EXPORTS as EXPORTS
+from .inference.export import Shipment as Shipment
 from .inference.sampling import Sampling as Sampling
 from .inference.stream import Stream as Stream
 from .inference.writing import complete_images as complete_images
@@ -71,12 +74,18 @@ from .methods.rtrl import RTRL as RTRL
 from .methods.smt import FrozenSMT as FrozenSMT
 from .methods.smt import JointSMT as JointSMT
 from .methods.smt import TeacherTraining as TeacherTraining
+from .onnx_stream import OnnxStream as OnnxStream
+from .plain_torch import from_torch as from_torch
+from .plain_torch import to_torch as to_torch
 from .recipes import RECIPES as RECIPES
 from .recipes.resolve import resolve as resolve
 from .recipes.strategies import STRATEGIES as STRATEGIES
 from .runs.comparison.comparing import Comparison as Comparison
 from .runs.comparison.comparing import compare as compare
 from .runs.comparison.request import CompareRequest as CompareRequest
+from .runs.exporting import Export as Export
+from .runs.exporting import ExportRequest as ExportRequest
+from .runs.exporting import export as export
 from .runs.labelling import LabelRequest as LabelRequest
 from .runs.labelling import label as label
 from .runs.opening import Run as Run

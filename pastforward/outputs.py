@@ -36,16 +36,16 @@ def parameter_count(kind: Kind) -> int:
 
 
 class Readout(nn.Module):
-    """g: an MLP with one hidden layer, from a memory to the parameters of y_t."""
+    """g: an MLP with one hidden layer, or one linear map, from a memory to parameters of y_t."""
 
     def __init__(
         self, memory: MemoryShape, kind: Kind, hidden: int, visible: slice = slice(None)
     ) -> None:
-        """`visible`: which of the K * D numbers are read."""
+        """`visible`: which of the K * D numbers are read; `hidden`: 0 for a linear map."""
         super().__init__()
-        self.visible = visible
-        read = len(range(memory.size)[visible])
-        self.net = Mlp(read, hidden, parameter_count(kind))
+        self.visible, self.hidden = visible, hidden
+        read, count = len(range(memory.size)[visible]), parameter_count(kind)
+        self.net = Mlp(read, hidden, count) if hidden else nn.Linear(read, count)
 
     def forward(self, m: Float[Tensor, "... slots width"]) -> Parameters:
         """Memories with any leading axes to output parameters."""

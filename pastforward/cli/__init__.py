@@ -19,6 +19,7 @@ COMMANDS = {
     "doctor": _row("doctor", "check a run for the usual faults, with what to try"),
     "analyse": _row("analyse", "ask a run where it loses, what it remembers, how far it goes"),
     "generate": _row("generate", "draw text or images from a trained network"),
+    "export": _row("export", "write a student as ONNX, plain torch.nn or compiled code"),
     "report": _row("report", "write one page about one or more runs"),
     "list": _row("list", "show recipes, tasks, methods, cells, encoders, baselines and runs"),
 }

@@ -100,7 +100,7 @@ def _job(run: Run, request: LabelRequest, out: Path | None) -> LabelJob:
         identity=source.identity,
         signature=source.signature,
         memory=teacher.memory,
-        hidden=readout.net.up.out_features,
+        hidden=readout.hidden,
         sequences=request.sequences or _default_sequences(source),
         chunk=1,
         seed=request.seed,

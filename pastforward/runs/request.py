@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pastforward.baselines import BASELINES, BaselineConfig
-from pastforward.cells import CELLS
+from pastforward.cells import CELLS, StudentConfig
 from pastforward.config import RunConfig
 from pastforward.data import DataConfig
 from pastforward.data.opening import MEMORY, Opened, kind_of, located
@@ -22,6 +22,7 @@ from pastforward.runs.sections import with_changes
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from torch import nn
     from typing_extensions import TypeIs
 
     from pastforward.data.source import Source
@@ -54,6 +55,8 @@ class TrainOptions:
     """What messages say that a stopped run goes on with."""
     allow_new_data: bool = False
     """A run to be resumed may go on with other content of its data, by the codec of then."""
+    start: nn.Module | None = None
+    """A network of torch.nn whose sizes and weights the student begins with, see `from_torch`."""
     opened: Opened | None = None
     """What has opened the data for the config."""
 
@@ -80,10 +83,22 @@ def config_for(
     if options.encoder not in (None, config.teacher.encoder):
         teacher = replace(config.teacher, encoder=options.encoder, encoder_config=None)
         config = replace(config, teacher=teacher)
+    if options.start is not None:
+        config = replace(config, student=_started(options.start, config, cell))
     store = config.label_store
     store = None if store is None else str(Path(store).expanduser().absolute())
     config = replace(config, data=located(config.data), label_store=store)
     return with_changes(config, options.changes)
+
+
+def _started(module: nn.Module, config: RunConfig, cell: str | None) -> StudentConfig:
+    """The module's sizes, in as many slots as the recipe has where that fits."""
+    from pastforward.plain_torch import torch_config
+
+    if cell is not None or config.baseline is not None:
+        raise UsageError("A network to start from was given with a cell or baseline; give one.")
+    found, slots = torch_config(module), config.student.slots
+    return found if found.width % slots else torch_config(module, slots)
 
 
 def _say_that_it_is_plain(config: RunConfig, options: TrainOptions) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from torch import nn
+
 from pastforward.config import RunConfig, Stage
 from pastforward.data.opening import open_data, open_known
 from pastforward.data.source import Source
@@ -12,6 +14,7 @@ from pastforward.files import to_json
 from pastforward.methods import METHODS
 from pastforward.methods import facts as method_facts
 from pastforward.methods.base import Method
+from pastforward.plain_torch import from_torch
 from pastforward.student_file import save_student
 from pastforward.teacher.label_store import open_labels
 from pastforward.teacher.target_source import StoredTargets
@@ -63,6 +66,20 @@ class Trainer:
         self._checkpointed = 0.0
         self._skip_empty()
         self.fit = self._make_fit()
+
+    def start_from(self, module: nn.Module) -> None:
+        """Give the student the weights of a network of torch.nn; `UsageError` where it has others.
+
+        To be called before training and before `restore`.
+        """
+        given = from_torch(module, self.source.signature, self.config.student.slots)
+        try:
+            self.network.load_state_dict(given.state_dict())
+        except RuntimeError as error:
+            raise UsageError(
+                f"The network to start from doesn't fit {self.config.student}; leave its sizes as "
+                "`torch_config` of the network gives them."
+            ) from error
 
     def _open(self) -> Source:
         if self.store is None:
