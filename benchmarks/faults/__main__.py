@@ -6,8 +6,10 @@ import tyro
 
 from benchmarks.faults.fuzz import fuzz
 from benchmarks.faults.kills import kills
+from benchmarks.faults.ranks import ranks
+from benchmarks.faults.stream import stream
 
-COMMANDS = {"kills": kills, "fuzz": fuzz}
+COMMANDS = {"kills": kills, "fuzz": fuzz, "ranks": ranks, "stream": stream}
 
 
 def main(argv: list[str]) -> int:

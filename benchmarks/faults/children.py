@@ -13,6 +13,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -181,10 +182,8 @@ def _works_less(child: int, seconds: float) -> bool:
 def _gathered(
     child: int, watch: Watch, seconds: float, stopped: bool = False, hung: bool = False
 ) -> Ended:
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)  # workers of its own, and itself if it still runs
-    except (ProcessLookupError, PermissionError):
-        pass
     status = os.waitpid(child, 0)[1]
     out, err, told = (_text(watch.scratch / name) for name in ("out", "err", "told"))
     code = os.waitstatus_to_exitcode(status)

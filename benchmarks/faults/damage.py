@@ -156,9 +156,9 @@ TEXT: tuple[Damage, ...] = (word, word, line, line, encoding, separators)
 
 
 def _spots(value: Any, path: tuple = ()) -> list[tuple]:
-    inner = value.items() if isinstance(value, dict) else enumerate(value)
     if not isinstance(value, dict | list):
         return [path]
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
     return [path, *(spot for key, item in inner for spot in _spots(item, (*path, key)))]
 
 
@@ -219,7 +219,9 @@ def metadata(content: bytes, draw: Draw) -> bytes:
 
 
 def length(content: bytes, draw: Draw) -> bytes:
-    return struct.pack("<Q", draw(st.sampled_from([0, 1, 7, 2**20, 2**62, 2**64 - 1]))) + content[8:]
+    return (
+        struct.pack("<Q", draw(st.sampled_from([0, 1, 7, 2**20, 2**62, 2**64 - 1]))) + content[8:]
+    )
 
 
 def not_finite(content: bytes, draw: Draw) -> bytes:
@@ -276,7 +278,19 @@ def other_header(content: bytes, draw: Draw) -> bytes:
 
 def other_npz(content: bytes, draw: Draw) -> bytes:
     """Other members, or members of other names; some hold a pickle."""
-    names = ["x", "y", "x_train", "y_train", "x_test", "mask", "lengths", "../up", "/up", "", "x.npy"]
+    names = [
+        "x",
+        "y",
+        "x_train",
+        "y_train",
+        "x_test",
+        "mask",
+        "lengths",
+        "../up",
+        "/up",
+        "",
+        "x.npy",
+    ]
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in draw(st.lists(st.sampled_from(names), max_size=4, unique=True)):
@@ -335,9 +349,17 @@ def other_columns(content: bytes, draw: Draw) -> bytes:
     values: list[Any] = draw(
         st.sampled_from(
             [
-                [None] * count, [[1, 2]] * count, [{"a": 1}] * count, [b"\xff"] * count,
-                ["x"] * count, [float("nan")] * count, [1e308] * count, [2**62] * count,
-                [True] * count, list(pandas.date_range("2020", periods=count)), ["é"] * count,
+                [None] * count,
+                [[1, 2]] * count,
+                [{"a": 1}] * count,
+                [b"\xff"] * count,
+                ["x"] * count,
+                [float("nan")] * count,
+                [1e308] * count,
+                [2**62] * count,
+                [True] * count,
+                list(pandas.date_range("2020", periods=count)),
+                ["é"] * count,
             ]
         )  # fmt: skip
     )

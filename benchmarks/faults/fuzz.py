@@ -1,10 +1,13 @@
 """Damaged and hostile files and random options: one line and an exit code, nothing else."""
 
+import math
 import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +40,10 @@ COMMANDS = {
 }
 """What random options are added to."""
 ALL = Kind(
-    (), (), (), ("tale.txt", "waves.csv", "images.npy", "labels", "runs/one", "runs/own", "runs/two")
+    (),
+    (),
+    (),
+    ("tale.txt", "waves.csv", "images.npy", "labels", "runs/one", "runs/own", "runs/two"),
 )
 _PLACES = ("--out", "--name", "--source", "--labels")
 _WORDS = st.one_of(
@@ -57,12 +63,14 @@ def fuzz(
     options: int = 2_000,
     seed: int = 0,
     kinds: tuple[str, ...] = (),
+    minutes: float = math.inf,
     keep: Path | None = None,
     rows: Path = ROWS,
 ) -> int:
     """Damaged files and random options through the command line, each in a process of its own.
 
-    Names of `kinds` choose files; all when none is named. What failed is copied to `keep`.
+    Names of `kinds` choose files; all when none is named. After `minutes` for
+    files, and as many for options, no further one is tried. What failed is copied to `keep`.
     """
     prepare()
     code, chosen = 0, ["--kinds", *kinds] if kinds else []
@@ -72,10 +80,21 @@ def fuzz(
             tally = Tally()
             if count:
                 with bar(count, what) as done:
-                    _tried(count, seed, lambda draw: trial(draw, home, tally, keep), tally, done)
+                    _tried(
+                        count,
+                        seed,
+                        _until(minutes, partial(trial, home=home, tally=tally, keep=keep)),
+                        tally,
+                        done,
+                    )
                 words = ["fuzz", f"--{what}", str(count), "--seed", str(seed), *chosen]
                 code |= write(rows, words, {"seed": seed} | tally.row(f"fuzz {what}"))
     return code
+
+
+def _until(minutes: float, trial: Callable[..., None]) -> Callable[[Draw], None]:
+    end = time.monotonic() + 60 * minutes
+    return lambda draw: trial(draw) if time.monotonic() < end else None
 
 
 def _made(place: Path) -> Path:
@@ -128,7 +147,14 @@ def _damage(path: Path, kind: Kind, draw: Draw) -> str:
         names.append(damage.__name__)
         try:
             content = damage(content, draw)
-        except (ValueError, KeyError, IndexError, OSError, EOFError):  # what it was is gone already
+        except (
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            OSError,
+            EOFError,
+        ):  # what it was is gone already
             break
     path.write_bytes(content)
     return " ".join(names)
@@ -183,7 +209,9 @@ def _judge(
     before = state(home)
     ended = call(words, _watch(home))
     fault = fault_of(ended, home, before)
-    tally.add(kind, "stopped" if ended.stopped else ended.code, fault and f"{what} {words}: {fault}")
+    tally.add(
+        kind, "stopped" if ended.stopped else ended.code, fault and f"{what} {words}: {fault}"
+    )
     if fault and keep is not None:
         to = keep / str(len(tally.faults))
         shutil.copytree(home, to, symlinks=True, ignore=_pipes, dirs_exist_ok=True)

@@ -1,9 +1,11 @@
 """SIGKILL at random moments: what is left loads, and goes on to the end of an unbroken run."""
 
 import json
+import math
 import random
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,18 +61,25 @@ AGAIN = 0.3
 """How often what goes on is killed, too."""
 
 
-def kills(times: int = 100, seed: int = 0, cases: tuple[str, ...] = (), rows: Path = ROWS) -> int:
+def kills(
+    times: int = 100,
+    seed: int = 0,
+    cases: tuple[str, ...] = (),
+    minutes: float = math.inf,
+    rows: Path = ROWS,
+) -> int:
     """Kill commands at random moments, `times` in all, and let each go on to its end.
 
     A checkpoint is written after every step, labels in small chunks, so that kills meet many files.
-    Names of `cases` choose commands; all when none is named.
+    Names of `cases` choose commands; all when none is named. After `minutes` no further one begins.
     """
+    end = time.monotonic() + 60 * minutes
     prepare()
     _write_often()
     tally, draw, names = Tally(), random.Random(seed), cases or tuple(CASES)
     with tempfile.TemporaryDirectory() as place, bar(times, "kills") as done:
         trials: dict[str, Trial] = {}
-        while tally.tried < times:
+        while tally.tried < times and time.monotonic() < end:
             (name,) = draw.choices(names, [CASES[name].weight for name in names])
             if name not in trials:
                 trials[name] = Trial(CASES[name], Path(place).resolve() / "w")

@@ -61,7 +61,10 @@ def write(path: Path, words: list[str], row: dict[str, Any]) -> int:
 
 @contextmanager
 def bar(total: int, what: str) -> Iterator[Any]:
-    """Called with how many are done; it starts no thread, which a fork would lose."""
+    """Called with how many are done; it starts no thread, which a fork would lose.
+
+    Where there is no terminal, every tenth is a line.
+    """
     from rich.progress import Progress
 
     from pastforward.watching import stderr_console
@@ -70,8 +73,14 @@ def bar(total: int, what: str) -> Iterator[Any]:
     with Progress(console=console, auto_refresh=False, disable=not console.is_terminal) as shown:
         task = shown.add_task(what, total=total)
 
+        said = 0
+
         def done(count: int) -> None:
+            nonlocal said
             shown.update(task, completed=count)
             shown.refresh()
+            if not console.is_terminal and 10 * count // total > said:
+                said = 10 * count // total
+                print(f"{count} of {total} {what}", flush=True)
 
         yield done
