@@ -50,8 +50,10 @@ _WORDS = st.one_of(
     st.sampled_from([t for t in TOKENS if t.strip("\x00")]).map(lambda t: t.replace("\x00", "")),
     st.sampled_from(
         ["1", "2", "3", "8", "0.5", "1e-8", "1e8", "-3", "999999999", "True", "False", "yes", "no",
-         "gru", "lstm", "mlp", "transformer", "torch-gru", "bptt", "tbptt", "rtrl", "smt", "smt+dmt",
-         "distill", "s4d", "mingru", "delta", "window", "registers", "stack", "test", "valid", "one",
+         "gru", "lstm", "mlp", "transformer", "torch-gru", "bptt", "tbptt", "rtrl", "smt",
+         "smt+dmt",
+         "distill", "s4d", "mingru", "delta", "window", "registers", "stack", "test", "valid",
+         "one",
          "copy:8", "tale.txt", "classify", "regress", "cosine", "auto", "bf16", "bfloat16"]
     ),
     st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=5),

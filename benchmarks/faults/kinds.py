@@ -66,7 +66,9 @@ KINDS = {
     "npz": _data("waves.npz", "", *damage.NPZ, *damage.NPZ),
     "idx": _data("images.idx", "", *damage.IDX),
     "idx, gzip": _data("images.idx.gz", "", *damage.inside(*damage.IDX, damage.flip, damage.cut)),
-    "labelled idx": _data("mnist", "--data.task classify", *damage.IDX, file="mnist/train-labels-idx1-ubyte"),
+    "labelled idx": _data(
+        "mnist", "--data.task classify", *damage.IDX, file="mnist/train-labels-idx1-ubyte"
+    ),
     ".ts": _data("waves.ts", "", *damage.TEXT, *damage.TEXT),
     "config.json": Kind(("runs/one/config.json",), _ASK, (*damage.BYTES, *damage.JSON * 4), _RUN),
     "data.json": Kind(("runs/one/data.json",), _ASK, (*damage.BYTES, *damage.JSON * 4), _RUN),
