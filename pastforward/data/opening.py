@@ -64,17 +64,22 @@ def open_known(
     from pastforward.data.codec import SeriesCodec, TextCodec, codec_from_json
     from pastforward.data.source import require_known
 
-    if not is_named(config.source) and not Path(config.source).exists():
-        raise UsageError(
-            f"The data of {where}, '{config.source}', is not there; say where it lies now by "
-            "--source PATH, in Python open_run(..., source=PATH)."
-        )
+    require_there(config, where)
     codec = codec_from_json(known.codec)
     if isinstance(codec, TextCodec | SeriesCodec):  # T is chosen from the data if not given
         config = replace(config, length=known.length)
     source = open_data(config, codec)
     require_known(source, known, where, allow_new)
     return source
+
+
+def require_there(config: DataConfig, where: str) -> None:
+    """Raise `UsageError` where the path is gone that `where` was trained on."""
+    if not is_named(config.source) and not Path(config.source).exists():
+        raise UsageError(
+            f"The data of {where}, '{config.source}', is not there; say where it lies now by "
+            "--source PATH, in Python source=PATH of `open_run` or `TrainOptions`."
+        )
 
 
 class Opened:

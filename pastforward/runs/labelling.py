@@ -22,7 +22,7 @@ from pastforward.report.formats import size_text
 from pastforward.runs.opening import Run, open_run
 from pastforward.runs.places import read_if_exists
 from pastforward.runs.training import Telling
-from pastforward.teacher.label_store import Files, LabelStore, StoreFacts, open_labels
+from pastforward.teacher.label_store import Files, LabelStore, StoreFacts, open_labels, read_store
 from pastforward.teacher.label_writing import (
     CHUNK_BYTES,
     LabelJob,
@@ -34,6 +34,7 @@ from pastforward.teacher.label_writing import (
 from pastforward.teacher.teacher import Teacher
 from pastforward.training.callbacks import stop_signals
 from pastforward.training.folder import IfExists
+from pastforward.training.locking import is_empty, locked, sweep
 from pastforward.training.progress import LINE_EVERY
 
 DEFAULT_SEQUENCES = 16384
@@ -74,14 +75,23 @@ def label(
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise UsageError("Several processes were started; start `label` alone, without torchrun.")
     job = _job(open_run(run) if isinstance(run, str) else run, request, out)
-    files = _written(job, exists)
-    size = _require_room(job, files)
-    if exists is IfExists.OVERWRITE:
-        _clear(job.folder)
-    files = begin(job, files)
-    telling.console.print(f"{size} in {job.folder}", highlight=False, markup=False, soft_wrap=True)
-    _write(job, files, telling)
+    _require_place(job, exists)  # before anything is written
+    if exists is not IfExists.RESUME:
+        _require_room(job, {})
+    with locked(job.folder.absolute(), "--out"):
+        _locked(job, exists, telling)
     return open_labels(job.folder)
+
+
+def _locked(job: LabelJob, if_exists: IfExists, telling: Telling) -> None:
+    """Write what is not there, while no other process does."""
+    sweep(job.folder.absolute())
+    _require_place(job, if_exists)  # another process may have begun it meanwhile
+    files = kept(job) if if_exists is IfExists.RESUME else {}
+    said = f"{_require_room(job, files)} in {job.folder}"
+    files = begin(job, files)
+    telling.console.print(said, highlight=False, markup=False, soft_wrap=True)
+    _write(job, files, telling)
 
 
 def _job(run: Run, request: LabelRequest, out: Path | None) -> LabelJob:
@@ -146,31 +156,19 @@ def _default_sequences(source: Source) -> int:
     return min(DEFAULT_SEQUENCES, source.describe()["sequences"]["train"] or DEFAULT_SEQUENCES)
 
 
-def _written(job: LabelJob, if_exists: IfExists) -> Files:
-    """Files that need not be written again; raises `UsageError` by what is there."""
+def _require_place(job: LabelJob, if_exists: IfExists) -> None:
+    """Raise `UsageError` where the folder holds what isn't asked for."""
     if if_exists is IfExists.RESUME:
-        return kept(job)
+        read_store(job.folder)
+        return
     found = (job.folder / "store.json").exists()
     if found and if_exists is IfExists.REFUSE:
         raise UsageError(
             f"{job.folder} already holds labels; add --resume to go on with them, --overwrite to "
             "replace them, or choose another --out."
         )
-    if not found and (job.folder.is_file() or (job.folder.is_dir() and any(job.folder.iterdir()))):
+    if not found and job.folder.exists() and not (job.folder.is_dir() and is_empty(job.folder)):
         raise UsageError(f"{job.folder} was made by no `label`; choose another --out.")
-    return {}
-
-
-def _clear(folder: Path) -> None:
-    """Remove a store's own files, store.json first: what is left is then no store."""
-    try:
-        for pattern in ("store.json", "readout.safetensors", "chunk-*.safetensors"):
-            for path in folder.glob(pattern):
-                path.unlink()
-    except OSError as error:
-        raise UsageError(
-            f"Can't replace the labels in {folder} ({error.strerror}); choose another --out."
-        ) from error
 
 
 def _require_room(job: LabelJob, files: Files) -> str:

@@ -11,7 +11,7 @@ from pastforward.baselines import BASELINES, BaselineConfig
 from pastforward.cells import CELLS, StudentConfig
 from pastforward.config import RunConfig
 from pastforward.data import DataConfig
-from pastforward.data.opening import MEMORY, Opened, kind_of, located
+from pastforward.data.opening import MEMORY, Opened, kind_of, located, require_there
 from pastforward.errors import UsageError
 from pastforward.recipes import RECIPES
 from pastforward.recipes.names import stem
@@ -59,6 +59,8 @@ class TrainOptions:
     """A network of torch.nn whose sizes and weights the student begins with, see `from_torch`."""
     opened: Opened | None = None
     """What has opened the data for the config."""
+    source: str | None = None
+    """Where the data of a label store lies now; where it was when None."""
 
 
 PLAIN = TrainOptions()
@@ -137,7 +139,7 @@ def help_config(
     recipe = named if named is not None and named in RECIPES else "digits"
     if method in (STORED_STRATEGY, CURRICULUM):  # their stages would need the data
         method = None
-    config = config_for(recipe, method, cell, replace(options, data=None))
+    config = config_for(recipe, method, cell, replace(options, data=None, source=None))
     task = None if options.data is None else options.data.task
     if named is None or (named == recipe and task is None):
         return config
@@ -179,10 +181,17 @@ def default_name(what: What, method: str | None, config: RunConfig) -> str:
 
 
 def _base(what: What, method: str, cell: str | None, options: TrainOptions) -> RunConfig:
+    if options.source is not None and not _is_store(what):
+        raise UsageError(
+            "--source says where the data of --labels lies now; without them name the path itself."
+        )
     if isinstance(what, RunConfig):
         return _as_given(what, cell, options)
     if _is_store(what):
         config = for_labels(str(what.folder), method, cell)
+        if options.source is not None:
+            config = replace(config, data=replace(config.data, source=options.source))
+        require_there(config.data, str(what.folder))
         given = (cell, method, options.encoder, *options.allow)
         require_allowed(config, [name for name in given if name], what.folder)
         return config

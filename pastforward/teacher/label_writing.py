@@ -1,10 +1,12 @@
 """L2. Writing a label store, chunk by chunk; an interrupted one is completed later."""
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -55,13 +57,21 @@ def sequence_bytes(facts: StoreFacts, source: Source) -> int:
 
 
 def begin(job: LabelJob, files: Files) -> Files:
-    """Write all but the chunks; raises `UsageError` when that is impossible."""
+    """Write all but the chunks, in place of a store that is there but for its `files`.
+
+    A description is written first and never deleted: a killed process leaves what can go on.
+    Raises `UsageError` when writing is impossible.
+    """
     content = pack_tensors(job.readout.state_dict(), {})
-    files = files | {READOUT: _describe(content)}
     fresh = not job.folder.exists()
     try:
         job.folder.mkdir(parents=True, exist_ok=True)
+        for path in (job.folder / READOUT, *job.folder.glob("chunk-*.safetensors")):
+            if path.name not in files:
+                path.unlink(missing_ok=True)
+        write_store(job.folder, job.facts, files)
         write_atomically(job.folder / READOUT, content)
+        files = files | {READOUT: _describe(content)}
         write_store(job.folder, job.facts, files)
     except (OSError, UsageError) as error:
         if fresh:
@@ -69,7 +79,7 @@ def begin(job: LabelJob, files: Files) -> Files:
         if isinstance(error, UsageError):
             raise
         raise UsageError(
-            f"Can't make the folder {job.folder} ({error.strerror}); choose another --out."
+            f"Can't write labels to {job.folder} ({error.strerror}); choose another --out."
         ) from error
     return files
 
@@ -80,7 +90,7 @@ def kept(job: LabelJob) -> Files:
     Raises `UsageError` where there is no store, or one of other content than asked for.
     """
     facts, files = read_store(job.folder)
-    found, asked = to_json(replace(facts, run="")), to_json(replace(job.facts, run=""))
+    found, asked = map(_comparable, (facts, job.facts))
     differing = [name for name in asked if asked[name] != found[name]]
     if differing:
         raise UsageError(
@@ -97,8 +107,6 @@ def write_chunks(job: LabelJob, files: Files, advance: Callable[[int], None]) ->
     `UsageError` when the disk is full.
     """
     files = dict(files)
-    for part in job.folder.glob(".*.part"):  # left by a killed process
-        part.unlink(missing_ok=True)
     for number in job.facts.chunks:
         name = chunk_name(number)
         if name in files:
@@ -107,6 +115,14 @@ def write_chunks(job: LabelJob, files: Files, advance: Callable[[int], None]) ->
         write_atomically(job.folder / name, content := _chunk(job, number, advance))
         files[name] = _describe(content)
         write_store(job.folder, job.facts, files)
+
+
+def _comparable(facts: StoreFacts) -> dict[str, Any]:
+    """As JSON, without paths: what data is, its identity tells."""
+    found = to_json(replace(facts, run=""))
+    if os.path.isabs(facts.data.source):
+        found["config"]["data"]["source"] = "a path"
+    return found
 
 
 def _chunk(job: LabelJob, number: int, advance: Callable[[int], None]) -> bytes:

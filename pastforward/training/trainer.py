@@ -125,11 +125,12 @@ class Trainer:
         self._checkpointed = self.fit.progress.seconds
         if rank() != 0:
             return
+        ended = self.number == len(self.config.stages)  # its optimiser is of no more use
         tensors = join_parts(
             network=self.network.state_dict(),
             teacher=self.teacher.state_dict() if self.teacher else {},
             best=self.selection.tensors,
-            optimiser=self.fit.optimiser.tensors(),
+            optimiser={} if ended else self.fit.optimiser.tensors(),
         )
         facts = {
             "number": self.number,
