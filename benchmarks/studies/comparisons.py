@@ -35,8 +35,16 @@ COMPARISONS = {
     "--fit.batch 32 --seconds 120",
     "prefix-128": "modular:128 --cells mlp --methods bptt --fit.prefix 32 --fit.batch 32 "
     "--seconds 120",
-    "curriculum": "copy:128 retrieval:512 key_values:64 --cells mlp --methods bptt-curriculum "
-    "--seeds 0 1 2 --seconds 300",
+    "curriculum": "copy:128 --cells mlp --methods bptt-curriculum --seeds 1 2 --seconds 300 "
+    "--search --factors 1 3 --share 1",
+    "curriculum-key_values": "key_values:64 --cells mlp --methods bptt-curriculum --seeds 1 2 "
+    "--seconds 300",
+    "curriculum-retrieval": "retrieval:512 --cells mlp --methods bptt-curriculum --seconds 150",
+    "curriculum-stack": "stack:128 --cells mlp --methods bptt-curriculum --seconds 120",
+    "curriculum-digits": "digits --cells mlp --methods bptt-curriculum --seeds 1 2 --seconds 95",
+    "curriculum-key_values-128": "key_values:128 --cells mlp --methods bptt-curriculum "
+    "--seconds 300",
+    "curriculum-elman": "copy:128 --cells elman --methods bptt-curriculum --seconds 120",
     "cells": "retrieval:512 --cells elman gru lstm transformer "
     "--methods smt+dmt bptt --seconds 120",
     "cells-bptt": "retrieval stack modular parity s5,elements=2 --lengths 128 512 "
@@ -122,6 +130,9 @@ WITH_OTHERS = (
 
 BITS = "digits", "digits-bptt", "text", "text-tokens", "stories", "mnist"
 """Comparisons on real data, whose losses are also shown in bits."""
+
+ONE_CORE = tuple(name for name in COMPARISONS if name.startswith("curriculum"))
+"""Comparisons on one core that need not be idle: their seconds are of CPU time."""
 
 CURVES = "fresh-bptt", "fresh-smt", "mnist", "stories"
 """Comparisons whose held-out losses during training are kept, for the figure of costs."""
