@@ -21,17 +21,28 @@ NAMES = [
     "stack:2", "stack:3,depth=1", "stack:21,depth=2,symbols=3", "stack:40",
     "modular:2", "modular:3", "modular:17,modulus=2", "modular:40,modulus=6,every=3",
     "modular:9,every=2", "parity:2", "parity:33", "parity:31,every=4", "s5:2", "s5:19",
-    "s5:20,every=7,elements=2", "recency:2", "recency:17,half=1", "recency:33,half=3,symbols=3",
+    "s5:20,every=7,elements=2", "copy:12,delimiter=1", "reversed_copy:10,symbols=3,delimiter=1",
+    "retrieval:11,within=50", "retrieval:5,within=1", "recall:4", "recall:30,symbols=3",
+    "mqar:4,pairs=1,vocabulary=4,blank=1", "mqar:34,pairs=5,vocabulary=17,blank=1,power=40",
+    "regression:2", "regression:19,modulus=7", "regression:12", "cyclic:2", "cyclic:19,order=3",
+    "cyclic:18,every=5", "a5:2", "a5:19,every=3,elements=2", "even_pairs:2,shortest=1",
+    "even_pairs:17", "parity_check:2,shortest=1", "parity_check:18,shortest=9",
+    "cycle_navigation:2,shortest=1", "cycle_navigation:14,places=3", "modular_simple:2,shortest=1",
+    "modular_simple:23,modulus=3", "reverse_string:2,shortest=1", "reverse_string:13,symbols=3",
+    "stack_manipulation:3,shortest=1", "stack_manipulation:24", "modular_brackets:2,shortest=1",
+    "modular_brackets:30,modulus=3", "solve_equation:4,shortest=3", "solve_equation:29",
+    "recency:2", "recency:17,half=1", "recency:33,half=3,symbols=3",
     "primacy:2", "primacy:17,half=1", "primacy:33,half=3,symbols=3",
 ]  # fmt: skip
 """Every task at its least T and at awkward ones."""
 CERTAIN = [name for name in NAMES if name.split(":")[0] in SOLVERS]
-SAMPLED = [name for name in NAMES if name.split(":")[0] not in SOLVERS]
+SAMPLED = [name for name in NAMES if name.split(":")[0] in ("recency", "primacy")]
 
 
 def test_the_table_is_covered():
     assert {name.split(":")[0] for name in NAMES} == set(TASKS) == set(STATES)
-    assert {name.split(":")[0] for name in SAMPLED} == {"recency", "primacy"}
+    apart = {"recency", "primacy", "regression"}  # what they ask isn't certain
+    assert set(TASKS) - apart == set(SOLVERS)
     assert all(TASKS.load(family).family == family for family in TASKS)
 
 
