@@ -1,6 +1,6 @@
 """Every task again in plain Python: the output and the true state after a prefix."""
 
-from itertools import permutations
+from itertools import pairwise, permutations
 from math import log
 
 
@@ -81,7 +81,7 @@ def said_once(answer):
 
 
 def unlike(task, word) -> int:
-    return sum(a != b for a, b in zip(word, word[1:], strict=False)) % 2
+    return sum(a != b for a, b in pairwise(word)) % 2
 
 
 def steps_on_a_circle(task, word) -> int:
@@ -96,13 +96,13 @@ def spelled(task, word) -> str:
 
 def valued(task, word) -> int:
     text = spelled(task, word).rstrip(" +-*")  # an operator that waits says nothing yet
-    return eval(text) % task.modulus  # noqa: S307 (spelled by this test)
+    return eval(text) % task.modulus
 
 
 def solved(task, word) -> int:
     left, right = spelled(task, word).split("=")
     p = task.modulus
-    (found,) = [u for u in range(p) if eval(left, {"u": u}) % p == int(right)]  # noqa: S307
+    (found,) = [u for u in range(p) if eval(left, {"u": u}) % p == int(right)]
     return found
 
 
@@ -261,7 +261,7 @@ def regression_states(task, prefix) -> dict[str, int]:
 
 def due(task, prefix) -> dict[str, int]:
     word, blanks = word_of(task, prefix)
-    left = word[: len(word) - blanks]
+    left = word[: max(0, len(word) - blanks)]
     return {"due": left[-1] if left else task.symbols}
 
 

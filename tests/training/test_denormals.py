@@ -22,8 +22,10 @@ def test_what_was_set_before_is_set_again(before):
         pytest.skip("this processor doesn't flush denormal numbers")
     try:
         with pytest.raises(KeyError), flushed_denormals():
-            assert half_of_the_least() == 0.0
             raise KeyError
+        assert (half_of_the_least() == 0.0) == before
+        with flushed_denormals():
+            assert half_of_the_least() == 0.0
         assert (half_of_the_least() == 0.0) == before
     finally:
         torch.set_flush_denormal(False)

@@ -20,7 +20,7 @@ class Regression(Task, family="regression"):
     """
 
     length: int = steps(64, 2)
-    modulus: int = axis(23, "p, a prime", 5, 4096)
+    modulus: int = axis(23, "p, a prime", 7, 4096)
 
     @override
     def sizes(self) -> tuple[int, int]:
