@@ -36,7 +36,7 @@ COMPARISONS = {
     "prefix-128": "modular:128 --cells mlp --methods bptt --fit.prefix 32 --fit.batch 32 "
     "--seconds 120",
     "curriculum": "copy:128 --cells mlp --methods bptt-curriculum --seeds 1 2 --seconds 300 "
-    "--search --factors 1 3 --share 1",
+    "--search --factors 1 3",
     "curriculum-key_values": "key_values:64 --cells mlp --methods bptt-curriculum --seeds 1 2 "
     "--seconds 300",
     "curriculum-retrieval": "retrieval:512 --cells mlp --methods bptt-curriculum --seconds 150",
