@@ -119,7 +119,8 @@ class Fit:
         self.progress.step += 1
         length = parts[0][0].mask.shape[1]  # batches of shorter sequences have fewer steps
         self.progress.calls += self.method.serial_calls(length)
-        self.progress.tokens += world() * self.config.batch * length
+        read = self.method.positions(length)
+        self.progress.tokens += world() * self.config.batch * read
         self.progress.seconds += time.perf_counter() - begin
         return values
 
