@@ -7,6 +7,11 @@ DATA = Path(os.environ.get("PASTFORWARD_DATA", "PASTFORWARD_DATA"))
 SHAKESPEARE, STORIES, MNIST = DATA / "tinyshakespeare.txt", DATA / "tinystories", DATA / "mnist"
 FEW = "--search --factors 1 3"
 LONG = "copy:64 copy:128 modular:128 modular:512 s5:512,elements=2"
+PAPER = (
+    "retrieval:{T},within=50 reversed_copy:{T},delimiter=1 stack:{T},depth=10,symbols=4 "
+    "recall:{T} regression:{T}"
+)
+"""The five tasks of arXiv 2606.06479."""
 SHORT = "parity:32 s5:32,elements=2 retrieval:128"
 """Tasks run on a seed that no recipe was tuned on: those in question, and others to analyse."""
 
@@ -91,6 +96,10 @@ COMPARISONS = {
     "key_values": "key_values:64 --cells mlp --methods smt+dmt --seeds 1 2 --seconds 300",
     "key_values-bptt": "key_values:64 --cells mlp --methods bptt --seeds 1 2 --seconds 300 "
     "--search",
+    "paper": f"{PAPER.format(T=64)} --cells mlp --methods smt+dmt bptt bptt-curriculum "
+    "--seconds 60",
+    "mqar": "mqar:64 --cells mlp --networks delta --methods smt+dmt bptt bptt-curriculum "
+    "parallel --seconds 120",
     "digits": "digits --cells mlp --networks s4d mingru attention "
     "--methods bptt smt+dmt smt+dmt+bptt distill --seeds 1 2 --seconds 95",
     "digits-bptt": f"digits --cells mlp --methods bptt --seeds 1 2 --seconds 95 {FEW}",
@@ -131,7 +140,9 @@ WITH_OTHERS = (
 BITS = "digits", "digits-bptt", "text", "text-tokens", "stories", "mnist"
 """Comparisons on real data, whose losses are also shown in bits."""
 
-ONE_CORE = tuple(name for name in COMPARISONS if name.startswith("curriculum"))
+SHORT_FIRST = tuple(name for name in COMPARISONS if name.startswith("curriculum"))
+"""BPTT with short sequences first."""
+ONE_CORE = (*SHORT_FIRST, "paper", "mqar")
 """Comparisons on one core that need not be idle: their seconds are of CPU time."""
 
 CURVES = "fresh-bptt", "fresh-smt", "mnist", "stories"
