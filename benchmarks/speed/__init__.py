@@ -27,7 +27,7 @@ BENCHES = {
     "bptt": Bench(
         "bptt",
         "time of an SMT step over a BPTT step, per token, against T",
-        ("elman", "mlp", "transformer", "gru"),
+        ("elman", "mlp", "transformer", "gru", "newton"),
     ),
     "memory": Bench("memory", "peak memory of an SMT step over a BPTT step, against T"),
     "stream": Bench("stream", "one streamed step over the bare matrix products with its weights"),

@@ -8,7 +8,15 @@ from typing import Any
 
 from benchmarks.paths import DOCS, ROOT
 from benchmarks.studies.analysis_tables import ANALYSIS_TABLES
-from benchmarks.studies.comparisons import BITS, COMPARISONS, MEMORY_SIZES, WITH_MLP, WITH_OTHERS
+from benchmarks.studies.comparisons import (
+    BITS,
+    COMPARISONS,
+    MEMORY_SIZES,
+    SHORT_FIRST,
+    WITH_MLP,
+    WITH_OTHERS,
+)
+from benchmarks.studies.extrapolation_table import extrapolation_table
 from benchmarks.studies.files import path_of, read, rows_of
 from benchmarks.studies.labelled_table import labelled_table
 from benchmarks.studies.tables import (
@@ -91,6 +99,8 @@ def filled(text: str) -> str:
     text = text.replace("{memory sizes}", memory_sizes())
     text = text.replace("{samples}", samples())
     text = text.replace("{labelled}", labelled_table())
+    text = text.replace("{extrapolation}", extrapolation_table())
+    text = text.replace("{short first}", section(*filter(read, SHORT_FIRST)))
     for question in ANALYSIS_TABLES:
         text = text.replace(f"{{{question}}}", analyses(question))
     return text

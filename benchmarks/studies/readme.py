@@ -36,20 +36,22 @@ class Case(NamedTuple):
 CASES = (
     Case("string copy", "copy:128", ("copy-longer-bptt",), ("copy-longer",), "curriculum"),
     Case("string copy, Elman cell", "copy:128", ("cells-copy-bptt",), ("cells-copy-smt",),
-         cell="elman"),
+         "curriculum-elman", cell="elman"),
     Case("retrieval of one marked symbol", "retrieval:512", ("retrieval",), ("retrieval",),
-         "curriculum"),
+         "curriculum-retrieval"),
     Case("8 key-value pairs", "key_values:64", ("key_values-bptt",), ("key_values",),
-         "curriculum"),
-    Case("the same", "key_values:128", ("key_values-128-bptt",), ("key_values-128-smt",)),
+         "curriculum-key_values"),
+    Case("the same", "key_values:128", ("key_values-128-bptt",), ("key_values-128-smt",),
+         "curriculum-key_values-128"),
     Case("modular arithmetic", "modular:512", ("lengths-bptt",), ("lengths-tracking-smt",),
          "prefix"),
     Case("products of permutations (S5)", "s5:512,elements=2", ("lengths-bptt",),
          ("lengths-tracking-smt",), "prefix"),
-    Case("stack", "stack:128", ("lengths-bptt",), ("lengths-smt",)),
-    Case("digits, nats a pixel", "digits", ("digits-bptt",), ("digits",), accurate=False),
-    Case("the same, finetuned by BPTT", "digits", ("digits-bptt",), ("digits",), accurate=False,
-         strategy="smt+dmt+bptt"),
+    Case("stack", "stack:128", ("lengths-bptt",), ("lengths-smt",), "curriculum-stack"),
+    Case("digits, nats a pixel", "digits", ("digits-bptt",), ("digits",), "curriculum-digits",
+         accurate=False),
+    Case("the same, finetuned by BPTT", "digits", ("digits-bptt",), ("digits",),
+         "curriculum-digits", accurate=False, strategy="smt+dmt+bptt"),
     Case("MNIST, nats a pixel", "mnist", ("mnist",), ("mnist",), accurate=False),
     Case("Shakespeare, nats a byte", "tinyshakespeare.txt", ("text",), ("text",),
          accurate=False),
@@ -67,18 +69,66 @@ def results_table() -> list[str]:
 def _line(case: Case) -> str:
     bptt = _rows(case, case.bptt, "bptt")
     smt = _rows(case, case.smt, case.strategy)
-    shown = [_mean(case, bptt), _first_short(case), _mean(case, smt)]
-    figures = [_value(case, bptt), _first_short_value(case), _value(case, smt)]
-    best = (max if case.accurate else min)(value for value in figures if value is not None)
+    shown = [_mean(case, bptt), _first_short(case, smt), _mean(case, smt)]
+    figures = _figures(case)
+    best = _best(case, figures)
     # No win is claimed where BPTT was not tried with short sequences first.
     open_question = figures[1] is None and best == figures[2]
     bold = [
         f"**{text}**" if value == best and not open_question else text
         for text, value in zip(shown, figures, strict=True)
     ]
-    seconds = round(statistics.fmean(row.seconds for row in smt if row.seconds))
     seeds = f"{len(smt)}" if len(smt) == len(bptt) else f"{len(bptt)} and {len(smt)}"
-    return f"| {case.what} | {smt[0].T} | {seconds}, {seeds} | {' | '.join(bold)} |"
+    return f"| {case.what} | {smt[0].T} | {_seconds(smt)}, {seeds} | {' | '.join(bold)} |"
+
+
+def _figures(case: Case) -> list[float | None]:
+    """BPTT, BPTT with short sequences first, SMT then DMT, as shown."""
+    smt = _value(case, _rows(case, case.smt, case.strategy))
+    return [_value(case, _rows(case, case.bptt, "bptt")), _first_short_value(case), smt]
+
+
+def _best(case: Case, figures: Sequence[float | None]) -> float:
+    return (max if case.accurate else min)(value for value in figures if value is not None)
+
+
+def _seconds(rows: Iterable[Row]) -> int:
+    return round(statistics.fmean(row.seconds for row in rows if row.seconds))
+
+
+def reading() -> list[str]:
+    """What the table says, in sentences: who leads where BPTT was tried with short sequences."""
+    tried = [case for case in CASES if _figures(case)[1] is not None]
+    ahead = [case for case in tried if _best(case, (figures := _figures(case))) == figures[2]
+             and _lead(case) > LEVEL]  # fmt: skip
+    names = [f"{_name(case)} ({_mean(case, _rows(case, case.smt, case.strategy))} against "
+             f"{_first_short(case, ())})" for case in ahead]  # fmt: skip
+    other = [_name(case) for case in tried if case not in ahead]
+    untried = [_name(case) for case in CASES if case not in tried]
+    return [
+        f"BPTT was tried with short sequences first on {len(tried)} rows. There SMT then DMT is "
+        f"ahead of it by more than {LEVEL:.0%} on {len(ahead)}: {'; '.join(names) or 'none'}.",
+        f"It is as good or better on {len(other)}: {'; '.join(other) or 'none'}.",
+        f"It was not run on {len(untried)}: {'; '.join(untried) or 'none'}.",
+    ]
+
+
+def _name(case: Case) -> str:
+    """What a row is, by itself."""
+    before = [one.what for one in CASES[: CASES.index(case) + 1] if "the same" not in one.what]
+    what = case.what.replace("the same", before[-1].partition(",")[0])
+    return f"{what.partition(', nats')[0]} (T = {_rows(case, case.smt, case.strategy)[0].T})"
+
+
+LEVEL = 0.01
+"""Outputs right, or part of the nats, by which one must lead."""
+
+
+def _lead(case: Case) -> float:
+    bptt, first_short, smt = _figures(case)
+    opponent = _best(case, (bptt, first_short))
+    assert smt is not None
+    return smt - opponent if case.accurate else (opponent - smt) / opponent
 
 
 def _rows(case: Case, names: Sequence[str], strategy: str) -> list[Row]:
@@ -102,16 +152,29 @@ def _mean(case: Case, rows: Sequence[Row]) -> str:
     return f"{value:.1%}" if case.accurate else f"{value:.3f}"
 
 
-def _first_short_value(case: Case) -> float | None:
+def _first_short_rows(case: Case) -> list[Row]:
     if case.first_short is None or not rows_of(case.first_short):
-        return None
+        return []
     strategy = "bptt" if case.first_short == "prefix" else "bptt-curriculum"
-    return _value(case, _rows(case, (case.first_short,), strategy))
+    return _rows(case, (case.first_short,), strategy)
 
 
-def _first_short(case: Case) -> str:
-    value = _first_short_value(case)
-    return NONE if value is None else f"{value:.1%}"
+def _first_short_value(case: Case) -> float | None:
+    rows = _first_short_rows(case)
+    return _value(case, rows) if rows else None
+
+
+def _first_short(case: Case, beside: Sequence[Row]) -> str:
+    """With its own seconds and seeds, where they are others than those of the rows beside it."""
+    rows = _first_short_rows(case)
+    if not rows:
+        return NONE
+    other = []
+    if beside and abs(_seconds(rows) - _seconds(beside)) > 1:
+        other.append(f"{_seconds(rows)} s")
+    if beside and len(rows) != len(beside):
+        other.append(f"{len(rows)} seed" + "s" * (len(rows) > 1))
+    return _mean(case, rows) + (f" ({', '.join(other)})" if other else "")
 
 
 SPEED = (
@@ -158,7 +221,7 @@ def _ratio(row: dict[str, Any]) -> str:
 
 def blocks() -> dict[str, list[str]]:
     """The generated parts of README.md, by the name in their markers."""
-    return {"results": results_table(), "speed": speed_table()}
+    return {"results": results_table(), "reading": reading(), "speed": speed_table()}
 
 
 def with_blocks(text: str) -> str:

@@ -13,6 +13,7 @@ from pastforward.errors import NonFiniteLoss
 from pastforward.methods.base import WHOLE, Method, Shares, counts
 from pastforward.training import FitConfig
 from pastforward.training.compiling import compile_checked
+from pastforward.training.denormals import flushed_denormals
 from pastforward.training.distributed import (
     agree,
     broadcast,
@@ -99,6 +100,10 @@ class Fit:
 
     def step(self) -> dict[str, float]:
         """One optimiser step; returns the terms. Raises `NonFiniteLoss` before a bad step."""
+        with flushed_denormals():
+            return self._timed_step()
+
+    def _timed_step(self) -> dict[str, float]:
         begin = time.perf_counter()
         share = self.share()
         self.optimiser.zero_grad()
@@ -114,7 +119,8 @@ class Fit:
         self.progress.step += 1
         length = parts[0][0].mask.shape[1]  # batches of shorter sequences have fewer steps
         self.progress.calls += self.method.serial_calls(length)
-        self.progress.tokens += world() * self.config.batch * length
+        read = self.method.positions(length)
+        self.progress.tokens += world() * self.config.batch * read
         self.progress.seconds += time.perf_counter() - begin
         return values
 
