@@ -4,6 +4,8 @@ A step is m_t `[B, K, D]` from m_{t-1} and an embedded input e_t `[B, E]`. Names
 those of `pastforward.cells`.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -187,7 +189,7 @@ class TorchLSTM(TorchCell):
     kind, states = nn.LSTM, 2
 
 
-CELLS: dict[str, type[Cell]] = {
+CELLS: dict[str, Any] = {
     one.__name__: one
     for one in (Elman, GRU, LSTM, ResidualMLP, TransformerCell, TorchRNN, TorchGRU, TorchLSTM)
 }

@@ -25,6 +25,7 @@ class PastforwardConfig(PreTrainedConfig):
     """Sizes: K slots of width D, embeddings of width E, `readout` hidden units (0: linear)."""
 
     model_type = "pastforward"
+    keys_to_ignore_at_inference = ("cache",)
     cell: str = "GRU"
     dials: dict[str, Any] | None = None
     slots: int = 1
@@ -119,9 +120,13 @@ class PastforwardForCausalLM(PastforwardModel, GenerationMixin):
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor | None = None,
         cache: Memory | None = None, use_cache: bool | None = None, labels: Tensor | None = None,
-        logits_to_keep: int = 0, **kwargs: Any,
+        logits_to_keep: int = 0, past_key_values: Memory | None = None, **kwargs: Any,
     ) -> PastforwardOutput:  # fmt: skip
-        """`input_ids` are those after the cache; `labels` the same tokens, -100 for none."""
+        """`input_ids` are those after the cache (by its old name `past_key_values`).
+
+        `labels` are the same tokens, -100 where none counts.
+        """
+        cache = past_key_values if cache is None else cache
         found = self.memories(self.embedded(input_ids, attention_mask), cache, attention_mask)
         logits = self.read(torch.stack(found[-logits_to_keep:], 1))
         loss = None if labels is None else F.cross_entropy(
