@@ -72,6 +72,12 @@ EXPORTS: Registry[ExportEntry] = Registry(
             needs=("onnx", "onnxruntime", "onnxscript"),
             has_int8=True,
         ),
+        "hf": ExportEntry(
+            "pastforward.inference.export.hf:export",
+            summary="a folder for Hugging Face's transformers: model, tokenizer, model card",
+            extra="hf",
+            needs=("transformers", "tokenizers"),
+        ),
         "pt2": ExportEntry(
             "pastforward.inference.export.pt2:export",
             summary="compiled code for Python and C++, by AOTInductor; needs a C++ compiler",
