@@ -6,14 +6,16 @@
 
 x_t holds what is known after row t: how far z_t is from its own reference and from the mean of the
 longest season, z_{t+1-s} of each season s relative to z_t, and the calendar, covariates and static
-columns of row t+1.
+columns of row t+1. Where row t was not seen, a mark says so and z_t is filled in: by a rule where it
+is missing in the data, and by its reference where it lies ahead. So a network that reads such rows
+predicts many rows ahead, step by step, without values that it drew itself.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from pastforward.errors import UsageError
 
@@ -54,6 +56,8 @@ class ForecastCodec:
     """Column that names the series; empty where there was none."""
     missing: str = "last"
     """By which rule missing values are filled in."""
+    marked: bool = False
+    """Does x_t say whether row t was seen?"""
 
     @property
     def first(self) -> int:
@@ -72,8 +76,9 @@ class ForecastCodec:
         return np.nanmean(values, 0), np.where(std > 0, std, 1.0)
 
     def inputs(
-        self, z: Float[np.ndarray, "*lead rows channels"], ahead: Float[np.ndarray, "*lead next e"]
-    ) -> Float[np.ndarray, "*lead steps inputs"]:
+        self, z: Float[np.ndarray, "*lead rows channels"], ahead: Float[np.ndarray, "*lead next e"],
+        seen: Bool[np.ndarray, "*lead rows"],
+    ) -> Float[np.ndarray, "*lead steps inputs"]:  # fmt: skip
         """x_t of the rows t = first..N-1 of z `[..., N, C]`.
 
         `ahead` `[..., N + 1 or more, E]` holds features of each row that are known before it.
@@ -87,31 +92,51 @@ class ForecastCodec:
             if self.seasons:
                 parts.append(now - _trailing_mean(z, self.seasons[-1])[..., -now.shape[-2] :, :])
         for season in self.seasons:
-            seen = z[..., start + 1 - season : count + 1 - season, :]
-            parts.append(seen - now if self.lag else seen)
+            same = z[..., start + 1 - season : count + 1 - season, :]
+            parts.append(same - now if self.lag else same)
         parts.append(ahead[..., start + 1 : count + 1, :])
+        if self.marked:
+            parts.append(1.0 - seen[..., start:, None])
         return np.concatenate(parts, -1)
 
+    def unseen(
+        self, z: Float[np.ndarray, "*lead rows channels"], origin: Int[np.ndarray, "*lead"]
+    ) -> Float[np.ndarray, "*lead rows channels"]:
+        """z with all rows after `origin` filled in by their references."""
+        rows = np.arange(z.shape[-2])
+        after = rows > origin[..., None]
+        if not self.lag:
+            return np.where(after[..., None], 0.0, z)
+        beyond = -(-(rows - origin[..., None]) // self.lag)
+        source = np.where(after, rows - self.lag * beyond, rows)
+        return np.take_along_axis(z, source[..., None], -2)
+
     def outputs(
-        self, z: Float[np.ndarray, "*lead rows channels"]
-    ) -> Float[np.ndarray, "*lead steps channels"]:
-        """y_t of the rows t = first..N-2, by rows t + 1."""
-        after = z[..., self.first + 1 :, :]
+        self, after: Float[np.ndarray, "*lead steps channels"],
+        z: Float[np.ndarray, "*lead rows channels"],
+    ) -> Float[np.ndarray, "*lead steps channels"]:  # fmt: skip
+        """y_t, of the rows `after`, that follow the last n rows of z; z may be filled in."""
         if not self.lag:
             return after
-        count, start = z.shape[-2], self.first + 1 - self.lag
-        return (after - z[..., start : count - self.lag, :]) / np.array(self.change)
+        return (after - self.references(z, after.shape[-2])) / np.array(self.change)
 
     def following(
-        self, y: Float[np.ndarray, "*lead channels"], z: Float[np.ndarray, "*lead rows channels"]
-    ) -> Float[np.ndarray, "*lead channels"]:
-        """z of the row after those of z, by the output y that was predicted of it."""
-        return y * np.array(self.change) + z[..., -self.lag, :] if self.lag else y
+        self, y: Float[np.ndarray, "*lead steps channels"],
+        z: Float[np.ndarray, "*lead rows channels"],
+    ) -> Float[np.ndarray, "*lead steps channels"]:  # fmt: skip
+        """The rows that follow the last n ones of z, by the outputs y that were predicted of them.
+        """
+        return y * np.array(self.change) + self.references(z, y.shape[-2]) if self.lag else y
+
+    def references(self, z: np.ndarray, count: int) -> np.ndarray:
+        """What the rows that follow the last `count` ones of z are relative to."""
+        end = z.shape[-2] + 1 - self.lag
+        return z[..., end - count : end, :]
 
     def width(self, extra: int) -> int:
         """Channels of x_t, with `extra` features that are known ahead."""
         own = 1 + len(self.seasons) + (self.lag > 0 and len(self.seasons) > 0)
-        return own * len(self.columns) + extra
+        return own * len(self.columns) + extra + self.marked
 
 
 def _trailing_mean(z: np.ndarray, count: int) -> np.ndarray:

@@ -63,8 +63,10 @@ def _fitted(encoded: list[Encoded], codec: ForecastCodec) -> np.ndarray | None:
     for one in encoded:
         end = row_ends(len(one.z))[0] - codec.first - 1
         if end > _STEPS:
-            xs.append(_read(one.inputs[:end]))
-            ys.append(one.outputs[_STEPS - 1 : end])
+            z = one.z[: end + codec.first + 1]
+            inputs = codec.inputs(z[:-1], one.ahead, one.seen[: len(z) - 1])
+            xs.append(_read(inputs))
+            ys.append(codec.outputs(z[codec.first + _STEPS :], z[:-1]))
     if not xs:
         return None
     x, y = np.concatenate(xs).astype(np.float64), np.concatenate(ys).astype(np.float64)
@@ -89,7 +91,8 @@ def _rolled_error(one: Encoded, codec: ForecastCodec, weights: np.ndarray) -> np
     z = np.stack([one.z[o - back : o] for o in origins])
     for step in range(horizon):
         seen = np.stack([one.ahead[o + step - back : o + step + 1] for o in origins])
-        y = (_read(codec.inputs(z[:, -back:], seen)) @ weights)[:, -1]
-        z = np.concatenate([z, codec.following(y, z)[:, None]], 1)
+        past = z[:, -back:]
+        y = (_read(codec.inputs(past, seen, np.ones(past.shape[:2], bool))) @ weights)[:, -1:]
+        z = np.concatenate([z, codec.following(y, z)], 1)
     truth = np.stack([one.z[o : o + horizon] for o in origins])
     return np.abs(z[:, back:] - truth).ravel()

@@ -24,6 +24,8 @@ from pastforward.errors import UsageError
 from pastforward.types import Batch, Kind, Signature, Vectors
 
 _SHORTEST = 4
+_AHEAD = 0.5
+"""Of the training windows, those whose rows are not seen from some step on."""
 MOST = 192
 """T where none is given: no more steps than these, and few enough for the training rows."""
 
@@ -37,12 +39,15 @@ class Encoded:
     """`[N, C]`, standardised, without gaps."""
     ahead: np.ndarray
     """`[N + A, E]`, what is known of each row before it."""
-    inputs: np.ndarray
-    """`[n, I]`, x_t of the rows first..N-2."""
-    outputs: np.ndarray
-    """`[n, C]`, y_t."""
-    counts: np.ndarray
-    """`[n]`, whether row t + 1 was measured, in all of its columns."""
+    seen: np.ndarray
+    """`[N]`, whether all columns of a row were measured."""
+    first: int
+    """Rows that the first x_t looks back to."""
+
+    @property
+    def steps(self) -> int:
+        """Outputs that the series has: of the rows first + 1..N-1."""
+        return max(0, len(self.z) - self.first - 1)
 
 
 class _Window(NamedTuple):
@@ -51,6 +56,8 @@ class _Window(NamedTuple):
     """The output after its last one, of those of the series."""
     counted: int
     """Outputs that count, its last ones."""
+    origin: int
+    """Step after which no row is seen; T where all are."""
 
 
 @final
@@ -90,11 +97,16 @@ class SeriesSource(Source):
     @override
     def batch(self, seed: int, index: int, size: int) -> Batch:
         ends = np.cumsum(self._starts)
-        drawn = generator(seed, TRAIN, index).integers(0, ends[-1], size)
+        random, steps = generator(seed, TRAIN, index), self.signature.length
+        drawn = random.integers(0, ends[-1], size)
         series = np.searchsorted(ends, drawn, side="right")
         starts = drawn - (ends - self._starts)[series]
-        steps = self.signature.length
-        return self._cut([_Window(s, o + steps, steps) for s, o in zip(series, starts, strict=True)])
+        origins = np.full(size, steps)
+        if self.codec.marked:
+            ahead = random.random(size) < _AHEAD
+            origins = np.where(ahead, random.integers(steps // 4, steps, size), steps)
+        both = zip(series, starts + steps, origins, strict=True)
+        return self._cut([_Window(s, end, steps, origin) for s, end, origin in both])
 
     @override
     def held_out(self, split: str, size: int, limit: int) -> Iterator[Batch]:
@@ -127,9 +139,13 @@ class SeriesSource(Source):
 
     def targets(self, split: int) -> np.ndarray:
         """All outputs `[n, C]` of a split that count."""
-        parts = zip(self.encoded, self.parts, strict=True)
-        found = [(one, slice([0, *ends][split], ends[split])) for one, ends in parts]
-        return np.concatenate([one.outputs[at][one.counts[at]] for one, at in found])
+        found = []
+        for one, ends in zip(self.encoded, self.parts, strict=True):
+            start, end = (k + one.first + 1 for k in ([0, *ends][split], ends[split]))
+            if end > start:
+                y = self.codec.outputs(one.z[start:end], one.z[: end - 1])
+                found.append(y[one.seen[start:end]])
+        return np.concatenate(found)
 
     @property
     def _row_counts(self) -> list[dict[str, int]]:
@@ -152,19 +168,26 @@ class SeriesSource(Source):
                 own = length - length // 2 if ends[0] >= length else length
                 for start in range(ends[split - 1], ends[split], own):
                     end = min(start + own, ends[split])
-                    if end >= length and self.encoded[series].counts[start:end].any():
-                        found[split].append(_Window(series, end, end - start))
+                    one = self.encoded[series]
+                    counts = one.seen[one.first + 1 :][start:end]
+                    if end >= length and counts.any():
+                        origins = (length, length - own) if self.codec.marked else (length,)
+                        found[split] += [_Window(series, end, end - start, o) for o in origins]
         return found
 
     def _cut(self, windows: list[_Window]) -> Batch:
-        length = self.signature.length
-        rows = [(self.encoded[w.series], slice(w.end - length, w.end)) for w in windows]
-        x = np.stack([one.inputs[at] for one, at in rows])
-        y = np.stack([one.outputs[at] for one, at in rows])
-        mask = np.stack([one.counts[at] for one, at in rows])
-        own = np.array([w.counted for w in windows])
-        mask = mask & (np.arange(length) >= length - own[:, None])
-        return Batch(*map(torch.from_numpy, (x, y, mask)))
+        length, back, codec = self.signature.length, self.codec.first, self.codec
+        rows = [(self.encoded[w.series], slice(w.end - length, w.end + back + 1)) for w in windows]
+        z = np.stack([one.z[at] for one, at in rows])
+        known = np.stack([one.ahead[at] for one, at in rows])
+        seen = np.stack([one.seen[at] for one, at in rows])
+        origins = np.array([w.origin for w in windows]) + back
+        own = np.array([w.counted for w in windows])[:, None]
+        counts = seen[:, back + 1 :] & (np.arange(length) >= length - own)
+        truth, z = z[:, back + 1 :], codec.unseen(z, origins)[:, :-1]
+        seen = seen[:, :-1] & (np.arange(length + back) <= origins[:, None])
+        x, y = codec.inputs(z, known, seen), codec.outputs(truth, z)
+        return Batch(*(torch.from_numpy(a) for a in (np.float32(x), np.float32(y), counts)))
 
 
 def encode(codec: ForecastCodec, one: Measured) -> Encoded:
@@ -172,14 +195,7 @@ def encode(codec: ForecastCodec, one: Measured) -> Encoded:
     mean, std = codec.scale(one.name, one.values)
     values = filled(one.values, codec.missing, codec.seasons[0] if codec.seasons else 0, mean)
     z, known = (values - mean) / std, ahead(codec, one)
-    measured = ~np.isnan(one.values).any(1)
-    first = codec.first
-    if len(z) < first + 2:
-        empty = np.zeros((0, codec.width(known.shape[1])), np.float32)
-        return Encoded(one, z, known, empty, np.zeros((0, z.shape[1]), np.float32), measured[:0])
-    inputs = codec.inputs(z[:-1], known).astype(np.float32)
-    outputs = codec.outputs(z).astype(np.float32)
-    return Encoded(one, z, known, inputs, outputs, measured[first + 1 :])
+    return Encoded(one, z, known, ~np.isnan(one.values).any(1), codec.first)
 
 
 def row_ends(count: int) -> tuple[int, int]:
@@ -191,7 +207,7 @@ def _bounds(one: Encoded, first: int) -> tuple[int, int, int]:
     """Outputs at which train, valid and test of a series end."""
     count = len(one.z)
     train, valid = (max(0, end - first - 1) for end in row_ends(count))
-    return train, valid, len(one.outputs)
+    return train, valid, one.steps
 
 
 def _as_panel(name: str, rows: np.ndarray, columns: tuple[str, ...]) -> Panel:

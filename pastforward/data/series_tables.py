@@ -79,7 +79,8 @@ def _codec(name: str, panel: Panel, options: SeriesConfig) -> tuple[ForecastCode
             "name their column by --data.time."
         )
     codec = plain_codec(
-        name, panel, seasons=tuple(sorted(seasons)), calendar=calendar, missing=options.missing
+        name, panel, seasons=tuple(sorted(seasons)), calendar=calendar, missing=options.missing,
+        marked=True,
     )
     if options.relative != "auto":
         lag = _asked(options.relative)

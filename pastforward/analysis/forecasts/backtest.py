@@ -12,7 +12,7 @@ from pastforward.analysis.forecasts.scores import Scores, naive_scale, score
 from pastforward.data.scaling import ahead, training_rows
 from pastforward.data.series import Encoded, SeriesSource, row_ends
 from pastforward.errors import UsageError
-from pastforward.inference.forecast import History, rows_read, sample_paths
+from pastforward.inference.forecast import History, rows_read, sample_rows, stream_paths
 from pastforward.student import Student
 from pastforward.watching import counting
 
@@ -117,10 +117,9 @@ def forecast(
         rows = min(back, int(some.min()))
         z = np.stack([one.z[o - rows : o] for o in some])
         seen = np.stack([known[o - rows : o + asked.horizon] for o in some])
-        history = History(z, seen)
-        found.append(
-            sample_paths(student, codec, history, asked.horizon, asked.paths, generator)
-        )
+        history = History(z, seen, np.stack([one.seen[o - rows : o] for o in some]))
+        make = sample_rows if codec.marked else stream_paths
+        found.append(make(student, codec, history, asked.horizon, asked.paths, generator))
     return np.concatenate(found)
 
 
