@@ -1,7 +1,6 @@
 """L4. What comes after the last row of each series, in the units of the data."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,19 +52,35 @@ def futures(
     found = []
     for one in watched(encoded, "forecasting", len(encoded)):
         _require_known(one, codec, asked.horizon)
-        origin = np.array([len(one.z)])
-        history = history_of(codec, student.signature.length, one, origin, asked.horizon)
-        given = student, codec, history, asked.horizon, asked.paths, generator
-        drawn = stream_paths(*given)
-        if codec.marked and not calibration.streamed:
-            drawn = coupled(sample_rows(*given), drawn)
-        mean, std = codec.scale(one.measured.name, one.measured.values)
-        drawn = calibration.applied(drawn)[0] * std + mean
-        index = _index(codec, one, asked.horizon)
         found.append(
-            Future(one.measured.name, codec.columns, drawn, one.measured.values, index)
+            future_of(student, codec, Origin(one, len(one.z)), asked, calibration, generator)
         )
     return found
+
+
+class Origin(NamedTuple):
+    """A series and the first row that is forecast."""
+
+    series: Encoded
+    row: int
+
+
+def future_of(
+    student: Student, codec: ForecastCodec, origin: Origin, asked: Origins,
+    calibration: Calibration, generator: torch.Generator,
+) -> Future:  # fmt: skip
+    """A forecast of one series from a row on, by the rows before it."""
+    one, row = origin
+    length, horizon = student.signature.length, asked.horizon
+    history = history_of(codec, length, one, np.array([row]), horizon)
+    given = student, codec, history, horizon, asked.paths, generator
+    drawn = stream_paths(*given)
+    if codec.marked and not calibration.streamed:
+        drawn = coupled(sample_rows(*given), drawn)
+    mean, std = codec.scale(one.measured.name, one.measured.values)
+    drawn = calibration.applied(drawn)[0] * std + mean
+    past = one.measured.values[:row]
+    return Future(one.measured.name, codec.columns, drawn, past, _index(codec, one, row + horizon))
 
 
 def frame_of(found: Sequence[Future], codec: ForecastCodec, levels: Sequence[float]) -> Any:
@@ -89,15 +104,9 @@ def default_horizon(codec: ForecastCodec) -> int:
     return 2 * codec.seasons[0] if codec.seasons else 24
 
 
-def with_horizon(asked: Origins | None, codec: ForecastCodec) -> Origins:
-    """What was asked, or the default horizon."""
-    return replace(asked) if asked is not None else Origins(default_horizon(codec))
-
-
-def _index(codec: ForecastCodec, one: Encoded, horizon: int) -> Any:
+def _index(codec: ForecastCodec, one: Encoded, count: int) -> Any:
     import pandas
 
-    count = len(one.z) + horizon
     if one.measured.start is None:
         return pandas.RangeIndex(count)
     return one.measured.dates(codec.frequency, count)
