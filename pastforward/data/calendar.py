@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 
-
 class Cycle(NamedTuple):
     """What comes again: a phase in [0, 1) of each date, by its first harmonics."""
 
@@ -37,7 +36,7 @@ CALENDAR = {
     "yearday": Cycle(_of_year, 2),
     "month": Cycle(_of_months, 3),
 }
-"""By the names that `--data.calendar` takes (`data.CYCLES`). Three harmonics tell seven days apart."""
+"""By the names that `--data.calendar` takes (`data.CYCLES`). Three harmonics tell days apart."""
 _HOUR, _DAY = 3600.0, 86400.0
 
 
@@ -93,4 +92,3 @@ def features(names: tuple[str, ...], dates: Any) -> np.ndarray:
         for order in range(1, cycle.harmonics + 1):
             parts += [np.sin(order * angle), np.cos(order * angle)]
     return np.stack(parts, -1) if parts else np.zeros((len(dates), 0))
-

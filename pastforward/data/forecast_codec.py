@@ -6,9 +6,9 @@
 
 x_t holds what is known after row t: how far z_t is from its own reference and from the mean of the
 longest season, z_{t+1-s} of each season s relative to z_t, and the calendar, covariates and static
-columns of row t+1. Where row t was not seen, a mark says so and z_t is filled in: by a rule where it
-is missing in the data, and by its reference where it lies ahead. So a network that reads such rows
-predicts many rows ahead, step by step, without values that it drew itself.
+columns of row t+1. Where row t was not seen, a mark says so and z_t is filled in: by a rule where
+it is missing in the data, and by its reference where it lies ahead. So a network that reads such
+rows predicts many rows ahead, step by step, without values that it drew itself.
 """
 
 from collections.abc import Sequence
@@ -124,8 +124,7 @@ class ForecastCodec:
         self, y: Float[np.ndarray, "*lead steps channels"],
         z: Float[np.ndarray, "*lead rows channels"],
     ) -> Float[np.ndarray, "*lead steps channels"]:  # fmt: skip
-        """The rows that follow the last n ones of z, by the outputs y that were predicted of them.
-        """
+        """The rows that follow the last n ones of z, by outputs y that were predicted of them."""
         return y * np.array(self.change) + self.references(z, y.shape[-2]) if self.lag else y
 
     def references(self, z: np.ndarray, count: int) -> np.ndarray:

@@ -89,10 +89,8 @@ def read_panel(table: Table, names: Names, where: str, frequency: str = "") -> P
     return Panel(found, names, frequency, gaps)
 
 
-def names_in(
-    frame: Any, columns: Sequence[str], others: Names, time: str = "auto"
-) -> Names:
-    """The columns of a table by their use; those predicted are all that are left where none is named.
+def names_in(frame: Any, columns: Sequence[str], others: Names, time: str = "auto") -> Names:
+    """Columns of a table by their use; those predicted are all that are left where none is named.
 
     `time` is a column, 'auto' (the first one of words that are all dates) or 'none'.
     """
@@ -109,7 +107,9 @@ def _require(table: Table, names: Names, where: str) -> None:
         if c and c not in known:
             raise UsageError(f"{where} has no column '{c}'; {nearest(c, known)}.")
     if not names.columns:
-        raise UsageError(f"{where} has no column of numbers to predict; name them by --data.columns.")
+        raise UsageError(
+            f"{where} has no column of numbers to predict; name them by --data.columns."
+        )
 
 
 def _dates(column: Any, where: str, name: str) -> Any:

@@ -22,8 +22,7 @@ _ALPHA = 1e-3
 
 
 def relative_codec(codec: ForecastCodec, panel: Panel, lag: int) -> ForecastCodec:
-    """The same codec with outputs relative to the value `lag` rows before, scaled by training rows.
-    """
+    """The codec with outputs relative to the value `lag` rows before, scaled by training rows."""
     if not lag:
         return replace(codec, lag=0, change=())
     changes = []

@@ -41,15 +41,17 @@ def plain_codec(name: str, panel: Panel, **more: Any) -> ForecastCodec:
     names, scales = panel.names, [_scale(name, one, panel) for one in panel.series]
     known = np.concatenate([training_rows(one.known) for one in panel.series])
     known = known[~np.isnan(known).any(1)]
+    wide = known.std(0) if len(known) else np.zeros(0)
     static, words = [one.static for one in panel.series], []
     for column in zip(*static, strict=True):
         told = not all(isinstance(value, int | float) for value in column)
         words.append(tuple(sorted({str(value) for value in column})) if told else ())
     return ForecastCodec(
         names.columns, tuple(one.name for one in panel.series),
-        *(tuple(tuple(one[k].tolist()) for one in scales) for k in (0, 1)),
+        mean=tuple(tuple(mean.tolist()) for mean, _ in scales),
+        std=tuple(tuple(std.tolist()) for _, std in scales),
         known=names.known, known_mean=tuple(known.mean(0).tolist()) if len(known) else (),
-        known_std=tuple(np.where(known.std(0) > 0, known.std(0), 1.0).tolist()) if len(known) else (),
+        known_std=tuple(np.where(wide > 0, wide, 1.0).tolist()),
         static=names.static, static_words=tuple(words), frequency=panel.frequency,
         time=names.time, by=names.by, **more,
     )  # fmt: skip

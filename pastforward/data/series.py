@@ -26,7 +26,7 @@ from pastforward.types import Batch, Kind, Signature, Vectors
 _SHORTEST = 4
 _AHEAD = 0.5
 """Of the training windows, those whose rows are not seen from some step on."""
-MOST = 192
+MOST = 144
 """T where none is given: no more steps than these, and few enough for the training rows."""
 
 
@@ -75,7 +75,7 @@ class SeriesSource(Source):
         length: int | None = None, how: str = "", codec: ForecastCodec | None = None,
         outputs: Kind | None = None,
     ) -> None:  # fmt: skip
-        """`rows` `[N, C]` without missing values, or a panel; `how` tells people how they were read.
+        """`rows` `[N, C]` without missing values, or a panel; `how` tells how they were read.
 
         `codec` is that of series that a network was trained on, and scales these alike; by their
         own training rows, and without a reference, when None. `outputs` is the kind of y_t,
@@ -133,7 +133,9 @@ class SeriesSource(Source):
             "columns": list(self.codec.columns),
             "table": self._how,
             "rows": {k: sum(p[k] for p in self._row_counts) for k in Splits._fields},
-            "sequences": dict(zip(Splits._fields, [None, *map(len, self._windows[1:])], strict=True)),
+            "sequences": dict(
+                zip(Splits._fields, [None, *map(len, self._windows[1:])], strict=True)
+            ),
             "missing values": self.panel.missing,
         }
 
@@ -195,7 +197,8 @@ def encode(codec: ForecastCodec, one: Measured) -> Encoded:
     mean, std = codec.scale(one.name, one.values)
     values = filled(one.values, codec.missing, codec.seasons[0] if codec.seasons else 0, mean)
     z, known = (values - mean) / std, ahead(codec, one)
-    return Encoded(one, z, known, ~np.isnan(one.values).any(1), codec.first)
+    seen = np.isfinite(one.values).all(axis=1)
+    return Encoded(one, z, known, np.asarray(seen), codec.first)
 
 
 def row_ends(count: int) -> tuple[int, int]:
@@ -218,7 +221,7 @@ def _as_panel(name: str, rows: np.ndarray, columns: tuple[str, ...]) -> Panel:
 def _fit_length(
     name: str, parts: list[tuple[int, int, int]], codec: ForecastCodec, length: int | None
 ) -> int:
-    """T: `length`, or at most 192 so that training rows hold many windows.
+    """T: `length`, or at most 144 so that training rows hold many windows.
 
     Raises `UsageError` where no series has rows enough for one, or to hold out.
     """
@@ -245,7 +248,7 @@ def _require_near(name: str, encoded: list[Encoded], codec: ForecastCodec) -> No
         if len(far):
             row, column = far[0]
             raise UsageError(
-                f"The series '{name}' holds {one.measured.values[row, column]} in row {row}, column "
-                f"'{codec.columns[column]}', counted from 0, more than {FARTHEST:g} standard "
-                "deviations from the training rows; mend it or leave it out."
+                f"The series '{name}' holds {one.measured.values[row, column]} in row {row}, "
+                f"column '{codec.columns[column]}', counted from 0, more than {FARTHEST:g} "
+                "standard deviations from the training rows; mend it or leave it out."
             )

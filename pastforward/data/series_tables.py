@@ -59,8 +59,8 @@ def panel_of(table: Table, options: SeriesConfig, codec: ForecastCodec | None = 
         require_numbers(str(table.path), one.values, names.columns, missing=True)
     if options.missing == "refuse" and panel.missing:
         raise UsageError(
-            f"{where} lacks {panel.missing} values, {panel.gaps} rows among them, where --data.missing "
-            "refuse was given; mend it, or fill them by 'last', 'season' or 'mean'."
+            f"{where} lacks {panel.missing} values, {panel.gaps} rows among them, where "
+            "--data.missing refuse was given; mend it, or fill them by 'last', 'season' or 'mean'."
         )
     return panel
 
@@ -79,7 +79,11 @@ def _codec(name: str, panel: Panel, options: SeriesConfig) -> tuple[ForecastCode
             "name their column by --data.time."
         )
     codec = plain_codec(
-        name, panel, seasons=tuple(sorted(seasons)), calendar=calendar, missing=options.missing,
+        name,
+        panel,
+        seasons=tuple(sorted(seasons)),
+        calendar=calendar,
+        missing=options.missing,
         marked=True,
     )
     if options.relative != "auto":
@@ -119,4 +123,3 @@ def _told(panel: Panel) -> list[str]:
     if panel.names.by:
         found.append(f"{len(panel.series)} series by column '{panel.names.by}'")
     return found
-

@@ -63,8 +63,10 @@ class Table(NamedTuple):
         if len(wrong):
             row = int(wrong[0])
             # Of a frame in memory there is no file to read again.
-            line, cell = self._cell(row, column) if self.path.exists() else (
-                row, str(self.frame[column].iloc[row])
+            line, cell = (
+                self._cell(row, column)
+                if self.path.exists()
+                else (row, str(self.frame[column].iloc[row]))
             )
             raise UsageError(
                 f"'{self.path}' holds '{cell[:40]}' in row {line}, column '{column}', where a "

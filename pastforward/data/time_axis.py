@@ -119,7 +119,8 @@ def _places(dates: Any, frequency: str) -> tuple[str, np.ndarray]:
         base = int(pandas.Timedelta(pandas.tseries.frequencies.to_offset(frequency)).value)
         return frequency, (dates - dates[0]).total_seconds().to_numpy() * 1e9 / base
     days, rest = divmod(base, _DAY)
-    name = pandas.tseries.frequencies.to_offset(pandas.Timedelta(base, unit="ns")).freqstr
+    offset: Any = pandas.Timedelta(base, unit="ns")
+    name = pandas.tseries.frequencies.to_offset(offset).freqstr
     if not rest:
         name = f"{days}D" if days > 1 else "D"
     return name, (dates.asi8 - dates.asi8[0]) / base

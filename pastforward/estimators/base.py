@@ -150,7 +150,9 @@ class SequenceEstimator(BaseEstimator):
         shown = progress(config, Console(stderr=True)) if self.verbose > 0 else nullcontext()
         with shown as bars:
             callbacks = [history, *self.callbacks, *([bars] if bars else [])]
-            network = fit_stages(config, source, FitContext(device_of(self.device), callbacks=callbacks))
+            network = fit_stages(
+                config, source, FitContext(device_of(self.device), callbacks=callbacks)
+            )
         assert isinstance(network, Student)
         self.student_, self.codec_, self.history_ = network.eval(), source.codec, history.rows
         self.student_config_ = config.student

@@ -103,7 +103,10 @@ class Forecaster(BaseEstimator):
         return self
 
     def predict(
-        self, horizon: int | None = None, X: Any = None, quantiles: Sequence[float] = (0.1, 0.5, 0.9)
+        self,
+        horizon: int | None = None,
+        X: Any = None,
+        quantiles: Sequence[float] = (0.1, 0.5, 0.9),
     ) -> Any:
         """A `pandas.DataFrame` of means and quantiles, a row for each column of each row ahead.
 
@@ -199,4 +202,3 @@ def _table(X: Any) -> Table:
         rows = rows.reshape(len(rows), -1)
         X = pandas.DataFrame(rows, columns=[str(i + 1) for i in range(rows.shape[1])])
     return frame_table(X, "X")
-

@@ -29,8 +29,7 @@ class History(NamedTuple):
 
 
 def rows_read(codec: ForecastCodec, length: int) -> int:
-    """Rows of history that forecasts read: as many steps as in training, and what they look back to.
-    """
+    """Rows of history that are read: as many steps as in training, and what they look back to."""
     return codec.first + length
 
 
@@ -57,7 +56,9 @@ def sample_rows(
     student: Student, codec: ForecastCodec, history: History, horizon: int, count: int,
     generator: torch.Generator,
 ) -> Float[np.ndarray, "origins paths horizon channels"]:  # fmt: skip
-    """`count` values of each of the `horizon` rows after each origin, standardised; each row alone.
+    """`count` values of each of the `horizon` rows after each origin, standardised.
+
+    Rows are drawn each by itself: the values of one path have nothing to do with each other.
     """
     parameters, references = marginals(student, codec, history, horizon)
     kind = student.signature.outputs
@@ -77,7 +78,7 @@ def stream_paths(
 
     Each row that is drawn is read as the next input.
     """
-    z, ahead, seen = (np.repeat(part, count, 0) for part in history)
+    z, ahead = (np.repeat(part, count, 0) for part in history[:2])
     back, kind = codec.first + 1, student.signature.outputs
     m = student.start(len(history.z)).clone()
     m = student(_read(codec.inputs(*history), m), m)[1].repeat_interleave(count, 0)

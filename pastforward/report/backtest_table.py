@@ -32,7 +32,8 @@ def how_drawn(found: Backtest) -> str:
     if found.calibration.crps is None:
         return f"Student: {way}."
     rows, paths = found.calibration.crps
-    return f"Student: {way}, better on validation rows (CRPS {rows:.4g} by itself, {paths:.4g} by paths)."
+    said = f"CRPS there {rows:.4g} by itself and {paths:.4g} by paths, in standard deviations"
+    return f"Student: {way}, the better way on validation rows ({said})."
 
 
 def _short(value: float) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -130,10 +131,8 @@ def _calibration(run: Run, student: Student, origins: Origins) -> Calibration:
         return from_json(Calibration, known[key])
     except (KeyError, ValueError):
         found = calibrate(student, _source(run), replace(origins, seed=0))
-    try:
+    with suppress(UsageError):  # a folder that can only be read: it is measured again next time
         write_json(path, known | {key: asdict(found)})
-    except UsageError:  # a folder that can only be read: it is measured again next time
-        pass
     return found
 
 

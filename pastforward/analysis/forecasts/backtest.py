@@ -1,4 +1,4 @@
-"""L4. Backtests: forecasts from rolling origins of the test rows, beside rivals without a network."""
+"""L4. Backtests: forecasts from rolling origins of test rows, beside rivals without a network."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -58,7 +58,7 @@ class Backtest:
     scores: dict[str, Scores]
     by_step: dict[str, list[float]] = field(default_factory=dict)
     """MASE of each step ahead."""
-    calibration: Calibration = Calibration()
+    calibration: Calibration = field(default_factory=Calibration)
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists and numbers."""
@@ -123,7 +123,9 @@ def _drawn(
             found = []
             for start in range(0, len(origins), _AT_ONCE):
                 some = origins[start : start + _AT_ONCE]
-                history = history_of(source.codec, source.signature.length, one, some, asked.horizon)
+                history = history_of(
+                    source.codec, source.signature.length, one, some, asked.horizon
+                )
                 make = stream_paths if streamed else sample_rows
                 given = student, source.codec, history, asked.horizon, asked.paths, generator
                 found.append(make(*given))

@@ -124,6 +124,6 @@ def _require_known(one: Encoded, codec: ForecastCodec, horizon: int) -> None:
         given = int((~np.isnan(ahead(codec, one.measured, horizon)[rows:]).any(1)).sum())
         if given < horizon:
             raise UsageError(
-                f"{name} knows {', '.join(codec.known)} of {given} rows ahead and not of {horizon}; "
+                f"{name} knows {', '.join(codec.known)} of {given} rows ahead, not {horizon}; "
                 "add rows to the table whose other columns are empty, or give a shorter --horizon."
             )

@@ -35,9 +35,7 @@ class Rival(NamedTuple):
         return self.forecast(one, origins)[:, None] + self.errors
 
 
-def rivals(
-    encoded: list[Encoded], season: int, horizon: int, window: int
-) -> dict[str, Rival]:
+def rivals(encoded: list[Encoded], season: int, horizon: int, window: int) -> dict[str, Rival]:
     """By name; `season` is 0 where there is none, and then seasonal naive is naive."""
     found: dict[str, Forecast] = {
         "naive": lambda one, origins: _repeated(one, origins, 1, horizon),
@@ -67,7 +65,9 @@ def _errors(encoded: list[Encoded], forecast: Forecast, horizon: int) -> np.ndar
         train, valid = row_ends(len(one.z))
         origins = np.arange(train, max(train + 1, valid - horizon + 1))
         real = truth(one, origins, horizon)
-        real[:, :] = np.where((origins[:, None] + np.arange(horizon) < valid)[..., None], real, np.nan)
+        real[:, :] = np.where(
+            (origins[:, None] + np.arange(horizon) < valid)[..., None], real, np.nan
+        )
         found.append(real - forecast(one, origins))
     errors = np.concatenate(found)
     levels = (np.arange(QUANTILES) + 0.5) / QUANTILES

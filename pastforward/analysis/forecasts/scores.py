@@ -1,10 +1,10 @@
 """L4. Scores of forecasts that are samples, in the units of the data; missing values don't count.
 
-    MAE       of the median               MSE   of the mean
-    MASE      MAE over that of the seasonal naive forecast one step ahead on the training rows
-              (Hyndman & Koehler 2006), the mean over series and columns
-    CRPS      E|X - y| - E|X - X'| / 2, by the samples (Gneiting & Raftery 2007)
-    coverage  share of values within the central 80% of the samples
+MAE       of the median               MSE   of the mean
+MASE      MAE over that of the seasonal naive forecast one step ahead on the training rows
+          (Hyndman & Koehler 2006), the mean over series and columns
+CRPS      E|X - y| - E|X - X'| / 2, by the samples (Gneiting & Raftery 2007)
+coverage  share of values within the central 80% of the samples
 """
 
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ def crps(drawn: Drawn, truth: Truth) -> Truth:
 
 def naive_scale(
     values: Float[np.ndarray, "rows channels"], season: int
-) -> Float[np.ndarray, "channels"]:
+) -> Float[np.ndarray, " channels"]:
     """Mean absolute change of training rows over a season, or from row to row; NaN is left out."""
     lag = season if 0 < season < len(values) else 1
     change = np.abs(values[lag:] - values[:-lag])
