@@ -55,7 +55,7 @@ def find_dates(frame: Any) -> str | None:
     """The first column that holds words, all of them dates."""
     for name in frame.columns:
         column = frame[name]
-        if column.dtype.kind in "iufcb" or column.isna().any():
+        if not len(column) or column.dtype.kind in "iufcb" or column.isna().any():
             continue
         if as_dates(column.iloc[:20]) is not None and as_dates(column) is not None:
             return str(name)
