@@ -36,6 +36,7 @@ from .data.codec import PixelCodec as PixelCodec
 from .data.codec import SeriesCodec as SeriesCodec
 from .data.codec import SymbolCodec as SymbolCodec
 from .data.codec import TextCodec as TextCodec
+from .data.forecast_codec import ForecastCodec as ForecastCodec
 from .data.images import image_source as image_source
 from .data.labelled import labelled as labelled
 from .data.labelled_source import LabelledSource as LabelledSource
@@ -48,6 +49,7 @@ from .errors import NonFiniteLoss as NonFiniteLoss
 from .errors import Stopped as Stopped
 from .errors import UsageError as UsageError
 from .estimators.classifier import SequenceClassifier as SequenceClassifier
+from .estimators.forecaster import Forecaster as Forecaster
 from .estimators.regressor import SequenceRegressor as SequenceRegressor
 from .inference.aot import AheadOfTime as AheadOfTime
 from .inference.aot import compile_stream as compile_stream
@@ -86,6 +88,9 @@ from .runs.comparison.request import CompareRequest as CompareRequest
 from .runs.exporting import Export as Export
 from .runs.exporting import ExportRequest as ExportRequest
 from .runs.exporting import export as export
+from .runs.forecasting import ForecastRequest as ForecastRequest
+from .runs.forecasting import forecast as forecast
+from .runs.forecasting import run_backtest as run_backtest
 from .runs.labelling import LabelRequest as LabelRequest
 from .runs.labelling import label as label
 from .runs.opening import Run as Run

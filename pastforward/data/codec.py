@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pastforward.data.forecast_codec import ForecastCodec
 from pastforward.errors import UsageError
 from pastforward.files import from_json
 
@@ -145,11 +146,11 @@ class LabelCodec:
         return outputs * np.array(self.std) + np.array(self.mean)
 
 
-Codec = InputCodec | LabelCodec
+Codec = InputCodec | LabelCodec | ForecastCodec
 
 _KINDS = {
     "text": TextCodec, "pixels": PixelCodec, "symbols": SymbolCodec, "series": SeriesCodec,
-    "labels": LabelCodec,
+    "labels": LabelCodec, "forecast": ForecastCodec,
 }  # fmt: skip
 
 
@@ -175,7 +176,7 @@ def codec_from_json(data: dict[str, Any]) -> Codec:
         if kind is not LabelCodec:
             return from_json(kind, fields)
         inputs = codec_from_json(fields.pop("inputs"))
-        if isinstance(inputs, LabelCodec):
+        if isinstance(inputs, LabelCodec | ForecastCodec):
             raise ValueError("labels in labels")
         names, mean, std = (fields.pop(name) for name in ("classes", "mean", "std"))
         return LabelCodec(

@@ -61,12 +61,12 @@ def open_known(
     Raises `UsageError`, with what differs, where it is other data now; with `allow_new` its content
     may differ.
     """
-    from pastforward.data.codec import SeriesCodec, TextCodec, codec_from_json
+    from pastforward.data.codec import ForecastCodec, TextCodec, codec_from_json
     from pastforward.data.source import require_known
 
     require_there(config, where)
     codec = codec_from_json(known.codec)
-    if isinstance(codec, TextCodec | SeriesCodec):  # T is chosen from the data if not given
+    if isinstance(codec, TextCodec | ForecastCodec):  # T is chosen from the data if not given
         config = replace(config, length=known.length)
     source = open_data(config, codec)
     require_known(source, known, where, allow_new)

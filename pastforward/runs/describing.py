@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pastforward.data.source import Source
-from pastforward.types import Flags, Kind, Quantiles, Tokens, Vectors
+from pastforward.types import Flags, Kind, Quantiles, StudentT, Tokens, Vectors
 
 _FEW = 12
 """Classes that are named at most."""
@@ -53,8 +53,8 @@ def _kind(kind: Kind) -> str:
     several = "a number" if kind.width == 1 else f"{kind.width} numbers"
     if isinstance(kind, Quantiles):
         return f"{len(kind.levels)} quantiles of {several}"
-    assert isinstance(kind, Vectors)
-    return several
+    assert isinstance(kind, Vectors | StudentT)
+    return several if isinstance(kind, Vectors) else f"{several}, by Student's t"
 
 
 def _shape(about: Json) -> list[str]:

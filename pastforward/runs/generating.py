@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from pastforward.analysis.samples import ImageSamples, draw_samples, new_images
-from pastforward.data.codec import LabelCodec, PixelCodec, SeriesCodec, SymbolCodec, TextCodec
+from pastforward.data.codec import ForecastCodec, LabelCodec, PixelCodec, SymbolCodec, TextCodec
 from pastforward.errors import UsageError
 from pastforward.files import write_atomically
 from pastforward.inference.sampling import PLAIN, Sampling
@@ -60,8 +60,10 @@ def generate(
     alone = Path(name).is_file()
     path = Path(name) if alone else _student_file(name)
     student, codec = load_student(path, next(iter(allow), None))
-    if isinstance(codec, SeriesCodec):
-        raise UsageError(f"{path} predicts series of numbers; use pastforward.Stream in Python.")
+    if isinstance(codec, ForecastCodec):
+        raise UsageError(
+            f"{path} predicts series of numbers; draw from it with: pastforward forecast {name}"
+        )
     if isinstance(codec, LabelCodec):
         raise UsageError(f"{path} predicts labels of sequences; use pastforward.Stream.")
     if isinstance(codec, PixelCodec):
