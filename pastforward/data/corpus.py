@@ -7,9 +7,8 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
@@ -100,14 +99,21 @@ def kept_parts(folder: Path, facts: Sequence[dict[str, Any]]) -> list[Part]:
     return [_kept_part(folder / str(place), part) for place, part in enumerate(facts)]
 
 
+@final
 class PartWriter:
-    """Writes a part to disk, document by document."""
+    """Writes a part to disk, document by document; to be used by `with`."""
 
     def __init__(self, folder: Path) -> None:
         """Makes the folder."""
         folder.mkdir()
         self._folder, self._digest, self._size = folder, hashlib.sha256(), 0
         self._file, self._bounds = (folder / _TEXT).open("wb"), []
+
+    def __enter__(self) -> "PartWriter":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
 
     def write(self, content: Any) -> None:
         """More bytes."""
@@ -120,7 +126,8 @@ class PartWriter:
         self._file.close()
         if bounds is not None:
             np.save(self._folder / _BOUNDS, np.array(bounds, np.int64).reshape(-1, 2))
-        return {"bytes": self._size, "sha256": self._digest.hexdigest(), "apart": bounds is not None}
+        apart = bounds is not None
+        return {"bytes": self._size, "sha256": self._digest.hexdigest(), "apart": apart}
 
 
 def _kept_part(folder: Path, facts: dict[str, Any]) -> Part:
@@ -146,16 +153,15 @@ def _file(path: Path) -> Part:
 
 
 def _unpacked(path: Path, folder: Path) -> dict[str, Any]:
-    writer = PartWriter(folder / "0")
     try:
-        with gzip.open(path) as file:
+        with gzip.open(path) as file, PartWriter(folder / "0") as writer:
             for chunk in watched(iter(lambda: file.read(2**20), b""), "unpacking text", None):
                 writer.write(chunk)
+            return writer.close(None)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UsageError(
             f"'{path}' is a damaged gzip file ({error}); fetch or pack it again."
         ) from error
-    return writer.close(None)
 
 
 def _folder(folder: Path, files: list[Path], apart: bool) -> Part:
@@ -163,15 +169,15 @@ def _folder(folder: Path, files: list[Path], apart: bool) -> Part:
     named = [p for p in filled if p.suffix.lower() == ".txt"]
     chosen = named or filled
     if sum(p.stat().st_size for p in chosen) < LARGE:
-        whole = BytesIO()  # grown file by file, so that no second copy of all arises
-        bounds = _join(chosen, bool(named), apart, whole.write)
-        part = Part(np.frombuffer(whole.getbuffer(), np.uint8), _array(bounds, apart))
+        whole = bytearray()  # grown file by file, so that no second copy of all arises
+        bounds = _join(chosen, bool(named), apart, whole.__iadd__)
+        part = Part(np.frombuffer(whole, np.uint8), _array(bounds, apart))
     else:
 
         def write(target: Path) -> dict[str, Any]:
-            writer = PartWriter(target / "0")
-            bounds = _join(chosen, bool(named), apart, writer.write)
-            return writer.close(bounds if apart and len(bounds) > 1 else None)
+            with PartWriter(target / "0") as writer:
+                bounds = _join(chosen, bool(named), apart, writer.write)
+                return writer.close(bounds if apart and len(bounds) > 1 else None)
 
         found = kept("folders", _stamp(chosen) | {"apart": apart}, write)
         part = kept_parts(found.folder, [found.facts])[0]
@@ -199,9 +205,10 @@ def _join(files: list[Path], named: bool, apart: bool, write: Write) -> list[tup
         if begin and not apart:
             write(b"\n")
             begin += 1
-        for portion in released_portions(values):
+        for portion in released_portions(values) if len(values) >= LARGE else [values]:
             write(memoryview(portion))
         bounds.append((begin, begin + len(values)))
+        del values  # before the next file is read
     return bounds
 
 

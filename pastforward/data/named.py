@@ -1,6 +1,7 @@
 """L1. Data by name: scikit-learn's digits, Python's documentation, and the Hugging Face hub."""
 
 import sys
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -85,18 +86,19 @@ def _written(
 ) -> dict[str, Any]:
     """Rows as documents, or joined by new lines."""
     bounds, begin = [], 0
-    rows = islice(split, options.rows)
-    for row in watched(rows, f"reading rows of {source}", options.rows):
-        text = _text_of(source, row, options.column)
-        if bounds and not apart:
-            writer.write(b"\n")
-            begin += 1
-        writer.write(text)
-        bounds.append((begin, begin + len(text)))
-        begin += len(text)
-    if not begin:
-        raise UsageError(f"'{source}' holds no text; name a data set that does.")
-    return writer.close([one for one in bounds if one[1] > one[0]] if apart else None)
+    rows = islice(_rows(source, split), options.rows)
+    with writer:
+        for row in watched(rows, f"reading rows of {source}", options.rows):
+            text = _text_of(source, row, options.column)
+            if bounds and not apart:
+                writer.write(b"\n")
+                begin += 1
+            writer.write(text)
+            bounds.append((begin, begin + len(text)))
+            begin += len(text)
+        if not begin:
+            raise UsageError(f"'{source}' holds no text; name a data set that does.")
+        return writer.close([one for one in bounds if one[1] > one[0]] if apart else None)
 
 
 def _text_of(source: str, row: Any, column: str) -> bytes:
@@ -108,7 +110,7 @@ def _text_of(source: str, row: Any, column: str) -> bytes:
 
 
 def load_hub(source: str, streaming: bool = False) -> dict[str, Any]:
-    """Splits, in memory or as they come, of the data set hf:NAME or hf:NAME:CONFIG: those of train, validation and test.
+    """Splits of hf:NAME or hf:NAME:CONFIG, in memory or as they come: train, validation and test.
 
     Where it has none of these, its first split as 'train'.
     """
@@ -121,12 +123,23 @@ def load_hub(source: str, streaming: bool = False) -> dict[str, Any]:
     try:
         splits = datasets.load_dataset(*names, **({"streaming": True} if streaming else {}))
     except Exception as error:  # of `datasets`, its file systems, and what parses and unpacks
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UsageError(
-            f"'{source}' could not be loaded ({reason[:600]}); check the name and the network, and "
-            "where there are several configurations, give hf:NAME:CONFIG."
-        ) from error
+        raise _unreachable(source, error) from error
     return {s: splits[s] for s in _SPLITS if s in splits} or {"train": next(iter(splits.values()))}
+
+
+def _unreachable(source: str, error: Exception) -> UsageError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return UsageError(
+        f"'{source}' could not be loaded ({reason[:600]}); check the name and the network, and "
+        "where there are several configurations, give hf:NAME:CONFIG."
+    )
+
+
+def _rows(source: str, split: Iterable[Any]) -> Iterator[Any]:
+    try:
+        yield from split
+    except Exception as error:  # as above: rows come over the network
+        raise _unreachable(source, error) from error
 
 
 def column_of(source: str, split: Any, column: str) -> Any:
