@@ -70,7 +70,9 @@ def open_known(
             "--source PATH, in Python open_run(..., source=PATH)."
         )
     codec = codec_from_json(known.codec)
-    if isinstance(codec, TextCodec | TokenCodec | SeriesCodec):  # T is chosen from the data if not given
+    if isinstance(
+        codec, TextCodec | TokenCodec | SeriesCodec
+    ):  # T is chosen from the data if not given
         config = replace(config, length=known.length)
     source = open_data(config, codec)
     require_known(source, known, where, allow_new)

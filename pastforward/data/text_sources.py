@@ -105,7 +105,6 @@ class DocumentSource(Source):
     """Abstract: windows of documents. Each is drawn by how long it is."""
 
     codec: Codec
-    scale: float = 1.0
 
     def __init__(
         self, about: About, parts: list[Symbols], codec: Codec, length: int, units: float = 1.0

@@ -101,7 +101,10 @@ def test_options_of_another_kind_are_refused(options, tmp_path):
     for source, said in (
         ("digits", "the kind embedded, whose options are: none"),
         ("copy:8", "the kind task, whose options are: none"),
-        ("hf:some/set", "the kind hub, whose options are: unit, document_end, special, tokenise, column, rows"),
+        (
+            "hf:some/set",
+            "the kind hub, whose options are: unit, document_end, special, tokenise, column, rows",
+        ),
     ):
         with pytest.raises(UsageError) as error:
             open_data(DataConfig(source, options=options))

@@ -20,7 +20,9 @@ STORY = "Once upon a time there was a {} who liked the {}. They went to the {} a
 
 
 def stories(count, seed=0):
-    words = "cat dog bird tree naïve river 東京 house sun moon star 12 345 it's (well) x  y".split(" ")
+    words = "cat dog bird tree naïve river 東京 house sun moon star 12 345 it's (well) x  y".split(
+        " "
+    )
     random = np.random.default_rng(seed)
     return [
         "".join(STORY.format(*random.choice(words, 3)) for _ in range(random.integers(1, 9)))
