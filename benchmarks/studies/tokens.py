@@ -111,9 +111,11 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--part", default="1/1", help="1/2 and 2/2: half of the rows each")
+    parser.add_argument("--rows", type=Path, default=PATH, help="file that rows are added to")
     given = parser.parse_args()
     if "PASTFORWARD_DATA" not in os.environ:
         parser.error("PASTFORWARD_DATA names no folder; let it be that of tinystories/.")
+    PATH = given.rows
     torch.set_num_threads(1)
     time.perf_counter = time.process_time  # the clock of budgets
     evaluate.SEQUENCES = 64  # what `train` measures at its end is not used here
