@@ -1,6 +1,7 @@
 """L4. Samples of what a student generates, for people to look at."""
 
 from dataclasses import dataclass
+from statistics import mean
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from pastforward.data.codec import (
     SeriesCodec,
     SymbolCodec,
 )
+from pastforward.data.text_codec import SymbolsOfText
 from pastforward.inference.sampling import PLAIN, Sampling
 from pastforward.inference.stream import Stream
 from pastforward.inference.writing import complete_images, continue_text, draw_images
@@ -61,7 +63,9 @@ def draw_samples(
     stream = Stream(network)
     if isinstance(codec, PixelCodec):
         return _images(stream, codec, held_out.y[:_IMAGES], generator, sampling)
-    prompt = codec.decode(held_out.x[0, :_PROMPT].tolist())
+    assert isinstance(codec, SymbolsOfText)
+    size = max(1, _PROMPT // round(max(1.0, mean(map(len, codec.pieces)))))
+    prompt = codec.decode(held_out.x[0, :size].tolist())
     return prompt + continue_text(stream, codec, prompt, _TEXT, generator, sampling)
 
 

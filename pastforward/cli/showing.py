@@ -38,6 +38,11 @@ def table(runs: Sequence[RunSummary]) -> None:
         Console().print(shown)
 
 
+def flow(text: str) -> None:
+    """Print some of a text at once, as it is."""
+    print(text, end="", flush=True)
+
+
 def say(*lines: str) -> None:
     """Print as it is: no markup, no colours, no line breaks."""
     for line in lines:

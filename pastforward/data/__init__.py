@@ -13,20 +13,53 @@ from pastforward.data.tasks import TASKS
 from pastforward.errors import UsageError, at_least, nearest, one_of
 from pastforward.registry import Entry, NoConfig, Registry
 
-UNITS = "auto", "bytes", "chars"
+UNITS = "auto", "bytes", "chars", "bpe:4096", "FILE.json"
+BPE = "bpe:"
+"""How the unit begins that is trained on the text itself."""
+_FEWEST = 257
 CYCLES = "hour", "weekday", "yearday", "month"
 """What dates are read as."""
 
 
 @dataclass(frozen=True)
-class TextConfig:
-    """Text in a file or folder."""
+class TextDials:
+    """Abstract: what texts of all kinds have."""
 
     unit: str = "auto"
-    """'bytes' or 'chars'; 'auto' takes characters when there are at most 128 of them."""
+    """'bytes', 'chars', 'bpe:4096' (byte pair encoding with so many symbols, trained on the
+    training part) or the path of a tokenizer.json; 'auto' takes characters when there are at most
+    128 of them."""
+    document_end: str | None = None
+    """Text that ends a document, as '<|endoftext|>'; \\n is a new line. Nothing is remembered or
+    predicted across it. '' where files of a folder or rows of the hub are documents, as they always
+    are where symbols are tokens. One long text when not given."""
+    special: tuple[str, ...] = ()
+    """Texts that are one symbol each, for bpe:SIZE."""
+    tokenise: str = "auto"
+    """'once' keeps the tokens of the whole text on disk; 'as-read' makes those that a batch needs,
+    without a pass over the text. 'auto' takes 'once' up to 128 MiB."""
 
     def __post_init__(self) -> None:
-        one_of(self, "data", "unit", UNITS)
+        one_of(self, "data", "tokenise", ("auto", "once", "as-read"))
+        if self.unit.startswith("bpe"):
+            count = self.unit.removeprefix(BPE)
+            if not (count.isdecimal() and _FEWEST <= int(count[:9]) <= 1_000_000):
+                raise UsageError(
+                    f"--data.unit is '{self.unit}'; give bpe: and the number of symbols, "
+                    f"{_FEWEST} or more, as in bpe:4096."
+                )
+        elif not self.unit.endswith(".json"):
+            one_of(self, "data", "unit", UNITS)
+        if self.special and not self.unit.startswith(BPE):
+            raise UsageError(
+                f"--data.special is {self.special} and --data.unit '{self.unit}'; special symbols "
+                "are for bpe:SIZE alone: a tokenizer.json has its own."
+            )
+
+
+@dataclass(frozen=True)
+class TextConfig(TextDials):
+    """Text in a file or folder."""
 
 
 @dataclass(frozen=True)
@@ -90,16 +123,17 @@ class SeriesConfig:
 
 
 @dataclass(frozen=True)
-class HubConfig:
+class HubConfig(TextDials):
     """Text of a data set on the Hugging Face hub."""
 
-    unit: str = "auto"
-    """As for text in files."""
     column: str = "text"
     """Column that holds the text."""
+    rows: int | None = None
+    """At most so many rows of each split; all when not given."""
 
     def __post_init__(self) -> None:
-        one_of(self, "data", "unit", UNITS)
+        super().__post_init__()
+        at_least(self, "data", 1, "rows")
 
 
 @dataclass(frozen=True)

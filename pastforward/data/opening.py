@@ -61,12 +61,12 @@ def open_known(
     Raises `UsageError`, with what differs, where it is other data now; with `allow_new` its content
     may differ.
     """
-    from pastforward.data.codec import ForecastCodec, TextCodec, codec_from_json
+    from pastforward.data.codec import ForecastCodec, TextCodec, TokenCodec, codec_from_json
     from pastforward.data.source import require_known
 
     require_there(config, where)
     codec = codec_from_json(known.codec)
-    if isinstance(codec, TextCodec | ForecastCodec):  # T is chosen from the data if not given
+    if isinstance(codec, TextCodec | TokenCodec | ForecastCodec):  # T is chosen if not given
         config = replace(config, length=known.length)
     source = open_data(config, codec)
     require_known(source, known, where, allow_new)
@@ -97,7 +97,11 @@ class Opened:
 
 
 def located(config: DataConfig) -> DataConfig:
-    """The same with an absolute path, if it has a path, so that a run opens it from anywhere."""
+    """The same with absolute paths, where it has any, so that a run opens it from anywhere."""
+    unit = getattr(config.options, "unit", "")
+    if unit.endswith(".json"):
+        unit = str(Path(unit).expanduser().absolute())
+        config = replace(config, options=replace(config.options, unit=unit))
     if is_named(config.source):
         return config
     return replace(config, source=str(Path(config.source).expanduser().absolute()))

@@ -68,6 +68,8 @@ def _headline(runs: Sequence[RunSummary]) -> list[dict[str, Any]]:
 
 def _figure(what: str, row: Result, named: bool, first: bool) -> dict[str, Any]:
     bits = "" if row.bits is None else f" · {number(row.bits, 3)} bits"
+    if row.bits_per_byte is not None:
+        bits += f" · {number(row.bits_per_byte, 3)} bits a byte"
     return {
         "what": what, "value": number(row.nats, 3), "unit": f"{row.unit}{bits}",
         "name": row.name if named else "", "note": row.note, "best": first,
