@@ -14,7 +14,7 @@ part, of the student alone. Rows that are there are not made again.
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -55,13 +55,13 @@ class Trained(NamedTuple):
     """The recipe's rate when None."""
 
 
-def main(task: str, seconds: float, part: tuple[int, int]) -> None:
-    """Make the rows that are missing."""
+def main(task: str, seconds: float, part: tuple[int, int], only: Collection[str] = ()) -> None:
+    """Make the rows that are missing, or those of them by some methods."""
     first = [(Trained("bptt", *one), 0) for one in searched(task, seconds)]
     fixed = Trained("smt+dmt", "mlp"), Trained("parallel", "s4d")
     others = [(one, seed) for seed in SEEDS for one in fixed]
-    wanted = (others + first)[part[0] - 1 :: part[1]]
-    for one, seed in wanted:
+    wanted = [row for row in first + others if not only or row[0].method in only]
+    for one, seed in wanted[part[0] - 1 :: part[1]]:
         make(task, one, seed, seconds)
     if part[0] == part[1]:
         references(task, seconds)
@@ -178,9 +178,10 @@ if __name__ == "__main__":
     parser.add_argument("task", help="a recipe of labelled sequences")
     parser.add_argument("seconds", type=float, help="of training of each run")
     parser.add_argument("--part", default="1/1", help="1/2 and 2/2: half of the rows each")
+    parser.add_argument("--only", nargs="+", default=(), help="bptt, smt+dmt or parallel (S4D)")
     given = parser.parse_args()
     torch.set_num_threads(1)
     time.perf_counter = time.process_time  # the clock of budgets
     evaluate.LABELLED_SEQUENCES = 100  # what `train` measures at its end is not used here
     number, count = map(int, given.part.split("/"))
-    main(given.task, given.seconds, (number, count))
+    main(given.task, given.seconds, (number, count), given.only)
