@@ -92,9 +92,8 @@ class Asked:
 
     @property
     def command(self) -> str:
-        searched = (
-            "" if len(self.factors) == 1 else f" --factors {' '.join(map(str, self.factors))}"
-        )
+        factors = " ".join(f"{factor:g}" for factor in self.factors)
+        searched = "" if factors == "1" else f" --factors {factors}"
         return f"python -m benchmarks.studies.extrapolation {self.task} {self.seconds:g}{searched}"
 
 
