@@ -76,6 +76,12 @@ def _met(own: Rows, other: Rows) -> str:
     return "met" if nats[1] <= 1.02 * nats[0] or right[1] >= right[0] - 0.02 else "**no**"
 
 
+def _made(rows: Rows) -> str:
+    """By which commands, where and when."""
+    commands = ", ".join(dict.fromkeys(f"`{row['command']}`" for row in rows))
+    return f"{commands}; {origin(rows)}" if rows else "not run yet"
+
+
 def _mean(rows: Rows, key: str) -> float:
     return sum(row[key] for row in rows) / len(rows)
 
@@ -86,9 +92,9 @@ def filled(text: str) -> str:
     trained = read_lines(PATH)
     fill = {
         "ship": ship_table(shipped) if shipped else ["not run yet."],
-        "ship origin": [origin(shipped) if shipped else "not run yet"],
+        "ship origin": [_made(shipped)],
         "torch cells": torch_cells_table(trained) if trained else ["not run yet."],
-        "torch cells origin": [origin(trained) if trained else "not run yet"],
+        "torch cells origin": [_made(trained)],
     }
     for place, lines in fill.items():
         text = text.replace(f"{{{place}}}", "\n".join(lines).rstrip())

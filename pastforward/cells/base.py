@@ -1,6 +1,7 @@
 """L1. The contract of a cell: one pure step on a memory, with any leading axes, time among them."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import final
 
 from jaxtyping import Float
@@ -8,6 +9,9 @@ from torch import Tensor, nn
 
 from pastforward.memory import Step, flat, rms_norm, rollout
 from pastforward.types import Memories, Memory, MemoryShape
+
+Reach = Callable[[Tensor], Tensor]
+"""From memories `[..., K, D]` to ones of the same shape."""
 
 
 class Cell(nn.Module, ABC):
@@ -35,6 +39,13 @@ class Cell(nn.Module, ABC):
         A cell whose own transition bounds its memory returns it as it is.
         """
         return rms_norm(m)
+
+    @property
+    def reach(self) -> Reach | None:
+        """From free memories to those that this cell can hold, for targets; None where it needs
+        none.
+        """
+        return None
 
     def rollout(
         self,

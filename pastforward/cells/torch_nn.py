@@ -8,6 +8,7 @@ power of two. The readout reads h of the highest layer, the module's output.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from typing import final
 
 import torch
@@ -15,9 +16,9 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from pastforward.cells import TorchConfig
-from pastforward.cells.base import Cell
+from pastforward.cells.base import Cell, Reach
 from pastforward.errors import UsageError
-from pastforward.memory import Step
+from pastforward.memory import Step, flat
 from pastforward.types import MemoryShape
 
 Weights = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -155,6 +156,11 @@ class TorchLSTM(TorchCell):
 
     states = 2
 
+    @property
+    @override
+    def reach(self) -> Reach:
+        return partial(_lstm_reach, scale=self.scale)
+
     @override
     def build(self) -> nn.RNNBase:
         return nn.LSTM(self.inputs, self.hidden, self.layers, batch_first=True)
@@ -162,3 +168,13 @@ class TorchLSTM(TorchCell):
     @override
     def step_layer(self, below: Tensor, state: Sequence[Tensor], weights: Weights) -> list[Tensor]:
         return list(torch.lstm_cell(below, tuple(state), *weights))
+
+
+def _lstm_reach(m: Tensor, scale: float) -> Tensor:
+    """c as it is, and h = o tanh(c) with the gate o from what stands in the place of h.
+
+    An LSTM's h has the sign of its c and is no larger than tanh(c): free targets are neither.
+    """
+    gate, c = flat(m).chunk(2, -1)
+    h = torch.sigmoid(2.0 * gate) * torch.tanh(scale * c) / scale
+    return torch.cat([h, c], -1).view(m.shape)

@@ -227,7 +227,9 @@ def _untrained(run: Subject) -> tuple[Student, Teacher]:
         torch.manual_seed(run.config.seed)
         student = build_student(run.config.student, run.source.signature)
         inputs = run.config.smt.input_decoding > 0
-        return student, build_teacher(run.config.teacher, student.signature, student.memory, inputs)
+        shape, reach = student.memory, student.cell.reach
+        teacher = build_teacher(run.config.teacher, student.signature, shape, inputs, reach)
+        return student, teacher
 
 
 def _has_outputs(memories: Memories, ahead: int) -> bool:

@@ -50,7 +50,8 @@ class Export:
     """What was written, and how it compares with PyTorch."""
 
     path: Path
-    bytes: int
+    files: dict[str, int]
+    """Bytes by name."""
     agreements: tuple[Agreement, ...]
     rounded: tuple[RoundedLoss, ...]
     eager_microseconds: float
@@ -68,7 +69,8 @@ class Export:
         shown += [
             f"{one.name:<24} {one.microseconds:8.1f} us a step, {one}" for one in self.rounded
         ]
-        return [*shown, f"{self.bytes:,} bytes.", *filter(None, [self.hint])]
+        sizes = ", ".join(f"{name} {size:,}" for name, size in self.files.items())
+        return [*shown, f"Bytes: {sizes}", *filter(None, [self.hint])]
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def _compared(subject: _Subject, written: Exported, place: Path, part: Path) -> 
     student = subject.shipment.student
     return Export(
         place,
-        sum(file.stat().st_size for file in _files(part)),
+        {name: (part / name).stat().st_size for name in _names(part)},
         tuple(agreement(student, name, replay) for name, replay in written.replays.items()),
         tuple(
             rounded_loss(student, name, replay, _held_out(subject.run))
@@ -199,13 +201,18 @@ def _beside(place: Path) -> Iterator[Path]:
 
 
 def _replace(place: Path, part: Path) -> None:
-    """Move `part` to `place`; what was there goes first."""
-    if place.is_dir() and not place.is_symlink():
+    """Move `part` to `place`; an earlier export goes first, and nothing else ever does."""
+    if place.exists():
+        before = set(_names(place)) if place.is_dir() and not place.is_symlink() else set()
+        if not before & set(_names(part)) or any(one.is_dir() for one in place.iterdir()):
+            raise UsageError(
+                f"'{place}' holds something else than an export like this one, and is kept; give "
+                "another place as --out."
+            )
         shutil.rmtree(place)
-    else:
-        place.unlink(missing_ok=True)
     part.replace(place)
 
 
-def _files(part: Path) -> list[Path]:
-    return [file for file in part.rglob("*") if file.is_file()] if part.is_dir() else [part]
+def _names(folder: Path) -> list[str]:
+    """Of all files in it."""
+    return sorted(str(one.relative_to(folder)) for one in folder.rglob("*") if one.is_file())

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from pastforward.blocks import Attention
+from pastforward.cells.base import Reach
 from pastforward.errors import UsageError
 from pastforward.memory import take
 from pastforward.teacher import TeacherConfig
@@ -24,15 +25,18 @@ class Teacher(nn.Module, TargetSource):
     """E and D, trained so that m_t predicts y_t..y_{t+F-1}: a predictive state."""
 
     def __init__(
-        self, signature: Signature, memory: MemoryShape, encoder: Encoder, decoder: Decoder
-    ) -> None:
+        self, signature: Signature, memory: MemoryShape, encoder: Encoder, decoder: Decoder,
+        reach: Reach | None = None,
+    ) -> None:  # fmt: skip
+        """`reach` maps what the encoder gives to what the student's cell can hold."""
         super().__init__()
+        self._reach: Reach = reach or _as_it_is
         self.signature, self.memory = signature, memory
         self.encoder, self.decoder = encoder, decoder
 
     def targets(self, x: Tensor) -> Memories:
         """m_0..m_T, `[B, T+1, K, D]`, of x `[B, T]` or `[B, T, C]`."""
-        return self.encoder.targets(x)
+        return self._reach(self.encoder.targets(x))
 
     @override
     def targets_of(self, batch: AnyBatch) -> Tensor:
@@ -42,11 +46,11 @@ class Teacher(nn.Module, TargetSource):
     def targets_at_times(self, batch: AnyBatch, times: Tensor) -> Tensor:
         if isinstance(batch, BatchWithTargets):
             return take(batch.targets, times)
-        return self.encoder.targets_at(batch.x, times)
+        return self._reach(self.encoder.targets_at(batch.x, times))
 
     @override
     def empty_target_of(self, batch: AnyBatch) -> Tensor:
-        return self.encoder.empty_target(batch.x)
+        return self._reach(self.encoder.empty_target(batch.x))
 
     @override
     def readout(self, m: Tensor) -> Tensor:
@@ -61,12 +65,18 @@ class Teacher(nn.Module, TargetSource):
         return self.readout(self.targets(x)[:, 1:])
 
 
+def _as_it_is(m: Tensor) -> Tensor:
+    return m
+
+
 def build_teacher(
-    config: TeacherConfig, signature: Signature, memory: MemoryShape, decodes_inputs: bool = False
-) -> Teacher:
+    config: TeacherConfig, signature: Signature, memory: MemoryShape,
+    decodes_inputs: bool = False, reach: Reach | None = None,
+) -> Teacher:  # fmt: skip
     """Encoder and decoder for memories of the student's shape.
 
-    A decoder that `decodes_inputs` has heads for `SMTConfig.input_decoding`.
+    A decoder that `decodes_inputs` has heads for `SMTConfig.input_decoding`. `reach` is that of the
+    student's cell.
 
     Raises `UsageError` for an unknown encoder, or for sizes that don't fit each other.
     """
@@ -79,7 +89,7 @@ def build_teacher(
     # A copy, not a shared module: each weight is saved once, under one name.
     moves = deepcopy(encoder.recurrence) if isinstance(encoder, LinearEncoder) else None
     decoder = Decoder(signature, memory, config, moves, decodes_inputs)
-    teacher = Teacher(signature, memory, encoder, decoder)
+    teacher = Teacher(signature, memory, encoder, decoder, reach)
     for part in teacher.modules():
         if isinstance(part, Attention | RegisterHead):
             part.scale_query_key(config.query_key_scale)

@@ -75,7 +75,8 @@ def build_run_teacher(config: RunConfig, network: Network) -> AnyTeacher | None:
         return build_output_teacher(config.teacher, config.distill.depth, network.signature)
     if "memory" in needed and isinstance(network, Student):
         inputs = config.smt.input_decoding > 0
-        return build_teacher(config.teacher, network.signature, network.memory, inputs)
+        shape, reach = network.memory, network.cell.reach
+        return build_teacher(config.teacher, network.signature, shape, inputs, reach)
     return None
 
 

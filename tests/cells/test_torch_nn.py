@@ -14,6 +14,8 @@ from pastforward.errors import UsageError
 from pastforward.memory import rollout
 from pastforward.methods.bptt import TruncatedBPTT
 from pastforward.student import Student, build_student
+from pastforward.teacher import TeacherConfig
+from pastforward.teacher.teacher import Teacher, build_teacher
 from pastforward.training import FitConfig
 from pastforward.training.optimiser import Muon, Optimiser
 from pastforward.types import MemoryShape
@@ -156,3 +158,37 @@ def test_dials_out_of_range_are_told(dials, says):
 
 def test_each_is_a_row_of_the_table():
     assert all(CELLS[name].config is TorchConfig for name in MODULES)
+
+
+def test_targets_of_an_lstm_are_memories_that_it_holds():
+    cell = build("torch-lstm", layers=2)
+    free, _ = given(1)
+    assert cell.reach is not None
+    found = cell.reach(free.detach())
+    h, c = states(cell, found)
+    free_h, free_c = states(cell, free)
+    torch.testing.assert_close(c, free_c, rtol=0, atol=1e-14)
+    assert (h.abs() < c.tanh().abs()).all()
+    assert (h * c > 0).all()
+    assert ((free_h * free_c) < 0).any(), "free targets are none"
+    assert build("torch-gru").reach is None
+
+
+def test_a_teacher_gives_what_the_cell_can_hold():
+    what = signature()
+    student = build_student(StudentConfig("torch-lstm", 2, 4, 3, 6), what).double()
+    config = TeacherConfig("registers", width=8, depth=1, heads=2, decoder_depth=1)
+    torch.manual_seed(0)
+    free = build_teacher(config, what, student.memory).double()
+    bound = Teacher(what, student.memory, free.encoder, free.decoder, student.cell.reach)
+    data, reach = batch(what), student.cell.reach
+    assert reach is not None
+    times = torch.tensor([[0, 3], [1, 2], [7, 5]])
+    for found, expected in (
+        (bound.targets(data.x), free.targets(data.x)),
+        (bound.targets_of(data), free.targets_of(data)),
+        (bound.targets_at_times(data, times), free.targets_at_times(data, times)),
+        (bound.empty_target_of(data), free.empty_target_of(data)),
+    ):
+        torch.testing.assert_close(found, reach(expected), rtol=0, atol=1e-12)
+        assert not torch.equal(found, expected)

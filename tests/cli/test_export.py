@@ -1,6 +1,7 @@
 """`pastforward export`: what it writes, says and refuses."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -67,6 +68,12 @@ def test_bad_words_are_answered_in_a_line(expected, shop, capsys):
     assert not list((shop / "runs" / "tale-smt+dmt").glob(".*"))
 
 
+@pytest.fixture
+def quick(monkeypatch):
+    """Compares ten steps."""
+    monkeypatch.setattr(exporting, "agreement", partial(exporting.agreement, steps=10))
+
+
 def student() -> pf.Shipment:
     cell = wrap(nn.GRUCell(4, 8))(pf.MemoryShape(2, 4), 4)
     return pf.Shipment(pf.Student(pf.Signature(pf.Tokens(5), pf.Tokens(5), 9), cell), None)
@@ -88,7 +95,7 @@ def fake(monkeypatch, offset: float) -> None:
     monkeypatch.setattr(exporting, "import_target", lambda target: export)
 
 
-def test_what_differs_is_refused_and_nothing_is_left(here, monkeypatch):
+def test_what_differs_is_refused_and_nothing_is_left(here, quick, monkeypatch):
     request = pf.ExportRequest("pt2", here / "out")
     fake(monkeypatch, 1e-3)
     with pytest.raises(pf.UsageError, match=r"'all at once' differs from PyTorch by 1\.0e-03"):
@@ -96,18 +103,24 @@ def test_what_differs_is_refused_and_nothing_is_left(here, monkeypatch):
     assert not list(here.iterdir())
 
 
-def test_what_was_there_stays_or_is_replaced(here, monkeypatch):
+def test_what_was_there_stays_or_is_replaced(here, quick, monkeypatch):
     fake(monkeypatch, 0.0)
     found = pf.export(student(), pf.ExportRequest("pt2", here / "out"))
     assert found.agreements[0].difference == 0.0
     assert found.agreements[0].microseconds > 0
-    assert found.bytes == 7
+    assert found.files == {"file": 7}
     assert found.lines()[-1] == f"see {here / 'out'}"
     (here / "out" / "more").write_text("of mine")
     with pytest.raises(pf.UsageError, match="exists; give --overwrite"):
         pf.export(student(), pf.ExportRequest("pt2", here / "out"))
     pf.export(student(), pf.ExportRequest("pt2", here / "out", overwrite=True))
     assert [path.name for path in here.rglob("*")] == ["out", "file"]
+    (here / "out" / "mine").mkdir()
+    (here / "notes").write_text("of mine")
+    for place in (here / "out", here / "notes", here):
+        with pytest.raises(pf.UsageError, match="holds something else"):
+            pf.export(student(), pf.ExportRequest("pt2", place, overwrite=True))
+    assert (here / "notes").read_text() == "of mine"
 
 
 def test_a_missing_extra_is_told(here, monkeypatch):

@@ -3,6 +3,7 @@
 The command runs in a process of its own, because the compiler can't trace the checks of shapes.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -37,7 +38,10 @@ def test_compiled_code_in_python_and_in_cpp(tmp_path):
     student = build_student(CONFIG, Signature(Tokens(5), Tokens(5), 9)).eval()
     save_student(tmp_path / "student.safetensors", student, CONFIG, SymbolCodec(5))
     command = [sys.executable, "-m", "pastforward", "export", "student.safetensors", "--to", "pt2"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(EXAMPLE.parents[1])},
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "read.pt2" in done.stdout
     assert "over 1,000 steps" in done.stdout

@@ -20,7 +20,9 @@ from benchmarks.studies.files import FACTS, append, path_of, read, read_lines, r
 from benchmarks.studies.page import filled, made_from, templates
 
 FILES = sorted(path for path in RESULTS.iterdir() if path.suffix in (".json", ".jsonl"))
-PAGES = [ROOT / "README.md", DOCS / "performance.md", *map(made_from, templates())]
+PAGES = [
+    ROOT / "README.md", DOCS / "performance.md", DOCS / "ship.md", *map(made_from, templates())
+]  # fmt: skip
 
 
 def rows_in(path):
