@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from jaxtyping import Bool
 from torch import Tensor
+from typing_extensions import Self
 
 from pastforward.analysis.metrics import OF_CLASSES, OF_NUMBERS
 from pastforward.data.codec import Codec, LabelCodec
@@ -76,6 +77,10 @@ class ClassMeter:
         for pair, count in zip(found.tolist(), counts.tolist(), strict=True):
             self.pairs[pair[0], pair[1]] += count
 
+    def join(self, other: Self) -> None:
+        """Add what another meter has seen."""
+        self.pairs.update(other.pairs)
+
     def read(self) -> ClassScore:
         """The figures over all batches."""
         classes = len(self.names)
@@ -114,6 +119,10 @@ class FlagMeter:
         self.predicted += found.sum(0)
         self.right += (wanted & found).sum(0)
 
+    def join(self, other: Self) -> None:
+        """Add what another meter has seen."""
+        _add(self, other, ("outputs", "true", "predicted", "right"))
+
     def read(self) -> ClassScore:
         """The figures over all batches."""
         true, predicted, right = (of.tolist() for of in (self.true, self.predicted, self.right))
@@ -149,6 +158,10 @@ class NumberMeter:
         self.sum += wanted.sum(0)
         self.sum_of_squares += wanted.square().sum(0)
 
+    def join(self, other: Self) -> None:
+        """Add what another meter has seen."""
+        _add(self, other, ("outputs", "squares", "errors", "sum", "sum_of_squares"))
+
     def read(self) -> NumberScore:
         """The figures over all batches."""
         mse, variance = self.squares / self.outputs, self._variance().tolist()
@@ -164,6 +177,11 @@ class NumberMeter:
 
     def _variance(self) -> Tensor:
         return self.sum_of_squares / self.outputs - (self.sum / self.outputs).square()
+
+
+def _add(meter: object, other: object, names: Sequence[str]) -> None:
+    for name in names:
+        setattr(meter, name, getattr(meter, name) + getattr(other, name))
 
 
 LabelMeter = ClassMeter | FlagMeter | NumberMeter

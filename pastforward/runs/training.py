@@ -213,8 +213,7 @@ def _finish(trainer: Trainer, telling: Telling) -> RunSummary | None:
         raise Stopped(message, 130) from None
     if summary is not None:
         write_summary(trainer.folder, summary)
-    barrier()  # leave together: a rank that goes early takes its connections with it
-    return summary
+    return summary  # nobody waits for rank 0's samples
 
 
 def _summarise(trainer: Trainer) -> RunSummary:

@@ -62,3 +62,18 @@ class FitConfig:
                 f"A batch of {self.batch} can't be cut into {self.accumulate} equal parts; let "
                 "--fit.accumulate divide --fit.batch."
             )
+
+
+@dataclass(frozen=True)
+class DistConfig:
+    """How the processes that torchrun starts share the work."""
+
+    mode: str = "ddp"
+    """'ddp': every rank holds all weights. 'fsdp': each holds a part of every weight and of its
+    moments, and reads the others' as it needs them."""
+    time: int = 1
+    """P, ranks that share each sequence, a part of its steps each; every rank has its own when 1."""
+
+    def __post_init__(self) -> None:
+        one_of(self, "dist", "mode", ("ddp", "fsdp"))
+        at_least(self, "dist", 1, "time")

@@ -1,14 +1,17 @@
-"""L4. Many processes as one run: `torchrun` starts them, gradients are averaged."""
+"""L4. Many processes as one run: `torchrun` starts them; what they tell each other."""
 
 import os
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
 from pastforward.errors import UsageError
+
+T = TypeVar("T")
 
 
 def connect() -> torch.device:
@@ -27,7 +30,9 @@ def connect() -> torch.device:
             )
         if accelerator is not None:
             _take_device(int(os.environ["LOCAL_RANK"]))
-        _join("nccl" if accelerator and accelerator.type == "cuda" else "gloo")
+        # What processes agree on lies on the host: over gloo, no accelerator waits for it.
+        cuda = accelerator is not None and accelerator.type == "cuda"
+        _join("cpu:gloo,cuda:nccl" if cuda else "gloo")
     return _own_device()
 
 
@@ -71,24 +76,6 @@ def world() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def broadcast(parameters: Sequence[nn.Parameter]) -> None:
-    """Give every rank rank 0's weights."""
-    if world() > 1:
-        for parameter in parameters:
-            dist.broadcast(parameter.data, 0)
-
-
-def sum_gradients(parameters: Sequence[nn.Parameter], terms: Tensor) -> Tensor:
-    """Sum gradients, in place, and `terms` over ranks, in one message; returns the terms."""
-    if world() == 1:
-        return terms
-    grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
-    *found, terms = sum_over_ranks([*grads, terms])
-    for parameter, grad in zip(parameters, found, strict=True):
-        parameter.grad = grad
-    return terms
-
-
 def sum_over_ranks(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
     """Each tensor's sum over ranks, in one message."""
     if world() == 1:
@@ -99,13 +86,22 @@ def sum_over_ranks(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
     return [part.view_as(t).to(t.dtype) for part, t in zip(parts, tensors, strict=True)]
 
 
-def agree(value: float) -> float:
-    """Rank 0's value on every rank, so that all stop and evaluate at the same step."""
+def agree(*values: float) -> list[float]:
+    """Rank 0's values on every rank, so that all stop, evaluate and save at the same step."""
     if world() == 1:
-        return value
-    message = torch.tensor([value], dtype=torch.float64, device=_own_device())
+        return list(values)
+    message = torch.tensor(values, dtype=torch.float64)
     dist.broadcast(message, 0)
-    return message.item()
+    return message.tolist()
+
+
+def from_ranks(value: T) -> list[T]:
+    """The values of all ranks, in their order, on every rank."""
+    if world() == 1:
+        return [value]
+    found: list = [None] * world()
+    dist.all_gather_object(found, value)
+    return found
 
 
 def is_loss_of_peer(error: RuntimeError) -> bool:

@@ -13,14 +13,8 @@ from pastforward.errors import NonFiniteLoss
 from pastforward.methods.base import WHOLE, Method, Shares, counts
 from pastforward.training import FitConfig
 from pastforward.training.compiling import compile_checked
-from pastforward.training.distributed import (
-    agree,
-    broadcast,
-    rank,
-    sum_gradients,
-    sum_over_ranks,
-    world,
-)
+from pastforward.training.distributed import agree, sum_over_ranks, world
+from pastforward.training.engine import Engine, engine_of, whole
 from pastforward.training.optimiser import Optimiser, schedule
 from pastforward.types import AnyBatch, Signature, checked_batch
 
@@ -70,30 +64,48 @@ class Fit:
     config: FitConfig = field(default_factory=FitConfig)
     seed: int = 0
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    given: Engine | None = None
+    """What sums gradients over ranks; DDP when None."""
 
     def __post_init__(self) -> None:
+        accumulates = self.config.accumulate > 1
+        self.engine = self.given or engine_of(self.method, accumulates)
         self.optimiser = Optimiser(self.method.modules(), self.config)
         self.parameters = self.optimiser.parameters
-        broadcast(self.parameters)
         self.generator = torch.Generator(self.device)
         self.progress = Progress()
         self.batches = 0  # read so far by all ranks, whose number may change when a run is resumed
+        self._share: float | None = None
         self._replayed: list[tuple[AnyBatch, Shares]] = []
 
     def share(self) -> float:
         """Spent part of the budget, the same on all ranks."""
-        return agree(self.progress.share(self.budget))
+        if self._share is None:
+            share = self.progress.share(self.budget)
+            self._share = share if self.budget.seconds is None else agree(share)[0]
+        return self._share
+
+    def go_on_from(self, progress: Progress, sequences: int) -> None:
+        """Continue after what was spent, with the data that follows so many sequences."""
+        self.progress, self._share = progress, None
+        self.batches = sequences // self.config.batch
+
+    @property
+    def sequences(self) -> int:
+        """Read so far by all ranks."""
+        return self.batches * self.config.batch
 
     @property
     def mid_replay(self) -> bool:
         """Is the last batch to be replayed? What was collected for it is in no checkpoint."""
-        over = self.progress.share(self.budget) >= 1.0
+        over = self.share() >= 1.0
         return not over and self.progress.step % self.method.replay_steps != 0
 
     def prepare(self) -> None:
         """Compile where that is asked for, and where it is right."""
         # On a CPU compiled code gains little.
         auto = self.config.compile == "auto" and self.device.type != "cpu"
+        auto = auto and not self.engine.sharded  # its hooks break graphs into pieces
         if auto or self.config.compile == "on":
             compile_checked(self.method, self._first_gradients, bfloat16=self._bfloat16)
 
@@ -104,34 +116,40 @@ class Fit:
         self.optimiser.zero_grad()
         self._reseed()
         parts = self._collected_parts()
-        terms = [self._accumulate(part, shares) for part, shares in parts]
+        terms = [self._backward(*part, part is parts[-1]) for part in parts]
         means = torch.stack([torch.stack(list(term.values())) for term in terms]).sum(0)
-        means = sum_gradients(self.parameters, means)
-        norm = nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
+        (means,) = sum_over_ranks([means])
+        norm = whole(nn.utils.clip_grad_norm_(self.parameters, self.config.clip))
         named = dict(zip(terms[0], means, strict=True)) | {"gradient": norm}
         values = _finite(named, self.progress.step)
         self.optimiser.step(self.lr * schedule(self.config, self.progress.step, share))
         self.progress.step += 1
         length = parts[0][0].mask.shape[1]  # batches of shorter sequences have fewer steps
         self.progress.calls += self.method.serial_calls(length)
-        self.progress.tokens += world() * self.config.batch * length
+        self.progress.tokens += self.engine.readers * self.config.batch * length
         self.progress.seconds += time.perf_counter() - begin
+        self._share = None
         return values
 
     def _reseed(self) -> None:
         """Noise is a function of (seed, step, rank), as batches are: resuming need not store it."""
         step = 1_000_003 * self.seed + self.progress.step
-        self.generator.manual_seed((4096 * step + rank()) % 2**63)
+        self.generator.manual_seed((4096 * step + self.engine.reader) % 2**63)
 
     def _collected_parts(self) -> list[tuple[AnyBatch, Shares]]:
         """Micro-batches with what the method collected at their first step, and their shares."""
         if self.progress.step % self.method.replay_steps == 0 or not self._replayed:
             parts = self._parts(self.batches)
-            self.batches += world()
+            self.batches += self.engine.readers
             with self._precision():
-                collected = [self.method.collect(part) for part in parts]
+                collected = [self._collected(part) for part in parts]
             self._replayed = list(zip(collected, self._shares(parts), strict=True))
         return self._replayed
+
+    def _collected(self, part: AnyBatch) -> AnyBatch:
+        if type(self.method).collect is Method.collect:
+            return part
+        return self.engine.call(lambda: self.method.collect(part))
 
     def _shares(self, parts: list[AnyBatch]) -> list[Shares]:
         if len(parts) == world() == 1:
@@ -142,7 +160,7 @@ class Fit:
 
     def _parts(self, index: int) -> list[AnyBatch]:
         """The micro-batches of this rank's batch, on the device; rank 0 reads batch `index`."""
-        batch = self.source.batch(self.seed, index + rank(), self.config.batch)
+        batch = self.source.batch(self.seed, index + self.engine.reader, self.config.batch)
         length = self.config.steps(batch.mask.shape[1])
         # Targets have one step more than the sequence: m_0.
         steps = [length + (name == "targets") for name in batch._fields]
@@ -152,15 +170,18 @@ class Fit:
         cut = [part.chunk(self.config.accumulate) for part in moved]
         return [batch._make(parts) for parts in zip(*cut, strict=True)]
 
-    def _accumulate(self, part: AnyBatch, shares: Shares) -> dict[str, Tensor]:
+    def _backward(self, part: AnyBatch, shares: Shares, last: bool) -> dict[str, Tensor]:
+        def losses() -> tuple[Tensor, dict[str, Tensor]]:
+            return self.method.weighted_losses(part, self.generator, shares)
+
         with self._precision():
-            return self.method.accumulate_gradients(part, self.generator, shares)
+            return self.engine.backward(losses, last)
 
     def _first_gradients(self) -> list[Tensor]:
         """Of the first micro-batch of the first batch, leaving nothing behind."""
         self.optimiser.zero_grad()  # the stage before left its last
         self._reseed()
-        self._accumulate(self._parts(0)[0], WHOLE)
+        self._backward(self._parts(0)[0], WHOLE, last=True)
         found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
         self.optimiser.zero_grad()
         return found

@@ -14,6 +14,7 @@ from pastforward.analysis.metrics import cost, figure
 from pastforward.baselines import BaselineConfig
 from pastforward.baselines.base import Baseline, Network
 from pastforward.baselines.build import build_baseline, build_output_teacher, sized
+from pastforward.blocks import Block
 from pastforward.cells import StudentConfig
 from pastforward.config import RunConfig, Stage
 from pastforward.data.codec import LabelCodec
@@ -24,6 +25,8 @@ from pastforward.student import Student, build_student
 from pastforward.teacher.label_store import LabelStore
 from pastforward.teacher.target_source import StoredTargets
 from pastforward.teacher.teacher import Teacher, build_teacher
+from pastforward.training.distributed import world
+from pastforward.training.engine import Alone, Engine, Sharded
 from pastforward.training.loop import Batches
 from pastforward.types import Signature
 
@@ -51,6 +54,24 @@ def batches_of(stage: Stage, source: Source, store: LabelStore | None) -> Batche
     if store is not None:
         return store
     return source if stage.length is None else source.at_length(stage.length)
+
+
+def sharded_engine(
+    config: RunConfig, network: Network, teacher: AnyTeacher | None
+) -> Sharded | None:
+    """What cuts the networks over ranks, where that is asked for and there are several.
+
+    Blocks of a teacher or a baseline are gathered one at a time. A student's cell is called at
+    every step: all of it is gathered once.
+    """
+    if world() == 1 or config.dist.mode != "fsdp":
+        return None
+    networks = [network] if teacher is None else [network, teacher]
+    # These two call parts of a block, or a copy of it.
+    by_parts = config.teacher.recompute is not None or config.smt.consistency > 0
+    cut = [one for one in networks if not (by_parts or isinstance(one, Student))]
+    blocks = [part for one in cut for part in one.modules() if isinstance(part, Block)]
+    return Sharded(networks, blocks)
 
 
 def build_network(config: RunConfig, signature: Signature) -> Network:
@@ -120,13 +141,16 @@ class Selection:
         before, self.evaluations = self.evaluations, max(number, self.evaluations)
         return number > before
 
-    def evaluate(self, network: Network, source: Source) -> dict[str, float | None]:
+    def evaluate(
+        self, network: Network, source: Source, engine: Engine = Alone()
+    ) -> dict[str, float | None]:
         """Evaluate the network alone on held-out data, and keep it if none was better.
 
-        Returns the loss as 'valid' and the metric that selects, if another, as 'valid_NAME'.
+        Ranks share the data, as readers of `engine`. Returns the loss as 'valid' and the metric that selects, if another, as 'valid_NAME'.
         """
         count = LABELLED_SEQUENCES if isinstance(source.codec, LabelCodec) else SEQUENCES
-        score = quick_score(network, source.held_out("valid", BATCH, count), source.codec)
+        batches = source.held_out("valid", BATCH, count)
+        score = engine.call(lambda: quick_score(network, batches, source.codec, shared=engine))
         self.latest = value = figure(self.select, asdict(score))
         if cost(self.select, value) < (math.inf if self.best is None else self.best):
             self.best = cost(self.select, value)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pastforward.training import FitConfig
+from pastforward.training.engine import cut_like, whole
 
 _NEWTON_SCHULZ = 3.4445, -4.7750, 2.0315
 """Coefficients of Jordan's quintic: five iterations bring singular values >= 0.01 to 0.7..1.2."""
@@ -44,11 +45,13 @@ class Muon(torch.optim.Optimizer):
             if not matrices:
                 continue
             lr, decay = group["lr"], group["weight_decay"]
-            ahead = torch.stack([_wide(self._ahead(p, group["momentum"])) for p in matrices])
+            # Of matrices that are cut over ranks, every rank makes the whole update.
+            ahead = [_wide(whole(self._ahead(p, group["momentum"]))) for p in matrices]
+            ahead = torch.stack(ahead)
             updates = orthogonal(ahead).mul_(lr * _SCALE * math.sqrt(ahead.shape[-1]))
             for matrix, update in zip(matrices, updates, strict=True):
                 matrix.mul_(1.0 - lr * decay)
-                matrix.sub_(update if _is_wide(matrix) else update.mT)
+                matrix.sub_(cut_like(update if _is_wide(matrix) else update.mT, matrix))
 
     def _ahead(self, matrix: nn.Parameter, momentum: float) -> Tensor:
         """Nesterov momentum: the gradient with the updated momentum mixed in."""
@@ -113,6 +116,13 @@ class Optimiser:
             for i, entry in part.state_dict()["state"].items()
             for name, tensor in entry.items()
         }
+
+    def like(self, key: str) -> Tensor | None:
+        """What the tensor of this key in `tensors` is shaped and cut like: its parameter."""
+        n, i, name = key.split(".", 2)
+        groups = self._parts[int(n)].param_groups
+        parameters = [parameter for group in groups for parameter in group["params"]]
+        return None if name == "step" else parameters[int(i)]
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Load what `tensors` gave."""
