@@ -105,17 +105,27 @@ def measure(
 class Readers(Protocol):
     """Processes that share what is read."""
 
-    readers: int
-    reader: int
+    @property
+    def readers(self) -> int:
+        """How many there are."""
+        ...
+
+    @property
+    def reader(self) -> int:
+        """Which one this is."""
+        ...
 
 
 class _OneReader:
     readers, reader = 1, 0
 
 
+_ONE = _OneReader()
+
+
 def quick_score(
     student: Network, batches: Iterable[Batch], codec: Codec | None = None,
-    shared: Readers = _OneReader(),
+    shared: Readers = _ONE,
 ) -> Score:  # fmt: skip
     """The student's own score from m_0, as the training loop watches it.
 

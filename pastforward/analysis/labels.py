@@ -3,12 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from jaxtyping import Bool
 from torch import Tensor
-from typing_extensions import Self
 
 from pastforward.analysis.metrics import OF_CLASSES, OF_NUMBERS
 from pastforward.data.codec import Codec, LabelCodec

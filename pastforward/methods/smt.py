@@ -63,6 +63,8 @@ Terms = tuple[Tensor, dict[str, Tensor]]
 class SMT(Method, ABC):
     """Abstract: what the three forms share."""
 
+    fixed_graph = True
+
     def __init__(self, memory: MemoryShape, config: SMTConfig) -> None:
         self.memory, self.config = memory, config
         self._compiled = self.compute
@@ -204,6 +206,10 @@ def _decoding_terms(
         decoded = decoder(read, future.x)
     if config.decoding:
         terms["decoding"] = mean_output_loss(what, decoded, future.y, future.mask)
+        if future.x.shape[2] == 0 and config.future != 1:
+            # Sequences of one step: the graph stays that of others (`fixed_graph`).
+            unused = torch.stack([p.sum() for p in decoder.parameters()]).sum()
+            terms["decoding"] = terms["decoding"] + 0.0 * unused
     return terms
 
 

@@ -72,7 +72,7 @@ class DistConfig:
     """'ddp': every rank holds all weights. 'fsdp': each holds a part of every weight and of its
     moments, and reads the others' as it needs them."""
     time: int = 1
-    """P, ranks that share each sequence, a part of its steps each; every rank has its own when 1."""
+    """P, ranks that share each sequence, a part of its steps each; 1: every rank has its own."""
 
     def __post_init__(self) -> None:
         one_of(self, "dist", "mode", ("ddp", "fsdp"))

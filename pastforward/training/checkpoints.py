@@ -10,6 +10,7 @@ in the background where training goes on. Any number of processes can read eithe
 
 import json
 import shutil
+import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
@@ -69,8 +70,10 @@ def _read(place: Path, like: Like) -> dict[str, Tensor]:
     try:
         found = HuggingFaceStorageReader(str(place)).read_metadata().state_dict_metadata
         tensors = {name: _room(metadata, like(name)) for name, metadata in found.items()}
-        reader = HuggingFaceStorageReader(str(place))
-        load(tensors, storage_reader=reader, no_dist=world() == 1)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "torch.distributed is disabled")
+            reader = HuggingFaceStorageReader(str(place))
+            load(tensors, storage_reader=reader, no_dist=world() == 1)
     except (CheckpointException, Exception) as error:  # of safetensors, the file system, and DCP
         raise UsageError(
             f"{place} is missing, cut short or not one of pastforward's checkpoints "

@@ -6,7 +6,6 @@ whose forward is the method's loss. Losses are weighted by `Shares`, so gradient
 ranks, where the engines by themselves take a mean.
 """
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
@@ -66,6 +65,9 @@ class Alone(Engine):
         return terms
 
 
+ALONE = Alone()
+
+
 class _Networks(nn.Module):
     """Several networks, and any function of them as the forward pass."""
 
@@ -82,27 +84,40 @@ class _Networks(nn.Module):
 class Replicated(Engine):
     """DDP: every rank has all weights; gradients are summed in buckets during the backward pass."""
 
-    def __init__(self, method: Method, accumulates: bool) -> None:
-        """All ranks begin with rank 0's weights. `accumulates`: over several micro-batches."""
+    def __init__(self, method: Method) -> None:
+        """All ranks begin with rank 0's weights."""
         networks = _Networks(method.modules())
         # Their buffers are tables that all ranks compute alike.
         ignored = [name for name, _ in networks.named_buffers()]
         networks._ddp_params_and_buffers_to_ignore = ignored  # pyright: ignore
-        # A static graph can't be found out in a pass that sends nothing (torch 2.13).
-        static = method.fixed_graph and not accumulates
+        static = method.fixed_graph
         self._module = nn.parallel.DistributedDataParallel(
             networks, static_graph=static, find_unused_parameters=not static
         )
         self._module.register_comm_hook(None, _summed)
-        # That all are used in this step says nothing about the next one.
-        warnings.filterwarnings("ignore", "find_unused_parameters=True was specified")
+        self._known, self._aside = not static, dict[nn.Parameter, Tensor]()
 
     @override
     def backward(self, losses: Losses, last: bool) -> dict[str, Tensor]:
-        with nullcontext() if last else self._module.no_sync():
+        # A static graph can't be found out in a pass that sends nothing (torch 2.13), so all
+        # micro-batches of the first step are sent.
+        with self._module.no_sync() if self._known and not last else nullcontext():
             loss, terms = self._module(losses)
             loss.backward()
+        if not self._known:
+            self._set_aside(last)
+            self._known = last
         return terms
+
+    def _set_aside(self, last: bool) -> None:
+        """Keep gradients that were summed already out of the next sum; at the end put them back."""
+        for parameter in self._module.parameters():
+            grads = [g for g in (self._aside.pop(parameter, None), parameter.grad) if g is not None]
+            parameter.grad = None
+            if grads and last:
+                parameter.grad = torch.stack(grads).sum(0)
+            elif grads:
+                self._aside[parameter] = torch.stack(grads).sum(0)
 
 
 def _summed(state: None, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
@@ -170,9 +185,9 @@ class Sharded(Engine):
             module.unshard() if whole else module.reshard()  # pyright: ignore
 
 
-def engine_of(method: Method, accumulates: bool) -> Engine:
+def engine_of(method: Method) -> Engine:
     """DDP where there are several ranks."""
-    return Replicated(method, accumulates) if world() > 1 else Alone()
+    return Replicated(method) if world() > 1 else ALONE
 
 
 def whole(tensor: Tensor) -> Tensor:

@@ -120,9 +120,7 @@ class _Watch:
             done = self.before + share * min(1.0, stage.share())
             due = self.selection.due(done, self.config.evaluations)
             if due and self.validation is not None and network is not None:
-                terms |= measured(
-                    self.selection.evaluate(network, self.validation, stage.engine)
-                )
+                terms |= measured(self.selection.evaluate(network, self.validation, stage.engine))
             self.told.on_step(stage, terms, self.selection.latest)
 
 

@@ -68,8 +68,7 @@ class Fit:
     """What sums gradients over ranks; DDP when None."""
 
     def __post_init__(self) -> None:
-        accumulates = self.config.accumulate > 1
-        self.engine = self.given or engine_of(self.method, accumulates)
+        self.engine = self.given or engine_of(self.method)
         self.optimiser = Optimiser(self.method.modules(), self.config)
         self.parameters = self.optimiser.parameters
         self.generator = torch.Generator(self.device)

@@ -26,7 +26,7 @@ from pastforward.teacher.label_store import LabelStore
 from pastforward.teacher.target_source import StoredTargets
 from pastforward.teacher.teacher import Teacher, build_teacher
 from pastforward.training.distributed import world
-from pastforward.training.engine import Alone, Engine, Sharded
+from pastforward.training.engine import ALONE, Engine, Sharded
 from pastforward.training.loop import Batches
 from pastforward.types import Signature
 
@@ -142,11 +142,12 @@ class Selection:
         return number > before
 
     def evaluate(
-        self, network: Network, source: Source, engine: Engine = Alone()
+        self, network: Network, source: Source, engine: Engine = ALONE
     ) -> dict[str, float | None]:
         """Evaluate the network alone on held-out data, and keep it if none was better.
 
-        Ranks share the data, as readers of `engine`. Returns the loss as 'valid' and the metric that selects, if another, as 'valid_NAME'.
+        Ranks share the data, as readers of `engine`. Returns the loss as 'valid' and the metric
+        that selects, if another, as 'valid_NAME'.
         """
         count = LABELLED_SEQUENCES if isinstance(source.codec, LabelCodec) else SEQUENCES
         batches = source.held_out("valid", BATCH, count)

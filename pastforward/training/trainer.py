@@ -110,16 +110,12 @@ class Trainer:
             for config in [self.config.during(stage, length)]
         }
 
-    def checkpoint(self, tensors: dict[str, Tensor] | None = None) -> None:
-        """Save everything that resuming needs, atomically."""
-        self._begin_checkpoint(self._tensors() if tensors is None else tensors)
-        self.checkpoints.wait()
-
-    def _begin_checkpoint(self, tensors: dict[str, Tensor]) -> None:
+    def checkpoint(self) -> None:
+        """Save everything that resuming needs, atomically; several ranks do so as they go on."""
         self._checkpointed = self.fit.progress.seconds
         over = self.number == len(self.config.stages)
         step = self.spent.step + (0 if over else self.fit.progress.step)
-        self.checkpoints.begin(tensors, self._facts(), f"{step}-{self.number}")
+        self.checkpoints.begin(self._tensors(), self._facts(), f"{step}-{self.number}")
 
     def restore(self) -> None:
         """Go back to the last checkpoint; raises `UsageError` when it can't be used.
@@ -171,9 +167,10 @@ class Trainer:
             stops, saves = agree(asked, overdue)
             if stops:
                 self.checkpoint()
+                self.checkpoints.wait()
                 raise Interrupted
             if saves:
-                self._begin_checkpoint(self._tensors())
+                self.checkpoint()
 
     def _load(self) -> None:
         tensors = self.checkpoints.load(self._go_to, self._like)
@@ -257,7 +254,6 @@ class Trainer:
     def _finish(self) -> None:
         """Put the best network and its teacher where readers look for them."""
         self.selection.restore(self.network)
-        tensors = self._tensors()
         if self.engine is not None:
             self._join_parts()
         if rank() == 0:
@@ -266,7 +262,8 @@ class Trainer:
             save_student(self.folder.student, self.network.cpu(), config, self.source.codec, extra)
             if self.teacher:
                 save_tensors(self.folder.teacher, self.teacher.cpu().state_dict(), {})
-        self.checkpoint(tensors)
+        self.checkpoint()
+        self.checkpoints.wait()
 
     def _join_parts(self) -> None:
         """Networks of whole weights, as if no rank had held a part of them only."""

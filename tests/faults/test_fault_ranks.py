@@ -12,6 +12,7 @@ import torch.distributed as dist
 from safetensors.torch import load_file
 
 from pastforward.cli.main import main
+from pastforward.training.checkpoints import read_checkpoint
 from pastforward.training.folder import RunFolder
 
 pytestmark = pytest.mark.skipif(
@@ -37,6 +38,18 @@ def trained(folder: Path, **environment: str) -> tuple[RunFolder, str]:
     return RunFolder(folder / "runs" / "one"), done.stderr
 
 
+def last(folder: RunFolder) -> dict[str, torch.Tensor]:
+    return read_checkpoint(folder)[0]
+
+
+def of_student(folder: RunFolder) -> dict[str, torch.Tensor]:
+    return load_file(folder.student)
+
+
+def of_teacher(folder: RunFolder) -> dict[str, torch.Tensor]:
+    return load_file(folder.teacher)
+
+
 def rows(folder: RunFolder) -> list[dict]:
     return [{k: v for k, v in row.items() if k != "seconds"} for row in folder.metrics.read()]
 
@@ -49,10 +62,12 @@ def test_killed_ranks_change_nothing(tmp_path, monkeypatch, capsys):
     assert "Another process of this run has ended" in said
     assert "fault of pastforward" not in said
     assert "already holds a run" not in said
-    for name in ("checkpoint", "student", "teacher"):
-        found, expected = (load_file(getattr(one, name)) for one in (broken, unbroken))
+    for read in (last, of_student, of_teacher):
+        found, expected = map(read, (broken, unbroken))
         assert found.keys() == expected.keys()
         assert all(torch.equal(found[key], expected[key]) for key in expected)
+    left = sorted(path.name for path in broken.shards.parent.iterdir())
+    assert left == ["job", "last.json", "step-16-3"]
     assert rows(broken) == rows(unbroken)
     one, other = (
         json.loads(run.evaluation.read_text())["evaluation"] for run in (broken, unbroken)
