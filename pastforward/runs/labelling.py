@@ -1,6 +1,5 @@
 """L6. Label: a trained teacher's target memories, written once to a label store."""
 
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -22,17 +21,20 @@ from pastforward.report.formats import size_text
 from pastforward.runs.opening import Run, open_run
 from pastforward.runs.places import read_if_exists
 from pastforward.runs.training import Telling
-from pastforward.teacher.label_store import Files, LabelStore, StoreFacts, open_labels
+from pastforward.teacher.label_store import Files, LabelStore, StoreFacts, open_labels, read_store
 from pastforward.teacher.label_writing import (
     CHUNK_BYTES,
     LabelJob,
+    Writers,
     begin,
+    join,
     kept,
     sequence_bytes,
     write_chunks,
 )
 from pastforward.teacher.teacher import Teacher
 from pastforward.training.callbacks import stop_signals
+from pastforward.training.distributed import barrier, connect, on_first_rank, rank, world
 from pastforward.training.folder import IfExists
 from pastforward.training.progress import LINE_EVERY
 
@@ -62,7 +64,7 @@ def label(
 ) -> LabelStore:
     """Write the target memories of a run's teacher to `out`, RUN/labels when None.
 
-    With `if_exists` 'resume' files that are missing or damaged are written, 'overwrite' replaces
+    Under torchrun every rank writes its part. With `if_exists` 'resume' files that are missing or damaged are written, 'overwrite' replaces
     all. Raises `UsageError` for a run without a teacher and data of another kind, and `Stopped`,
     with whole chunks kept, after Ctrl-C or SIGTERM.
     """
@@ -71,20 +73,27 @@ def label(
         raise UsageError(
             f"--sequences is {request.sequences}; give 1 or more, of at most 15 digits."
         )
-    if os.environ.get("WORLD_SIZE", "1") != "1":
-        raise UsageError("Several processes were started; start `label` alone, without torchrun.")
-    job = _job(open_run(run) if isinstance(run, str) else run, request, out)
+    device = connect()
+    job = _job(open_run(run) if isinstance(run, str) else run, request, out, device)
+    on_first_rank(lambda: _begin(job, exists, telling))
+    _write(job, read_store(job.folder)[1], telling)
+    barrier()  # until all are through
+    on_first_rank(lambda: join(job.folder))
+    return open_labels(job.folder)
+
+
+def _begin(job: LabelJob, exists: IfExists, telling: Telling) -> None:
     files = _written(job, exists)
     size = _require_room(job, files)
     if exists is IfExists.OVERWRITE:
         _clear(job.folder)
-    files = begin(job, files)
+    begin(job, files)
     telling.console.print(f"{size} in {job.folder}", highlight=False, markup=False, soft_wrap=True)
-    _write(job, files, telling)
-    return open_labels(job.folder)
 
 
-def _job(run: Run, request: LabelRequest, out: Path | None) -> LabelJob:
+def _job(
+    run: Run, request: LabelRequest, out: Path | None, device: torch.device
+) -> LabelJob:  # fmt: skip
     teacher = run.teacher
     if not isinstance(teacher, Teacher):
         raise UsageError(
@@ -107,7 +116,6 @@ def _job(run: Run, request: LabelRequest, out: Path | None) -> LabelJob:
     )
     chunk = max(1, min(facts.sequences, CHUNK_BYTES // sequence_bytes(facts, source)))
     facts = replace(facts, chunk=chunk)
-    device = torch.accelerator.current_accelerator(True) or torch.device("cpu")
     teacher.to(device)
 
     def targets(x: torch.Tensor) -> torch.Tensor:
@@ -164,7 +172,7 @@ def _written(job: LabelJob, if_exists: IfExists) -> Files:
 def _clear(folder: Path) -> None:
     """Remove a store's own files, store.json first: what is left is then no store."""
     try:
-        for pattern in ("store.json", "readout.safetensors", "chunk-*.safetensors"):
+        for pattern in ("store.json", "readout.safetensors", "chunk-*.safetensors", "files-*.json"):
             for path in folder.glob(pattern):
                 path.unlink()
     except OSError as error:
@@ -198,15 +206,19 @@ def _write(job: LabelJob, files: Files, telling: Telling) -> None:
                 raise Stopped(message, 128 + asked.signal)
 
         try:
-            write_chunks(job, files, advance)
+            write_chunks(job, files, advance, _writers())
         except UsageError as error:
             raise UsageError(f"{error} Then go on with: {command}") from error
+
+
+def _writers() -> Writers:
+    return Writers(rank(), world())
 
 
 @contextmanager
 def _bar(job: LabelJob, stderr: Console) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal, a line now and then elsewhere; called with counts of sequences."""
-    total, done, shown = job.facts.sequences, 0, time.monotonic()
+    total, done, shown = _writers().sequences(job.facts), 0, time.monotonic()
     with Progress(console=stderr, disable=not stderr.is_terminal) as bar:
         task = bar.add_task("labels", total=total)
 

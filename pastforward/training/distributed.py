@@ -1,7 +1,7 @@
 """L4. Many processes as one run: `torchrun` starts them; what they tell each other."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import torch
@@ -107,6 +107,18 @@ def from_ranks(value: T) -> list[T]:
 def is_loss_of_peer(error: RuntimeError) -> bool:
     """Does it say that another rank has ended?"""
     return world() > 1 and any(word in str(error) for word in ("by peer", "NCCL"))
+
+
+def on_first_rank(do: Callable[[], None]) -> None:
+    """Rank 0 does it while the others wait; where it can't, all raise `UsageError`."""
+    error = None
+    try:
+        if rank() == 0:
+            do()
+    except UsageError as failure:
+        error = failure
+    if agree(error is not None)[0]:
+        raise error or UsageError("Rank 0 could not go on.")
 
 
 def barrier() -> None:
