@@ -55,7 +55,11 @@ class DiagonalRecurrence(nn.Module):
         self.log_decay = nn.Parameter(-times.log())
 
     def forward(self, w: Float[Tensor, "batch steps size"]) -> Float[Tensor, "batch steps size"]:
-        """m_1..m_n from w_1..w_n and m_0 = 0."""
+        """m_1..m_n from w_1..w_n and m_0 = 0; in full precision, as errors would add up."""
+        with torch.autocast(w.device.type, enabled=False):
+            return self._scan(w)
+
+    def _scan(self, w: Tensor) -> Tensor:
         batch, steps = w.shape[:2]
         chunk = chunk_length(steps)
         chunks = ceil(steps / chunk)
@@ -88,7 +92,8 @@ class DiagonalRecurrence(nn.Module):
         lag = torch.arange(x.shape[1], device=x.device)
         step = times[..., None] - 1 - lag  # which lies `lag` back from t; negative before the first
         recent = take(x, step.clamp(min=0)) * (step >= 0)[..., None]
-        return recent.transpose(2, 3) @ self._mode_powers(lag)
+        with torch.autocast(x.device.type, enabled=False):
+            return recent.transpose(2, 3) @ self._mode_powers(lag)
 
     def _mode_powers(self, steps: Int[Tensor, "..."]) -> Float[Tensor, "... size"]:
         """lambda to the power of `steps` as pairs of numbers."""

@@ -19,8 +19,9 @@ Examples:
 
 --search tries the recipe's rates times each of --factors on a seed that isn't reported, takes the
 best by held-out loss, and writes all to rates.json. --shard 3/8 trains every eighth run, for job
-arrays of a cluster; the same command with --gather makes the page. Ctrl-C saves; with --resume, finished runs are
-kept. Meanwhile `pastforward report NAME` shows what there is; results.json holds every run.
+arrays of a cluster; the same command with --gather makes the page. Ctrl-C saves; with --resume,
+finished runs are kept. Meanwhile `pastforward report NAME` shows what there is; results.json holds
+every run.
 Defaults shown are those of the recipe named (digits when none is).
 """
 

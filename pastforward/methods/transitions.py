@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from pastforward.losses import (
     masked_mean,
@@ -88,7 +89,22 @@ def sample_anchors(
         size = (2, count, used, memory.slots, memory.width)
         noise = config.noise * torch.randn(size, generator=generator, device=device)
     sampled = SampledAnchors(times, anchors, noise)
-    return sampled._replace(counted=_counted(at_times(batch, sampled).mask))
+    mask = at_times(batch, sampled).mask
+    if batch.mask in _MOST:
+        _MOST[mask] = _MOST[batch.mask]  # of some of its steps it is no more
+    return sampled._replace(counted=_counted(mask))
+
+
+_MOST = WeakTensorKeyDictionary()
+"""By mask, how many outputs count in a sequence at most, where the host knows it."""
+
+
+def tell_most_counted(mask: Tensor, most: int) -> None:
+    """Make known how many outputs count at most in a sequence of a mask on an accelerator.
+
+    What is asked of the mask itself, the host has to wait for.
+    """
+    _MOST[mask] = most
 
 
 def _counted(mask: Tensor) -> Tensor | None:
@@ -97,7 +113,8 @@ def _counted(mask: Tensor) -> Tensor | None:
     A readout of all memories costs as much as a layer of the encoder. c is a power of 2, so that
     compiled steps see few shapes; what fills it up doesn't count.
     """
-    most = int(mask.sum(1).max())
+    known = _MOST.get(mask)
+    most = int(mask.sum(1).max()) if known is None else min(known, mask.shape[1])
     count = 1 << max(0, most - 1).bit_length()
     if 2 * count > mask.shape[1]:
         return None

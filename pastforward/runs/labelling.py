@@ -64,9 +64,9 @@ def label(
 ) -> LabelStore:
     """Write the target memories of a run's teacher to `out`, RUN/labels when None.
 
-    Under torchrun every rank writes its part. With `if_exists` 'resume' files that are missing or damaged are written, 'overwrite' replaces
-    all. Raises `UsageError` for a run without a teacher and data of another kind, and `Stopped`,
-    with whole chunks kept, after Ctrl-C or SIGTERM.
+    Under torchrun every rank writes its part. With `if_exists` 'resume' files that are missing or
+    damaged are written, 'overwrite' replaces all. Raises `UsageError` for a run without a teacher
+    and data of another kind, and `Stopped`, with whole chunks kept, after Ctrl-C or SIGTERM.
     """
     exists, telling = read_if_exists(if_exists), telling or Telling()
     if request.sequences is not None and not 1 <= request.sequences < 10**15:

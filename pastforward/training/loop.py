@@ -3,7 +3,6 @@
 import math
 import time
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -15,18 +14,9 @@ from pastforward.training import FitConfig
 from pastforward.training.compiling import compile_checked
 from pastforward.training.distributed import agree, sum_over_ranks, world
 from pastforward.training.engine import Engine, engine_of, whole
+from pastforward.training.feeding import Batches, Feed, Parts, Report
 from pastforward.training.optimiser import Optimiser, schedule
-from pastforward.types import AnyBatch, Signature, checked_batch
-
-
-class Batches(Protocol):
-    """What the loop needs of data."""
-
-    signature: Signature
-
-    def batch(self, seed: int, index: int, size: int) -> AnyBatch:
-        """Batch `index`: a pure function of its arguments."""
-        ...
+from pastforward.types import AnyBatch
 
 
 @dataclass
@@ -71,6 +61,12 @@ class Fit:
         self.engine = self.given or engine_of(self.method)
         self.optimiser = Optimiser(self.method.modules(), self.config)
         self.parameters = self.optimiser.parameters
+        dtype = self.parameters[0].dtype
+        self._feed = Feed(self.source, self.seed, self.config, self.device, dtype)
+        # An accelerator that is behind the host is told of a bad step, and not waited for.
+        self.reads_behind = self.device.type == "cuda" and not self.engine.sharded
+        self._sent: Report | None = None
+        self._bad = torch.zeros((), device=self.device)
         self.generator = torch.Generator(self.device)
         self.progress = Progress()
         self.batches = 0  # read so far by all ranks, whose number may change when a run is resumed
@@ -105,11 +101,16 @@ class Fit:
         # On a CPU compiled code gains little.
         auto = self.config.compile == "auto" and self.device.type != "cpu"
         auto = auto and not self.engine.sharded  # its hooks break graphs into pieces
-        if auto or self.config.compile == "on":
-            compile_checked(self.method, self._first_gradients, bfloat16=self._bfloat16)
+        if auto or self.config.compile in ("on", "graphs"):
+            mode = "reduce-overhead" if self.config.compile == "graphs" else None
+            compile_checked(self.method, self._first_gradients, self._bfloat16, mode)
 
     def step(self) -> dict[str, float]:
-        """One optimiser step; returns the terms. Raises `NonFiniteLoss` before a bad step."""
+        """One optimiser step; returns the terms. Raises `NonFiniteLoss` in place of a bad step.
+
+        On CUDA the host runs a step ahead: terms are those of the step before, and what comes
+        after a bad one until that is known changes nothing.
+        """
         begin = time.perf_counter()
         share = self.share()
         self.optimiser.zero_grad()
@@ -120,8 +121,8 @@ class Fit:
         (means,) = sum_over_ranks([means])
         norm = whole(nn.utils.clip_grad_norm_(self.parameters, self.config.clip))
         named = dict(zip(terms[0], means, strict=True)) | {"gradient": norm}
-        values = _finite(named, self.progress.step)
-        self.optimiser.step(self.lr * schedule(self.config, self.progress.step, share))
+        lr = self.lr * schedule(self.config, self.progress.step, share)
+        values = self._update(lr, Report(named, self.progress.step))
         self.progress.step += 1
         length = parts[0][0].mask.shape[1]  # batches of shorter sequences have fewer steps
         self.progress.calls += self.method.serial_calls(length)
@@ -129,6 +130,22 @@ class Fit:
         self.progress.seconds += time.perf_counter() - begin
         self._share = None
         return values
+
+    def settle(self) -> None:
+        """Wait for the last step; raises `NonFiniteLoss` where it was a bad one."""
+        sent, self._sent = self._sent, None
+        if sent is not None:
+            _finite(sent)
+
+    def _update(self, lr: float, report: Report) -> dict[str, float]:
+        if not self.reads_behind:
+            values = _finite(report)
+            self.optimiser.step(lr)
+            return values
+        self._bad = torch.maximum(self._bad, (~report.finite).float())
+        self.optimiser.step(lr, self._bad)
+        before, self._sent = self._sent or report, report
+        return _finite(before)
 
     def _reseed(self) -> None:
         """Noise is a function of (seed, step, rank), as batches are: resuming need not store it."""
@@ -157,17 +174,10 @@ class Fit:
         (total,) = sum_over_ranks([own.sum(0)])
         return [Shares(*row) for row in own / total.clamp(min=torch.finfo(own.dtype).tiny)]
 
-    def _parts(self, index: int) -> list[AnyBatch]:
+    def _parts(self, index: int) -> Parts:
         """The micro-batches of this rank's batch, on the device; rank 0 reads batch `index`."""
-        batch = self.source.batch(self.seed, index + self.engine.reader, self.config.batch)
-        length = self.config.steps(batch.mask.shape[1])
-        # Targets have one step more than the sequence: m_0.
-        steps = [length + (name == "targets") for name in batch._fields]
-        read = [part[:, :count] for part, count in zip(batch, steps, strict=True)]
-        kept = checked_batch(self.source.signature, batch._make(read), self.parameters[0])
-        moved = [part.to(self.device, non_blocking=True) for part in kept]
-        cut = [part.chunk(self.config.accumulate) for part in moved]
-        return [batch._make(parts) for parts in zip(*cut, strict=True)]
+        own = index + self.engine.reader
+        return self._feed.parts(own, own + self.engine.readers)
 
     def _backward(self, part: AnyBatch, shares: Shares, last: bool) -> dict[str, Tensor]:
         def losses() -> tuple[Tensor, dict[str, Tensor]]:
@@ -187,20 +197,21 @@ class Fit:
 
     @property
     def _bfloat16(self) -> bool:
-        return self.config.precision == "auto" and self.device.type == "cuda"
+        auto = self.config.precision == "auto" and self.device.type == "cuda"
+        return auto or self.config.precision == "bfloat16"
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self._bfloat16)
 
 
-def _finite(terms: dict[str, Tensor], step: int) -> dict[str, float]:
+def _finite(report: Report) -> dict[str, float]:
     """The terms as numbers, in one transfer."""
-    values = dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))
+    values = report.read()
     bad = [name for name, value in values.items() if not math.isfinite(value)]
     if bad:
         named = next((name for name in bad if name not in ("loss", "gradient")), bad[0])
         raise NonFiniteLoss(
-            f"'{named}' is {values[named]} at step {step}; the step was not taken. "
+            f"'{named}' is {values[named]} at step {report.step}; the step was not taken. "
             "Lower the learning rate or look at the data of this batch."
         )
     return values

@@ -27,7 +27,7 @@ from pastforward.teacher.target_source import StoredTargets
 from pastforward.teacher.teacher import Teacher, build_teacher
 from pastforward.training.distributed import world
 from pastforward.training.engine import ALONE, Engine, Sharded
-from pastforward.training.loop import Batches
+from pastforward.training.feeding import Batches
 from pastforward.types import Signature
 
 AnyTeacher = Teacher | Baseline

@@ -27,6 +27,9 @@ class Muon(torch.optim.Optimizer):
     a whole training step (torch 2.13.0).
     """
 
+    found_inf: Tensor | None = None
+    """1.0 where an update must not be made."""
+
     def __init__(
         self, matrices: Iterable[nn.Parameter], weight_decay: float, momentum: float = 0.95
     ) -> None:
@@ -50,8 +53,12 @@ class Muon(torch.optim.Optimizer):
             ahead = torch.stack(ahead)
             updates = orthogonal(ahead).mul_(lr * _SCALE * math.sqrt(ahead.shape[-1]))
             for matrix, update in zip(matrices, updates, strict=True):
-                matrix.mul_(1.0 - lr * decay)
-                matrix.sub_(cut_like(update if _is_wide(matrix) else update.mT, matrix))
+                change = cut_like(update if _is_wide(matrix) else update.mT, matrix)
+                if self.found_inf is not None:
+                    change = torch.where(self.found_inf > 0, 0.0, change + lr * decay * matrix)
+                else:
+                    matrix.mul_(1.0 - lr * decay)
+                matrix.sub_(change)
 
     def _ahead(self, matrix: nn.Parameter, momentum: float) -> Tensor:
         """Nesterov momentum: the gradient with the updated momentum mixed in."""
@@ -101,9 +108,10 @@ class Optimiser:
         for parameter in self.parameters:
             parameter.grad = None
 
-    def step(self, lr: float) -> None:
-        """One update at a rate."""
+    def step(self, lr: float, skip: Tensor | None = None) -> None:
+        """One update at a rate; none where `skip`, on the parameters' device, is 1.0."""
         for part in self._parts:
+            part.found_inf = skip  # as AMP's scaler has it  # pyright: ignore
             for group in part.param_groups:
                 group["lr"] = lr
             part.step()

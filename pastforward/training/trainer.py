@@ -166,6 +166,7 @@ class Trainer:
             overdue = self.fit.progress.seconds - self._checkpointed > CHECKPOINT_EVERY
             stops, saves = agree(asked, overdue)
             if stops:
+                self.fit.settle()
                 self.checkpoint()
                 self.checkpoints.wait()
                 raise Interrupted
@@ -243,6 +244,7 @@ class Trainer:
             self.number += 1
 
     def _finish_stage(self) -> None:
+        self.fit.settle()
         self.spent.add(self.fit.progress)
         self.number += 1
         self._skip_empty()

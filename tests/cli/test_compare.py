@@ -295,7 +295,7 @@ def test_shards_train_parts_and_gather_makes_the_page(here, capsys):
     """Of a grid that is searched, by lines of its table; the same rates, results and students."""
     words = [*SEARCHED[:5], "tbptt", "smt", *SEARCHED[6:]]
     assert "holds no comparison; run its shards" in refused(capsys, *words, "--gather")
-    assert call(capsys, *words[:-len(SHORT) - 1], "whole", *SHORT).code == 0
+    assert call(capsys, *words[: -len(SHORT) - 1], "whole", *SHORT).code == 0
     said = call(capsys, *words, "--shard", "2/2")
     assert (said.code, len(students())) == (0, 4)
     assert said.last.startswith("Shard 2/2 lies in runs/grid; the same command with --gather")
