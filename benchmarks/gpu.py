@@ -39,7 +39,7 @@ from pastforward.methods.smt import FrozenSMT, JointSMT
 from pastforward.provenance import provenance
 from pastforward.recipes.resolve import resolve
 from pastforward.training import FitConfig
-from pastforward.training.fit import FitContext, fit, fit_stages
+from pastforward.training.fit import FitContext, fit_stages
 from pastforward.training.networks import Selection
 from pastforward.training.optimiser import Optimiser
 from pastforward.types import AnyBatch, BatchWithTargets, Tokens
