@@ -1,7 +1,7 @@
 """What one GPU does: SMT beside BPTT by step, memory and equal seconds; one command, one JSON file.
 
     python benchmarks/gpu.py --json benchmarks/results/gpu.json     within 9 minutes
-    python benchmarks/gpu.py --smoke                                all parts on tiny sizes, any device
+    python benchmarks/gpu.py --smoke     all parts on tiny sizes, on any device
 
 Steps are whole optimiser steps, of a student with a memory of 2 x 64 numbers on 64 symbols. BPTT
 has its cell compiled, and a second opponent in cuDNN's GRU of 128. What does not fit the memory or
@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +213,7 @@ def steps(bench: Bench) -> None:
         batch = symbols(count, length)
         step = _step(method, batch._make(part.to(bench.device) for part in batch))
         case = f"SMT, joint, compiled, T = {length}, B = {count}"
-        bench.add("step", case, "s", 60.0 + _later(bench), lambda: bench.clocked(step))
+        bench.add("step", case, "s", 60.0 + _later(bench), partial(bench.clocked, step))
 
 
 def _later(bench: Bench) -> float:

@@ -76,7 +76,7 @@ class ScoreMeter:
         self.right += other.right
         self.sequences += other.sequences
         if self.labels is not None:
-            self.labels.join(other.labels)
+            self.labels.join(other.labels)  # pyright: ignore
 
     def read(self) -> Score:
         """The score over all batches."""

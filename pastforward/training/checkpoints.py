@@ -64,8 +64,9 @@ def _facts_of(folder: RunFolder) -> tuple[Facts, Path]:
 
 def _read(place: Path, like: Like) -> dict[str, Tensor]:
     """The tensors of a folder of safetensors files; those cut over ranks, this rank's parts."""
-    from torch.distributed.checkpoint import HuggingFaceStorageReader, load
     from torch.distributed.checkpoint.api import CheckpointException
+    from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader
+    from torch.distributed.checkpoint.state_dict_loader import load
 
     try:
         found = HuggingFaceStorageReader(str(place)).read_metadata().state_dict_metadata
@@ -96,7 +97,7 @@ class Checkpoints:
         self.folder = folder
         self._writing: Future | None = None
         self._published: Callable[[], None] | None = None
-        self._group: dist.ProcessGroup | None = None
+        self._group: Any = None
 
     def begin(self, tensors: Mapping[str, Tensor], facts: Facts, number: str) -> None:
         """Save all of it or nothing; every rank calls it, with tensors whole or its parts of them.
@@ -142,7 +143,8 @@ class Checkpoints:
         return _read(place, like)
 
     def _begin(self, tensors: dict[str, Tensor], facts: Facts, number: str) -> None:
-        from torch.distributed.checkpoint import HuggingFaceStorageWriter, async_save
+        from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter
+        from torch.distributed.checkpoint.state_dict_saver import async_save
 
         name = f"step-{number}"
         place = self.folder.shards.parent / name

@@ -1,4 +1,4 @@
-"""In bfloat16 every cell, encoder and method gives the loss and gradient of float32, to rounding."""
+"""In bfloat16 cells, encoders and methods give the loss and gradient of float32, to rounding."""
 
 from dataclasses import replace
 

@@ -201,7 +201,7 @@ def _keep_no_rates(root: Path, choices: Sequence[Choice]) -> None:
 
 
 def _train_all(
-    plan: Plan, count: int, telling: Telling, keep: Callable[[Path, Sequence[Choice]], None]
+    plan: Plan, count: int, telling: Telling, keep: Callable[[Path, Sequence[Choice]], object]
 ) -> None:
     """First the searches, then, with the rates that they found, the runs that are reported."""
     update = partial(_update_results, plan.root)
