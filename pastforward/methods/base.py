@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from pastforward.losses import output_weights, relevant
+from pastforward.pieces import Piece
 from pastforward.student import Student
 from pastforward.types import AnyBatch, Memories, Signature
 
@@ -56,6 +57,10 @@ class Method(ABC):
     """Optimiser steps per batch."""
     fixed_graph = False
     """Does every step reach the same parameters? Then ranks look for unused ones only once."""
+    cuts_time = False
+    """Can several ranks share a sequence, a piece each?"""
+    piece: Piece | None = None
+    """This rank's piece of the next batch; None for all of it."""
 
     def collect(self, batch: AnyBatch) -> AnyBatch:
         """The batch with all that its optimiser steps share, computed once, without gradient."""
