@@ -173,8 +173,8 @@ class Transformer(nn.Module):
         self, width: int, depth: int, heads: int, length: int, causal: bool,
         recompute: int | None = None, window: int | None = None,
     ) -> None:  # fmt: skip
-        """`window` as in `Attention`. With `recompute`, the backward pass computes layers again from the input of the first,
-        the MLP for so many positions at a time."""
+        """`window` as in `Attention`. With `recompute`, the backward pass computes layers again
+        from the input of the first, the MLP for so many positions at a time."""
         super().__init__()
         self.rotary = Rotary(length, width // heads)
         self.blocks = nn.ModuleList([Block(width, heads, causal, window) for _ in range(depth)])

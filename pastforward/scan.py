@@ -77,13 +77,13 @@ class DiagonalRecurrence(nn.Module):
         self, w: Float[Tensor, "batch steps size"], piece: Piece,
         start: Float[Tensor, "... size"] | None = None,
     ) -> Float[Tensor, "batch memories size"]:  # fmt: skip
-        """m_begin..m_end of a piece, from the writes of its own steps; each process passes one m on.
+        """m_begin..m_end of a piece, from the writes of its own steps; each process gives one m.
 
         `start` is m_0. Where it is None, the first piece also has a write at step 0.
         """
         m = self(w)
-        if start is not None and not piece.number:
-            m = m + self.extrapolate(start, w.shape[1])
+        if start is not None:  # in every piece's graph: FSDP2 sums gradients that all have
+            m = m + (0.0 if piece.number else 1.0) * self.extrapolate(start, w.shape[1])
         # All pieces do the same, so that they exchange gradients in the same order.
         lasts, lags = piece.gathered(m[:, -1]), [max(0, piece.begin - end) for end in piece.ends]
         before = self.turned(lasts, torch.tensor(lags, device=w.device)[:, None])
@@ -194,9 +194,11 @@ def matrices_of_piece(
     start: Float[Tensor, "batch 1 heads n v"],
     piece: Piece,
 ) -> Float[Tensor, "batch steps1 heads n v"]:
-    """M_begin..M_end of a piece; `start` is M_0, and each process passes one product and one M on."""
+    """M_begin..M_end of a piece; `start` is M_0. Each process gives one product and one M."""
     n, v = w.shape[-2:]
-    identity = torch.eye(n, n + v, device=a.device, dtype=a.dtype).expand(*start.shape[:3], n, n + v)
+    identity = torch.eye(n, n + v, device=a.device, dtype=a.dtype).expand(
+        *start.shape[:3], n, n + v
+    )
     # [A_t .. A_begin+1 | what the piece has written]
     moved = matrix_recurrence(a, F.pad(w, (n, 0)), identity)
     before = start[:, 0]

@@ -211,9 +211,7 @@ def _decoding_terms(
     else:
         decoded = decoder(read, future.x)
     if config.decoding:
-        terms["decoding"] = mean_output_loss(
-            what, decoded, future.y, future.mask, sampled.total
-        )
+        terms["decoding"] = mean_output_loss(what, decoded, future.y, future.mask, sampled.total)
         if future.x.shape[2] == 0 and config.future != 1:
             # Sequences of one step: the graph stays that of others (`fixed_graph`).
             unused = torch.stack([p.sum() for p in decoder.parameters()]).sum()

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -76,6 +76,34 @@ def world() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
+class Part(NamedTuple):
+    """One of several readers that share what is read."""
+
+    readers: int
+    reader: int
+
+
+def part_of_rank() -> Part:
+    """This rank as one of all."""
+    return Part(world(), rank())
+
+
+_GROUPS: dict[int, Any] = {}
+
+
+def neighbours(count: int) -> Any:
+    """The process group of this rank and those beside it, `count` in all, which divides all ranks.
+
+    All ranks call it together.
+    """
+    if count not in _GROUPS:
+        for first in range(0, world(), count):
+            group = dist.new_group(list(range(first, first + count)))
+            if first <= rank() < first + count:
+                _GROUPS[count] = group
+    return _GROUPS[count]
+
+
 def sum_over_ranks(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
     """Each tensor's sum over ranks, in one message."""
     if world() == 1:
@@ -128,5 +156,6 @@ def barrier() -> None:
 
 def disconnect() -> None:
     """Leave the process group, if there is one."""
+    _GROUPS.clear()
     if dist.is_initialized():
         dist.destroy_process_group()

@@ -9,7 +9,7 @@ ranks, where the engines by themselves take a mean.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from typing import Any, TypeVar, final
+from typing import TypeVar, final
 
 import torch
 import torch.distributed as dist
@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from pastforward.errors import UsageError
 from pastforward.methods.base import Method
-from pastforward.training.distributed import rank, world
+from pastforward.training.distributed import world
 
 Value = TypeVar("Value")
 Losses = Callable[[], tuple[Tensor, dict[str, Tensor]]]
@@ -30,16 +30,6 @@ class Engine(ABC):
 
     sharded = False
     """Does a rank hold a part of each weight only?"""
-
-    @property
-    def readers(self) -> int:
-        """How many ranks read batches of their own."""
-        return world()
-
-    @property
-    def reader(self) -> int:
-        """Which of them this is."""
-        return rank()
 
     @abstractmethod
     def backward(self, losses: Losses, last: bool) -> dict[str, Tensor]:
@@ -120,7 +110,10 @@ class Replicated(Engine):
                 self._aside[parameter] = torch.stack(grads).sum(0)
 
 
-def _summed(state: None, bucket: Any) -> torch.futures.Future[Tensor]:
+def _summed(
+    state: None,
+    bucket: dist.GradBucket,  # pyright: ignore (as DDP asks for it)
+) -> torch.futures.Future[Tensor]:
     work = dist.all_reduce(bucket.buffer(), async_op=True)
     assert work is not None
     return work.get_future().then(lambda done: done.value()[0])

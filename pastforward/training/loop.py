@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from pastforward.config import Budget
-from pastforward.errors import NonFiniteLoss
+from pastforward.errors import NonFiniteLoss, UsageError
 from pastforward.methods.base import WHOLE, Method, Shares, counts
+from pastforward.pieces import Piece, cut
 from pastforward.training import FitConfig
 from pastforward.training.compiling import compile_checked
-from pastforward.training.distributed import agree, sum_over_ranks, world
+from pastforward.training.distributed import agree, neighbours, rank, sum_over_ranks, world
 from pastforward.training.engine import Engine, engine_of, whole
 from pastforward.training.feeding import Batches, Feed, Parts, Report
 from pastforward.training.optimiser import Optimiser, schedule
@@ -56,9 +57,13 @@ class Fit:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     given: Engine | None = None
     """What sums gradients over ranks; DDP when None."""
+    time: int = 1
+    """Ranks that share each sequence, where the method can cut them."""
 
     def __post_init__(self) -> None:
         self.engine = self.given or engine_of(self.method)
+        self.time = self.time if self.method.cuts_time else 1
+        self.readers, self.reader = world() // self.time, rank() // self.time
         self.optimiser = Optimiser(self.method.modules(), self.config)
         self.parameters = self.optimiser.parameters
         dtype = self.parameters[0].dtype
@@ -101,6 +106,8 @@ class Fit:
         # On a CPU compiled code gains little.
         auto = self.config.compile == "auto" and self.device.type != "cpu"
         auto = auto and not self.engine.sharded  # its hooks break graphs into pieces
+        if self.time > 1:  # a graph holds no messages
+            return
         if auto or self.config.compile in ("on", "graphs"):
             mode = "reduce-overhead" if self.config.compile == "graphs" else None
             compile_checked(self.method, self._first_gradients, self._bfloat16, mode)
@@ -126,7 +133,7 @@ class Fit:
         self.progress.step += 1
         length = parts[0][0].mask.shape[1]  # batches of shorter sequences have fewer steps
         self.progress.calls += self.method.serial_calls(length)
-        self.progress.tokens += self.engine.readers * self.config.batch * length
+        self.progress.tokens += self.readers * self.config.batch * length
         self.progress.seconds += time.perf_counter() - begin
         self._share = None
         return values
@@ -150,13 +157,13 @@ class Fit:
     def _reseed(self) -> None:
         """Noise is a function of (seed, step, rank), as batches are: resuming need not store it."""
         step = 1_000_003 * self.seed + self.progress.step
-        self.generator.manual_seed((4096 * step + self.engine.reader) % 2**63)
+        self.generator.manual_seed((4096 * step + self.reader) % 2**63)
 
     def _collected_parts(self) -> list[tuple[AnyBatch, Shares]]:
         """Micro-batches with what the method collected at their first step, and their shares."""
         if self.progress.step % self.method.replay_steps == 0 or not self._replayed:
             parts = self._parts(self.batches)
-            self.batches += self.engine.readers
+            self.batches += self.readers
             with self._precision():
                 collected = [self._collected(part) for part in parts]
             self._replayed = list(zip(collected, self._shares(parts), strict=True))
@@ -172,19 +179,32 @@ class Fit:
             return [WHOLE]
         own = torch.stack([counts(self.source.signature, part) for part in parts])
         (total,) = sum_over_ranks([own.sum(0)])
-        return [Shares(*row) for row in own / total.clamp(min=torch.finfo(own.dtype).tiny)]
+        total = (total / self.time).clamp(min=torch.finfo(own.dtype).tiny)
+        return [Shares(*row) for row in own / total]
 
     def _parts(self, index: int) -> Parts:
         """The micro-batches of this rank's batch, on the device; rank 0 reads batch `index`."""
-        own = index + self.engine.reader
-        return self._feed.parts(own, own + self.engine.readers)
+        own = index + self.reader
+        return self._feed.parts(own, own + self.readers)
 
     def _backward(self, part: AnyBatch, shares: Shares, last: bool) -> dict[str, Tensor]:
+        self.method.piece = self._piece(part.mask.shape[1])
+
         def losses() -> tuple[Tensor, dict[str, Tensor]]:
             return self.method.weighted_losses(part, self.generator, shares)
 
         with self._precision():
             return self.engine.backward(losses, last)
+
+    def _piece(self, length: int) -> Piece | None:
+        if self.time == 1:
+            return None
+        if length < self.time:
+            raise UsageError(
+                f"A batch has sequences of {length} steps, too few for --dist.time {self.time}; "
+                "leave them out, or cut over fewer ranks."
+            )
+        return Piece(rank() % self.time, cut(length, self.time), neighbours(self.time))
 
     def _first_gradients(self) -> list[Tensor]:
         """Of the first micro-batch of the first batch, leaving nothing behind."""

@@ -31,6 +31,7 @@ from pastforward.training.networks import (
     build_networks,
     measured,
     network_config,
+    require_cut,
     require_metric,
     sharded_engine,
 )
@@ -63,6 +64,8 @@ class Trainer:
         self.network, targets = build_networks(config, self.source.signature, self.store)
         self.network.to(self.device)
         self.target_source = targets and targets.to(self.device)
+        methods = [self._make_method(stage, config) for stage in config.stages]
+        require_cut(config, methods, targets, self.source.signature)
         self.engine = sharded_engine(config, self.network, self.teacher)
         self.checkpoints = Checkpoints(folder)
         self.budgets = config.budget.divide([stage.share for stage in config.stages])
@@ -213,7 +216,7 @@ class Trainer:
             self.engine.require(method)
         return Fit(
             method, batches_of(stage, self.source, self.store), stage.lr, budget, config.fit,
-            config.seed + 7919 * self.number, self.device, self.engine,
+            config.seed + 7919 * self.number, self.device, self.engine, config.dist.time,
         )  # fmt: skip
 
     def _step(self) -> dict[str, float]:

@@ -167,8 +167,8 @@ class CausalEncoder(Encoder, ABC):
         assert self.transformer.reach is not None
         first = max(0, piece.begin - self.transformer.reach)
         read = x[:, max(0, first - 1) : piece.end]
-        embed = self.embed if first else self._embed
-        h = self.transformer(read, embed=embed, first=first)[:, piece.begin - first :]
+        h = self.transformer(read, embed=self._without_start if first else self._embed, first=first)
+        h = h[:, piece.begin - first :]
         return rms_norm(self.head.of_piece(h, piece))
 
     @override
@@ -183,6 +183,10 @@ class CausalEncoder(Encoder, ABC):
     def _states(self, x: Tensor) -> Float[Tensor, "batch steps width"]:
         """h_0..h_T, `[B, T+1, width]`."""
         return self.transformer(x, embed=self._embed)
+
+    def _without_start(self, x: Tensor) -> Tensor:
+        # In every piece's graph: FSDP2 sums gradients that all processes have.
+        return self.embed(x) + 0.0 * self.start.sum()
 
     def _embed(self, x: Tensor) -> Float[Tensor, "batch steps width"]:
         """A learned start symbol, whose state is h_0, and x."""

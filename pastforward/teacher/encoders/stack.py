@@ -47,8 +47,7 @@ class _Layer(nn.Module):
         return self._mixed(h, read, state), state
 
     def of_piece(self, h: Tensor, start: Tensor, piece: Piece) -> tuple[Tensor, Tensor]:
-        """The same of a piece, with the state before its first step too; `start` is that of t = 0.
-        """
+        """The same of a piece, with the state before its first step; `start` is that of t = 0."""
         read = self.norm(h)
         states = self.recurrence.of_piece(self.write(read), piece, start)
         return self._mixed(h, read, states[:, 1:]), states
