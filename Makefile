@@ -1,12 +1,13 @@
 # make run      real digits, BPTT beside SMT then DMT: under three minutes, pictures and a page
 # make test     lint, types, tests
 # make compare  far memory, state tracking, digits: ten minutes, one table
+# make docs     the site of docs/, with the API reference, into site/
 # make setup    what all need; a second call does nothing
 PYTHON ?= python3
 BIN := .venv/bin
 QUICK := --method bptt --seconds 12 --name run/first --overwrite
 
-.PHONY: run test compare setup clean
+.PHONY: run test compare docs setup clean
 
 run: setup
 	@echo "Twelve seconds of BPTT on 8 x 8 digits, to have something to look at:"
@@ -29,6 +30,10 @@ test: setup
 	$(BIN)/pyright
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "The site: site/index.html"
+
 setup: .venv/ready
 
 .venv/ready: pyproject.toml constraints.txt
@@ -39,4 +44,4 @@ setup: .venv/ready
 	@touch $@
 
 clean:
-	rm -rf .venv runs
+	rm -rf .venv runs site

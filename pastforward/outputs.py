@@ -3,6 +3,7 @@
     kind        parameters                          loss of one output
     Tokens      logits                              -log p, nats
     Vectors     mean, log of standard deviation     -log p of Gaussians, nats, summed over channels
+    StudentT    mean, log of scale, freedom         -log p, nats, summed over channels
     Flags       logits                              -log p, nats, summed over flags
     Quantiles   lowest quantile, increments         pinball, in the unit of y, summed over channels
                                                     and averaged over levels
@@ -23,7 +24,15 @@ from typing_extensions import override
 from pastforward.blocks import Mlp
 from pastforward.errors import UsageError
 from pastforward.memory import flat
-from pastforward.types import Flags, Kind, MemoryShape, Quantiles, Tokens, Vectors
+from pastforward.types import (
+    Flags,
+    Kind,
+    MemoryShape,
+    Quantiles,
+    StudentT,
+    Tokens,
+    Vectors,
+)
 
 NATS, PINBALL = "nats", "pinball loss"
 
@@ -36,16 +45,16 @@ def parameter_count(kind: Kind) -> int:
 
 
 class Readout(nn.Module):
-    """g: an MLP with one hidden layer, from a memory to the parameters of y_t."""
+    """g: an MLP with one hidden layer, or one linear map, from a memory to parameters of y_t."""
 
     def __init__(
         self, memory: MemoryShape, kind: Kind, hidden: int, visible: slice = slice(None)
     ) -> None:
-        """`visible`: which of the K * D numbers are read."""
+        """`visible`: which of the K * D numbers are read; `hidden`: 0 for a linear map."""
         super().__init__()
-        self.visible = visible
-        read = len(range(memory.size)[visible])
-        self.net = Mlp(read, hidden, parameter_count(kind))
+        self.visible, self.hidden = visible, hidden
+        read, count = len(range(memory.size)[visible]), parameter_count(kind)
+        self.net = Mlp(read, hidden, count) if hidden else nn.Linear(read, count)
 
     def forward(self, m: Float[Tensor, "... slots width"]) -> Parameters:
         """Memories with any leading axes to output parameters."""
@@ -102,13 +111,20 @@ def gaussian(parameters: Parameters) -> tuple[Tensor, Tensor]:
     return mean, log_std.clamp(-5.0, 5.0)
 
 
+def student_t(parameters: Parameters) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, log scale and degrees of freedom, above 2, of each channel."""
+    mean, log_scale, freedom = parameters.chunk(3, -1)
+    # Six degrees at first; above 2 the variance is finite.
+    return mean, log_scale.clamp(-5.0, 5.0), 2.0 + F.softplus(freedom + 4.0)
+
+
 def quantiles(kind: Quantiles, parameters: Parameters) -> Float[Tensor, "... channels levels"]:
     """The quantiles of each channel at `kind.levels`; they rise with the level."""
     lowest, increments = parameters.unflatten(-1, (kind.width, -1)).tensor_split([1], -1)
     return torch.cat([lowest, F.softplus(increments)], -1).cumsum(-1)
 
 
-K = TypeVar("K", Tokens, Vectors, Flags, Quantiles)
+K = TypeVar("K", Tokens, Vectors, StudentT, Flags, Quantiles)
 
 
 class _Family(ABC, Generic[K]):
@@ -176,6 +192,33 @@ class _Gaussian(_Family[Vectors]):
 
 
 @final
+class _StudentT(_Family[StudentT]):
+    @override
+    def count(self) -> int:
+        return 3 * self.kind.width
+
+    @override
+    def loss(self, parameters: Tensor, y: Tensor) -> Tensor:
+        mean, log_scale, nu = student_t(parameters)
+        half = 0.5 * (nu + 1.0)
+        z = (y - mean) * torch.exp(-log_scale)
+        normal = torch.lgamma(half) - torch.lgamma(0.5 * nu) - 0.5 * torch.log(nu * math.pi)
+        return (log_scale - normal + half * torch.log1p(z.square() / nu)).sum(-1)
+
+    @override
+    def divergence(self, p: Tensor, q: Tensor) -> Tensor:
+        """Approximated: that of Gaussians of these means and scales, and of the tails apart."""
+        (mean_p, log_p, nu_p), (mean_q, log_q, nu_q) = student_t(p), student_t(q)
+        ratio, shift = torch.exp(2 * (log_p - log_q)), (mean_p - mean_q) * torch.exp(-log_q)
+        tails = torch.log(nu_p / nu_q).square()
+        return (0.5 * (ratio + shift.square() - 1.0 + tails) + log_q - log_p).sum(-1)
+
+    @override
+    def most_likely(self, parameters: Tensor) -> Tensor:
+        return student_t(parameters)[0]
+
+
+@final
 class _Bernoulli(_Family[Flags]):
     @override
     def count(self) -> int:
@@ -230,6 +273,7 @@ class _QuantileFamily(_Family[Quantiles]):
 _FAMILIES: dict[type[Kind], type[_Family]] = {
     Tokens: _Categorical,
     Vectors: _Gaussian,
+    StudentT: _StudentT,
     Flags: _Bernoulli,
     Quantiles: _QuantileFamily,
 }

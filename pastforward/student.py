@@ -8,6 +8,7 @@ from pastforward.blocks import embedding
 from pastforward.cells import StudentConfig
 from pastforward.cells.base import Cell
 from pastforward.cells.build import build_cell
+from pastforward.cells.plain import Recurrent
 from pastforward.outputs import Readout
 from pastforward.types import MemoryShape, Signature, Tokens
 
@@ -64,6 +65,15 @@ class Student(nn.Module):
         m = self.start(len(x)) if m is None else m
         visible, last = self.cell.outputs(m, self.embed(x))
         return self.readout.of_visible(visible), last
+
+    def to_torch(self) -> Recurrent:
+        """The same network of modules of `torch.nn` alone, whose `state_dict` needs no pastforward.
+
+        Raises `UsageError` for other cells than torch-rnn, torch-gru and torch-lstm.
+        """
+        from pastforward.plain_torch import to_torch
+
+        return to_torch(self)
 
 
 def build_student(config: StudentConfig, signature: Signature) -> Student:

@@ -143,7 +143,7 @@ def _require_fit(network: Network, config: StudentConfig | BaselineConfig) -> No
         fits = isinstance(network, Student) and (
             (network.memory.slots, network.memory.width, network.cell.inputs)
             == (config.slots, config.width, config.embed)
-            and network.readout.net.up.out_features == config.hidden
+            and network.readout.hidden == config.hidden
         )
     else:
         with torch.device("meta"), torch.random.fork_rng(devices=[]):

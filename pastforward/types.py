@@ -52,6 +52,13 @@ class Vectors:
 
 
 @dataclass(frozen=True)
+class StudentT:
+    """Real vectors of `width` channels with heavier tails than a Gaussian's. Outputs alone."""
+
+    width: int
+
+
+@dataclass(frozen=True)
 class Flags:
     """`width` independent yes-or-no answers, 0.0 or 1.0: several labels at once. Outputs alone."""
 
@@ -66,7 +73,7 @@ class Quantiles:
     levels: tuple[float, ...]
 
 
-Kind = Tokens | Vectors | Flags | Quantiles
+Kind = Tokens | Vectors | StudentT | Flags | Quantiles
 
 
 def not_finite(x: Tensor) -> bool:

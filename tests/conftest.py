@@ -11,8 +11,15 @@ SHAPED = [
 
 install_import_hook([f"pastforward.{name}" for name in SHAPED], "checking.check")
 
+import pytest  # noqa: E402
 import torch  # noqa: E402
 
 torch.set_num_threads(1)
 
 from bars import shown  # noqa: E402, F401 (a fixture)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory, monkeypatch):
+    """No test reads what another one, or whoever runs them, has kept of large text."""
+    monkeypatch.setenv("PASTFORWARD_CACHE", str(tmp_path_factory.mktemp("cache")))

@@ -27,11 +27,26 @@ BENCHES = {
     "bptt": Bench(
         "bptt",
         "time of an SMT step over a BPTT step, per token, against T",
-        ("elman", "mlp", "transformer", "gru"),
+        ("elman", "mlp", "transformer", "gru", "newton"),
     ),
     "memory": Bench("memory", "peak memory of an SMT step over a BPTT step, against T"),
     "stream": Bench("stream", "one streamed step over the bare matrix products with its weights"),
     "kv-cache": Bench("kv_cache", "one streamed token over a Transformer with a KV cache"),
+    "ship": Bench(
+        "ship",
+        "one exported step over an eager one, with its difference and size (minutes)",
+        (
+            "elman",
+            "gru",
+            "lstm",
+            "torch-rnn",
+            "torch-gru",
+            "torch-lstm",
+            "mlp",
+            "transformer",
+            "wrapped",
+        ),
+    ),
     "startup": Bench("startup", "seconds from `pastforward train` to the first optimiser step"),
     "store": Bench("store", "five students from one label store over five joint runs (minutes)"),
     "time-to-loss": Bench(
@@ -40,5 +55,5 @@ BENCHES = {
 }
 """By name, in the order in which they run."""
 
-LONG = ("store", "time-to-loss")
+LONG = ("ship", "store", "time-to-loss")
 """Those that take many minutes and run only when they are named."""

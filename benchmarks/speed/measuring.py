@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ class Row:
     """Of `ours` and `rival`."""
     bound: str = ""
     """What limits the ratio, with the count."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Further figures of it, for its page."""
 
     @property
     def met(self) -> bool | None:

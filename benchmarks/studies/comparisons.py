@@ -7,6 +7,11 @@ DATA = Path(os.environ.get("PASTFORWARD_DATA", "PASTFORWARD_DATA"))
 SHAKESPEARE, STORIES, MNIST = DATA / "tinyshakespeare.txt", DATA / "tinystories", DATA / "mnist"
 FEW = "--search --factors 1 3"
 LONG = "copy:64 copy:128 modular:128 modular:512 s5:512,elements=2"
+PAPER = (
+    "retrieval:{T},within=50 reversed_copy:{T},delimiter=1 stack:{T},depth=10,symbols=4 "
+    "recall:{T} regression:{T}"
+)
+"""The five tasks of arXiv 2606.06479."""
 SHORT = "parity:32 s5:32,elements=2 retrieval:128"
 """Tasks run on a seed that no recipe was tuned on: those in question, and others to analyse."""
 
@@ -35,8 +40,16 @@ COMPARISONS = {
     "--fit.batch 32 --seconds 120",
     "prefix-128": "modular:128 --cells mlp --methods bptt --fit.prefix 32 --fit.batch 32 "
     "--seconds 120",
-    "curriculum": "copy:128 retrieval:512 key_values:64 --cells mlp --methods bptt-curriculum "
-    "--seeds 0 1 2 --seconds 300",
+    "curriculum": "copy:128 --cells mlp --methods bptt-curriculum --seeds 1 2 --seconds 300 "
+    "--search --factors 1 3",
+    "curriculum-key_values": "key_values:64 --cells mlp --methods bptt-curriculum --seeds 1 2 "
+    "--seconds 300",
+    "curriculum-retrieval": "retrieval:512 --cells mlp --methods bptt-curriculum --seconds 150",
+    "curriculum-stack": "stack:128 --cells mlp --methods bptt-curriculum --seconds 120",
+    "curriculum-digits": "digits --cells mlp --methods bptt-curriculum --seeds 1 2 --seconds 95",
+    "curriculum-key_values-128": "key_values:128 --cells mlp --methods bptt-curriculum "
+    "--seconds 300",
+    "curriculum-elman": "copy:128 --cells elman --methods bptt-curriculum --seconds 120",
     "cells": "retrieval:512 --cells elman gru lstm transformer "
     "--methods smt+dmt bptt --seconds 120",
     "cells-bptt": "retrieval stack modular parity s5,elements=2 --lengths 128 512 "
@@ -83,6 +96,10 @@ COMPARISONS = {
     "key_values": "key_values:64 --cells mlp --methods smt+dmt --seeds 1 2 --seconds 300",
     "key_values-bptt": "key_values:64 --cells mlp --methods bptt --seeds 1 2 --seconds 300 "
     "--search",
+    "paper": f"{PAPER.format(T=64)} --cells mlp --methods smt+dmt bptt bptt-curriculum "
+    "--seconds 60",
+    "mqar": "mqar:64 --cells mlp --networks delta --methods smt+dmt bptt bptt-curriculum "
+    "parallel --seconds 120",
     "digits": "digits --cells mlp --networks s4d mingru attention "
     "--methods bptt smt+dmt smt+dmt+bptt distill --seeds 1 2 --seconds 95",
     "digits-bptt": f"digits --cells mlp --methods bptt --seeds 1 2 --seconds 95 {FEW}",
@@ -122,6 +139,11 @@ WITH_OTHERS = (
 
 BITS = "digits", "digits-bptt", "text", "text-tokens", "stories", "mnist"
 """Comparisons on real data, whose losses are also shown in bits."""
+
+SHORT_FIRST = tuple(name for name in COMPARISONS if name.startswith("curriculum"))
+"""BPTT with short sequences first."""
+ONE_CORE = (*SHORT_FIRST, "paper", "mqar")
+"""Comparisons on one core that need not be idle: their seconds are of CPU time."""
 
 CURVES = "fresh-bptt", "fresh-smt", "mnist", "stories"
 """Comparisons whose held-out losses during training are kept, for the figure of costs."""

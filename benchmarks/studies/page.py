@@ -1,16 +1,26 @@
-"""docs/results.md: docs/results.in.md with the tables of benchmarks/results/ filled in.
+"""docs/results.md and docs/results/: their templates *.in.md with tables of rows filled in.
 
 Each table is followed by the commands that made it.
 """
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from benchmarks.paths import DOCS, ROOT
 from benchmarks.studies.analysis_tables import ANALYSIS_TABLES
-from benchmarks.studies.comparisons import BITS, COMPARISONS, MEMORY_SIZES, WITH_MLP, WITH_OTHERS
+from benchmarks.studies.comparisons import (
+    BITS,
+    COMPARISONS,
+    MEMORY_SIZES,
+    SHORT_FIRST,
+    WITH_MLP,
+    WITH_OTHERS,
+)
+from benchmarks.studies.extrapolation_table import extrapolation_table
 from benchmarks.studies.files import path_of, read, rows_of
 from benchmarks.studies.labelled_table import labelled_table
+from benchmarks.studies.summary import summary_table
 from benchmarks.studies.tables import (
     by_cell,
     by_memory,
@@ -91,13 +101,26 @@ def filled(text: str) -> str:
     text = text.replace("{memory sizes}", memory_sizes())
     text = text.replace("{samples}", samples())
     text = text.replace("{labelled}", labelled_table())
+    text = text.replace("{summary}", summary_table())
+    text = text.replace("{extrapolation}", extrapolation_table())
+    text = text.replace("{short first}", section(*filter(read, SHORT_FIRST)))
     for question in ANALYSIS_TABLES:
         text = text.replace(f"{{{question}}}", analyses(question))
     return text
 
 
+def templates() -> list[Path]:
+    """What the pages of results are made from."""
+    return [DOCS / "results.in.md", *sorted((DOCS / "results").glob("*.in.md"))]
+
+
+def made_from(template: Path) -> Path:
+    """The page of a template."""
+    return template.with_name(template.name.replace(".in.md", ".md"))
+
+
 def write_page() -> None:
-    """Write docs/results.md."""
-    path = DOCS / "results.md"
-    path.write_text(filled((DOCS / "results.in.md").read_text()))
-    print(f"Page: {path}")
+    """Write docs/results.md and the pages of docs/results/."""
+    for template in templates():
+        made_from(template).write_text(filled(template.read_text()))
+    print(f"Pages: {DOCS / 'results.md'}, {DOCS / 'results'}")

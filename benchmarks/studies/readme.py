@@ -1,164 +1,58 @@
-"""The tables of README.md, from rows of results: written between their markers, and held by a test.
+"""README.md's table of results and what it says, written between markers and held by a test.
 
 python -m benchmarks.studies page      writes them, with docs/results.md
 """
 
-import json
 import re
-import statistics
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from textwrap import wrap
 
-from benchmarks.paths import RESULTS, ROOT
-from benchmarks.studies.files import rows_of
-from pastforward.runs.comparison.results import Row
+from benchmarks.paths import ROOT
+from benchmarks.studies.summary import AHEAD, BEHIND, Line, cells, summary
 
 README = ROOT / "README.md"
-NONE = "not run"
-
-
-class Case(NamedTuple):
-    """A row of the table of results: which rows of which files it is made of."""
-
-    what: str
-    task: str
-    bptt: tuple[str, ...]
-    smt: tuple[str, ...]
-    first_short: str | None = None
-    """The comparison in which BPTT with short sequences first is: by prefixes alone in 'prefix'."""
-    accurate: bool = True
-    """Shown as outputs right; otherwise as nats per output."""
-    strategy: str = "smt+dmt"
-    cell: str = "mlp"
-    seconds: int | None = None
-
-
-CASES = (
-    Case("string copy", "copy:128", ("copy-longer-bptt",), ("copy-longer",), "curriculum"),
-    Case("string copy, Elman cell", "copy:128", ("cells-copy-bptt",), ("cells-copy-smt",),
-         cell="elman"),
-    Case("retrieval of one marked symbol", "retrieval:512", ("retrieval",), ("retrieval",),
-         "curriculum"),
-    Case("8 key-value pairs", "key_values:64", ("key_values-bptt",), ("key_values",),
-         "curriculum"),
-    Case("the same", "key_values:128", ("key_values-128-bptt",), ("key_values-128-smt",)),
-    Case("modular arithmetic", "modular:512", ("lengths-bptt",), ("lengths-tracking-smt",),
-         "prefix"),
-    Case("products of permutations (S5)", "s5:512,elements=2", ("lengths-bptt",),
-         ("lengths-tracking-smt",), "prefix"),
-    Case("stack", "stack:128", ("lengths-bptt",), ("lengths-smt",)),
-    Case("digits, nats a pixel", "digits", ("digits-bptt",), ("digits",), accurate=False),
-    Case("the same, finetuned by BPTT", "digits", ("digits-bptt",), ("digits",), accurate=False,
-         strategy="smt+dmt+bptt"),
-    Case("MNIST, nats a pixel", "mnist", ("mnist",), ("mnist",), accurate=False),
-    Case("Shakespeare, nats a byte", "tinyshakespeare.txt", ("text",), ("text",),
-         accurate=False),
-    Case("TinyStories, nats a byte", "tinystories", ("stories",), ("stories",), accurate=False),
-)  # fmt: skip
+_HEAD = "task", "T", "seconds", "best opponent", "SMT then DMT", "verdict"
 
 
 def results_table() -> list[str]:
-    """Markdown of the table of results."""
-    names = ("task", "T", "seconds, seeds", "BPTT at length T", "BPTT, short sequences first",
-             "SMT then DMT")  # fmt: skip
-    return [f"| {' | '.join(names)} |", "|---|---|---|---|---|---|", *map(_line, CASES)]
+    """Markdown of the table of results, means alone."""
+    return [cells(_HEAD), cells("---" for _ in _HEAD), *map(_line, longest())]
 
 
-def _line(case: Case) -> str:
-    bptt = _rows(case, case.bptt, "bptt")
-    smt = _rows(case, case.smt, case.strategy)
-    shown = [_mean(case, bptt), _first_short(case), _mean(case, smt)]
-    figures = [_value(case, bptt), _first_short_value(case), _value(case, smt)]
-    best = (max if case.accurate else min)(value for value in figures if value is not None)
-    # No win is claimed where BPTT was not tried with short sequences first.
-    open_question = figures[1] is None and best == figures[2]
-    bold = [
-        f"**{text}**" if value == best and not open_question else text
-        for text, value in zip(shown, figures, strict=True)
-    ]
-    seconds = round(statistics.fmean(row.seconds for row in smt if row.seconds))
-    seeds = f"{len(smt)}" if len(smt) == len(bptt) else f"{len(bptt)} and {len(smt)}"
-    return f"| {case.what} | {smt[0].T} | {seconds}, {seeds} | {' | '.join(bold)} |"
+def longest() -> list[Line]:
+    """Of each task at each T the line of its longest budget."""
+    lines = summary()
+    most = {(line.task, line.T): line for line in sorted(lines, key=lambda one: one.seconds)}
+    return [line for line in lines if most[line.task, line.T] is line]
 
 
-def _rows(case: Case, names: Sequence[str], strategy: str) -> list[Row]:
-    found = [
-        row
-        for row in rows_of(*names)
-        if (row.task, row.cell, row.strategy) == (case.task, case.cell, strategy)
-    ]
-    assert found, f"no row of {case.task} by {strategy} in {names}"
-    return found
+def _line(line: Line) -> str:
+    return cells([
+        line.task, str(line.T), f"{line.seconds:.0f}", line.opponent.short(), line.smt.short(),
+        line.verdict(),
+    ])  # fmt: skip
 
 
-def _value(case: Case, rows: Iterable[Row]) -> float | None:
-    values = [row.accuracy if case.accurate else row.nats for row in rows]
-    return statistics.fmean(v for v in values if v is not None)
+def reading() -> list[str]:
+    """What the table says, in sentences."""
+    lines = longest()
+    ahead = [line for line in lines if line.verdict() == AHEAD]
+    behind = [line for line in lines if line.verdict().startswith(BEHIND)]
+    other = [line for line in lines if line not in ahead + behind]
+    said = (
+        f"*Ahead* on {len(ahead)}: {_names(ahead)}. *Behind* on {len(behind)}: {_names(behind)}. "
+        f"*Neither is said* of {len(other)}: {_names(other)}."
+    )
+    return wrap(said, 100, break_on_hyphens=False)
 
 
-def _mean(case: Case, rows: Sequence[Row]) -> str:
-    value = _value(case, rows)
-    assert value is not None
-    return f"{value:.1%}" if case.accurate else f"{value:.3f}"
-
-
-def _first_short_value(case: Case) -> float | None:
-    if case.first_short is None or not rows_of(case.first_short):
-        return None
-    strategy = "bptt" if case.first_short == "prefix" else "bptt-curriculum"
-    return _value(case, _rows(case, (case.first_short,), strategy))
-
-
-def _first_short(case: Case) -> str:
-    value = _first_short_value(case)
-    return NONE if value is None else f"{value:.1%}"
-
-
-SPEED = (
-    ("target memories per second, against the paper's schedule, K = 1, 4, 16",
-     "bench.json", "labels", ("K = 1", "K = 4", "K = 16")),
-    ("transitions per second, whole optimiser step; MLP, Transformer cell",
-     "bench.json", "step", ("mlp cell", "transformer cell")),
-    ("on-policy transitions per second, against the paper's DMT; GRU",
-     "bench.json", "dmt", ("gru cell, transitions with a target",)),
-    ("an SMT step against a BPTT step, per token; MLP cell, T = 256, 1,024, 4,096",
-     "bench-again.json", "bptt", tuple(f"mlp cell, T = {n}" for n in (256, 1024, 4096))),
-    ("the same, Transformer cell",
-     "bench-again.json", "bptt", tuple(f"transformer cell, T = {n}" for n in (256, 1024, 4096))),
-    ("the same, Elman cell",
-     "bench-again.json", "bptt", tuple(f"elman cell, T = {n}" for n in (256, 1024, 4096))),
-    ("the same, a GRU against the fused `nn.GRU`, T = 256, 1,024",
-     "bench-again.json", "bptt", tuple(f"nn.GRU, gru cell, T = {n}" for n in (256, 1024))),
-    ("memory of a step at T = 4,096, against BPTT; Transformer, MLP, Elman cell",
-     "bench.json", "memory", tuple(f"{c} cell, T = 4096" for c in ("transformer", "mlp", "elman"))),
-    ("a streamed token, against a KV cache of 1,024, 4,096, 16,384",
-     "bench.json", "kv-cache", tuple(f"context {n}" for n in (1024, 4096, 16384))),
-    ("seconds to 2.4 nats on Shakespeare, to 1.5 on copy T = 64, against the paper's schedule",
-     "bench-long.json", "time-to-loss", ("Shakespeare, bytes", "copy, T = 64")),
-)  # fmt: skip
-"""What is said of speed: text, file, benchmark and its cases."""
-
-
-def speed_table() -> list[str]:
-    """Markdown of the table of speed; figures that miss their target are bold."""
-    lines = ["| what | times as good | target |", "|---|---|---|"]
-    for what, file, name, cases in SPEED:
-        rows = {row["case"]: row for row in json.loads((RESULTS / file).read_text())["rows"]
-                if row["name"] == name}  # fmt: skip
-        shown = [_ratio(rows[case]) for case in cases]
-        targets = dict.fromkeys(f"{rows[case]['target']:g}" for case in cases)
-        lines.append(f"| {what} | {', '.join(shown)} | {', '.join(targets)} |")
-    return lines
-
-
-def _ratio(row: dict[str, Any]) -> str:
-    text = f"{row['ratio']:.{0 if row['ratio'] >= 10 else 1}f}"
-    return text if row["met"] else f"**{text}**"
+def _names(lines: Iterable[Line]) -> str:
+    return "; ".join(f"{one.task} (T = {one.T})" for one in lines) or "none"
 
 
 def blocks() -> dict[str, list[str]]:
     """The generated parts of README.md, by the name in their markers."""
-    return {"results": results_table(), "speed": speed_table()}
+    return {"results": results_table(), "reading": reading()}
 
 
 def with_blocks(text: str) -> str:

@@ -6,7 +6,8 @@ A step is one of joint SMT (`--dist.time P`) on one sequence: a teacher with att
 64 inputs and a linear recurrence, a GRU cell of 16 numbers, one thread a rank. BPTT trains that
 cell, and a student whose memory is `torch.nn.GRU`, through the whole sequence. Memory is what the
 step adds to a rank's peak resident size. Where the machine has other work, seconds say little: rows
-carry the load, and the CPU seconds of each rank.
+carry the load, and the CPU seconds of each rank. Rows that are in the file are kept: delete it to
+measure all of them again.
 """
 
 import json
@@ -196,14 +197,20 @@ def main(argv: list[str]) -> None:
     """Measure, model, write the rows and print them."""
     if argv:
         return work(Asked(argv[0], int(argv[1]), int(argv[2])))
-    rows = []
-    for asked in plan():
-        rows.append(measure(asked))
-        print(rows[-1], flush=True)
-    rows += modelled(rows)
     facts = {"command": COMMAND} | provenance() | {"threads": 1}
-    PATH.write_text(json.dumps({"rows": [row | facts for row in rows]}, indent=1) + "\n")
+    rows = json.loads(PATH.read_text())["rows"] if PATH.exists() else []
+    rows = [row for row in rows if row["side"] != "model" and "exit" not in row.get("failed", "")]
+    for asked in plan():
+        if not any(asdict(asked).items() <= row.items() for row in rows):
+            rows.append(measure(asked) | facts)
+            print(rows[-1], flush=True)
+            _write(rows)
+    _write([*rows, *(row | facts for row in modelled(rows))])
     print(f"Figures: {PATH}")
+
+
+def _write(rows: list[dict[str, Any]]) -> None:
+    PATH.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -7,14 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.paths import ROOT
-from benchmarks.studies.comparisons import COMPARISONS, CURVES, DATA
+from benchmarks.studies.comparisons import COMPARISONS, CURVES, DATA, ONE_CORE
 from benchmarks.studies.files import runs_of, write
+from benchmarks.studies.one_core import NAME
 
 
 def command(name: str) -> list[str]:
     """The comparison as a user would type it."""
-    words = f"{COMPARISONS[name]} --jobs 2 --name evidence-{name}".split()
-    return ["pastforward", "compare", *words]
+    jobs = "1" if name in ONE_CORE else "2"
+    words = f"{COMPARISONS[name]} --jobs {jobs} --name evidence-{name}".split()
+    return [_program(name), "compare", *words]
+
+
+def _program(name: str) -> str:
+    return NAME.split()[-1] if name in ONE_CORE else "pastforward"
 
 
 def train(name: str) -> None:
@@ -36,6 +42,8 @@ def keep(name: str) -> None:
     rows = json.loads((runs_of(name) / "results.json").read_text())["rows"]
     for row in rows:
         row["command"] = row["command"].replace(f"{DATA}/", "")
+        if name in ONE_CORE:
+            row["command"] = row["command"].replace("pastforward", NAME, 1)
         row["task"] = row["task"].replace(f"{DATA}/", "")
     curves = [curve(runs_of(name), row) for row in rows if name in CURVES]
     write(name, {"rows": rows} | ({"curves": curves} if curves else {}))

@@ -17,6 +17,7 @@ from pastforward.analysis.labels import (
     label_meter,
 )
 from pastforward.data.codec import Codec
+from pastforward.data.text_codec import SymbolsOfText
 from pastforward.losses import MIN_VARIANCE, squared_error
 from pastforward.memory import flat, take
 from pastforward.outputs import NATS, loss_unit, most_likely, output_loss
@@ -43,6 +44,9 @@ class Score:
     """Of labelled numbers."""
     unit: str = NATS
     """Of `nats`, as people read it."""
+    bits_per_byte: float | None = None
+    """Bits for each UTF-8 byte of the text that outputs stand for: the same measure for bytes,
+    characters and tokens. Ends of documents cost bits and hold no byte. None of other data."""
 
 
 class ScoreMeter:
@@ -52,6 +56,9 @@ class ScoreMeter:
         """`codec` is that of the data; with a `LabelCodec`, labels are scored too."""
         self.kind, self.right = kind, 0.0
         self.labels = label_meter(kind, codec)
+        self.bytes, self.sizes = 0, None
+        if isinstance(codec, SymbolsOfText):
+            self.sizes = torch.tensor([len(piece) for piece in codec.pieces])
         self.nats, self.outputs = torch.zeros(2, length, dtype=torch.float64)
         self.sequences: list[Tensor] = []
 
@@ -67,6 +74,8 @@ class ScoreMeter:
         self.sequences.append(torch.stack([nats.sum(1), counted.sum(1)], 1))
         if isinstance(self.kind, Tokens):
             self.right += float(((most_likely(self.kind, parameters) == y) & mask).sum())
+        if self.sizes is not None:
+            self.bytes += int(self.sizes[y[mask].cpu()].sum())
         if self.labels is not None:
             self.labels.add(most_likely(self.kind, parameters), y, mask)
 
@@ -91,8 +100,9 @@ class ScoreMeter:
         by_position = [total / count if count else None for total, count in pairs]
         unit = loss_unit(self.kind)
         bits = nats / math.log(2) if unit == NATS else None
+        per_byte = bits * outputs / self.bytes if bits is not None and self.bytes else None
         error = self._error(nats)
-        return Score(nats, error, bits, accuracy, by_position, classes, numbers, unit)
+        return Score(nats, error, bits, accuracy, by_position, classes, numbers, unit, per_byte)
 
     def _error(self, nats: float) -> float | None:
         # Standard error of a ratio: sequences may differ in their number of outputs.

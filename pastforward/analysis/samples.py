@@ -1,14 +1,24 @@
 """L4. Samples of what a student generates, for people to look at."""
 
 from dataclasses import dataclass
+from statistics import mean
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from pastforward.analysis.forecasts.samples import SeriesSamples
 from pastforward.analysis.label_samples import LabelSamples
 from pastforward.baselines.base import Network
-from pastforward.data.codec import Codec, LabelCodec, PixelCodec, SeriesCodec, SymbolCodec
+from pastforward.data.codec import (
+    Codec,
+    ForecastCodec,
+    LabelCodec,
+    PixelCodec,
+    SeriesCodec,
+    SymbolCodec,
+)
+from pastforward.data.text_codec import SymbolsOfText
 from pastforward.inference.sampling import PLAIN, Sampling
 from pastforward.inference.stream import Stream
 from pastforward.inference.writing import complete_images, continue_text, draw_images
@@ -31,7 +41,7 @@ class ImageSamples:
     """Pixels, row by row, that were given of each completed image."""
 
 
-Samples = str | ImageSamples | LabelSamples
+Samples = str | ImageSamples | LabelSamples | SeriesSamples
 
 
 def draw_samples(
@@ -40,20 +50,22 @@ def draw_samples(
     """Samples that suit the codec, the same for the same seed.
 
     Images: new ones, and the second halves of held-out ones. Text: the start of a held-out
-    sequence, continued. Both None for a baseline. Symbols and series: given, expected and
-    predicted values of some sequences. None for labels.
+    sequence, continued. Both None for a baseline. Symbols: given, expected and predicted ones of
+    some sequences. None for labels and series, of which batches don't tell enough.
     """
-    if isinstance(codec, LabelCodec):
+    if isinstance(codec, LabelCodec | SeriesCodec | ForecastCodec):
         return None
-    if isinstance(codec, SymbolCodec | SeriesCodec):
-        return _rows(network, codec, Batch(*(part[:_ROWS] for part in held_out)))
-    if not isinstance(network, Student) or isinstance(codec, LabelCodec):
+    if isinstance(codec, SymbolCodec):
+        return _rows(network, Batch(*(part[:_ROWS] for part in held_out)))
+    if not isinstance(network, Student):
         return None
     generator = torch.Generator(network.empty.device).manual_seed(seed)
     stream = Stream(network)
     if isinstance(codec, PixelCodec):
         return _images(stream, codec, held_out.y[:_IMAGES], generator, sampling)
-    prompt = codec.decode(held_out.x[0, :_PROMPT].tolist())
+    assert isinstance(codec, SymbolsOfText)
+    size = max(1, _PROMPT // round(max(1.0, mean(map(len, codec.pieces)))))
+    prompt = codec.decode(held_out.x[0, :size].tolist())
     return prompt + continue_text(stream, codec, prompt, _TEXT, generator, sampling)
 
 
@@ -82,29 +94,24 @@ def _images(
 
 
 @torch.inference_mode()
-def _rows(network: Network, codec: SymbolCodec | SeriesCodec, batch: Batch) -> str:
+def _rows(network: Network, batch: Batch) -> str:
     """Three lines a sequence; a dot where no output counts."""
     x = batch.x.to(next(network.parameters()).device)
     predicted = most_likely(network.signature.outputs, network(x)[0])
     blocks = []
     for given, y, guess, mask in zip(batch.x, batch.y, predicted, batch.mask, strict=True):
         lines = {
-            "given    ": _line(codec, given, torch.ones_like(mask)),
-            "expected ": _line(codec, y, mask),
-            "predicted": _line(codec, guess, mask),
+            "given    ": _line(given, torch.ones_like(mask)),
+            "expected ": _line(y, mask),
+            "predicted": _line(guess, mask),
         }
         blocks.append("\n".join(f"{name} {line}" for name, line in lines.items()))
     return "\n\n".join(blocks)
 
 
-def _line(codec: SymbolCodec | SeriesCodec, values: Tensor, mask: Tensor) -> str:
+def _line(values: Tensor, mask: Tensor) -> str:
     """The last steps of one sequence: tasks place their outputs there."""
-    if values.dim() > 1:  # the first column only, to fit a line
-        numbers = values.double().cpu().numpy()
-        numbers = codec.decode(numbers) if isinstance(codec, SeriesCodec) else numbers
-        words = [f"{v:.3g}" for v in numbers[:, 0]]
-    else:
-        words = [str(value) for value in values.tolist()]
+    words = [str(value) for value in values.tolist()]
     shown = [w if keep else "." for w, keep in zip(words, mask.tolist(), strict=True)]
     width = max(map(len, words))
     return " ".join(word.rjust(width) for word in shown[-_STEPS:])

@@ -11,7 +11,7 @@ class BaselineConfig:
     """A network that is no student, trained in its place on the same data, loop and budget."""
 
     name: str = "s4d"
-    """A name in `BASELINES`: s4d, mingru, mamba2 or attention."""
+    """A name in `BASELINES`: s4d, mingru, delta, mamba2 or attention."""
     depth: int = 3
     """Layers."""
     width: int | None = None
@@ -42,6 +42,7 @@ BASELINES: Registry[BaselineEntry] = Registry(
     {
         "s4d": _row("linear:build_s4d", "diagonal state space layers, by convolution"),
         "mingru": _row("linear:build_mingru", "GRU whose gates see the input alone, by a scan"),
+        "delta": _row("delta:build_delta", "matrices by the delta rule, as DeltaNet", 8),
         "mamba2": _row("mamba2:Mamba2", "selective state spaces, from transformers", 8),
         "attention": _row("attention:Attention", "causal Transformer: no bounded memory", 8),
     },

@@ -72,12 +72,13 @@ class StudentConfig:
     embed: int = 64
     """E, width of an embedded input."""
     hidden: int = 128
-    """Hidden units of the readout."""
+    """Hidden units of the readout; 0 for a linear one."""
     cell_config: Any = None
     """Dials of the cell; its defaults when None."""
 
     def __post_init__(self) -> None:
-        at_least(self, "student", 1, "slots", "width", "embed", "hidden")
+        at_least(self, "student", 1, "slots", "width", "embed")
+        at_least(self, "student", 0, "hidden")
 
 
 @dataclass(frozen=True)

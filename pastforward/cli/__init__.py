@@ -19,6 +19,10 @@ COMMANDS = {
     "doctor": _row("doctor", "check a run for the usual faults, with what to try"),
     "analyse": _row("analyse", "ask a run where it loses, what it remembers, how far it goes"),
     "generate": _row("generate", "draw text or images from a trained network"),
+    "export": _row("export", "write a student for ONNX, Hugging Face or torch.nn, or compiled"),
+    "serve": _row("serve", "show a student on a local page, and serve text by OpenAI's interface"),
+    "forecast": _row("forecast", "forecast what follows a series, with quantiles and a picture"),
+    "backtest": _row("backtest", "forecast test rows from rolling origins, beside simple rivals"),
     "report": _row("report", "write one page about one or more runs"),
     "list": _row("list", "show recipes, tasks, methods, cells, encoders, baselines and runs"),
 }

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from pastforward.analysis.forecasts.samples import SeriesSamples
 from pastforward.analysis.samples import ImageSamples
 from pastforward.report.charts import save_images
 from pastforward.report.labels import label_tables
+from pastforward.report.sparkline import future_lines
 from pastforward.report.summary import RunSummary
 from pastforward.report.tables import results_table
 from pastforward.runs.opening import Run
@@ -22,6 +24,9 @@ def show(runs: Sequence[Run]) -> None:
             path = run.path / "samples.png"
             save_images(path, samples)
             say(f"Samples of {run.name}: {path}")
+        elif isinstance(samples, SeriesSamples):
+            Console().rule(Text(f"{run.name} forecasts its test rows"), align="left")
+            say(*future_lines(samples.futures))
         elif isinstance(samples, str):
             Console().rule(Text(f"{run.name} writes"), align="left")
             say(samples, "")
@@ -31,6 +36,11 @@ def table(runs: Sequence[RunSummary]) -> None:
     """Losses of runs, their teachers and references; metrics of labels, by class for one run."""
     for shown in (results_table(runs), *label_tables(runs)):
         Console().print(shown)
+
+
+def flow(text: str) -> None:
+    """Print some of a text at once, as it is."""
+    print(text, end="", flush=True)
 
 
 def say(*lines: str) -> None:

@@ -34,6 +34,8 @@ class Selection:
     """The teacher's encoder, or one of your own as module:Name."""
     labels: str | None = None
     """Instead of a RECIPE: a folder that `label` wrote. No teacher is trained."""
+    source: str | None = None
+    """Where the data of the labels lies now; where it was when not given."""
     allow: tuple[str, ...] = ()
     """Code of your own that the labels name and that may be imported, as module:Name."""
 
@@ -57,7 +59,9 @@ def read_train(argv: list[str], description: str, opened: Opened) -> tuple[Optio
     named = next(iter(leading_words(argv)), None)
     chosen = peek(with_data(Selection, named, argv), argv[named is not None :], "train")
     networks_and_data = chosen.network, chosen.encoder, data_of(chosen)
-    options = TrainOptions(*networks_and_data, allow=chosen.allow, opened=opened)
+    options = TrainOptions(
+        *networks_and_data, allow=chosen.allow, opened=opened, source=chosen.source
+    )
     if asks_help(argv):
         what, base = named or "", help_config(named, chosen.method, chosen.cell, options)
     else:

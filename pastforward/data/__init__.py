@@ -10,21 +10,56 @@ from typing import Any
 
 from pastforward.data.files import holds_images, holds_labels, holds_table
 from pastforward.data.tasks import TASKS
-from pastforward.errors import UsageError, at_least, one_of
+from pastforward.errors import UsageError, at_least, nearest, one_of
 from pastforward.registry import Entry, NoConfig, Registry
 
-UNITS = "auto", "bytes", "chars"
+UNITS = "auto", "bytes", "chars", "bpe:4096", "FILE.json"
+BPE = "bpe:"
+"""How the unit begins that is trained on the text itself."""
+_FEWEST = 257
+CYCLES = "hour", "weekday", "yearday", "month"
+"""What dates are read as."""
 
 
 @dataclass(frozen=True)
-class TextConfig:
-    """Text in a file or folder."""
+class TextDials:
+    """Abstract: what texts of all kinds have."""
 
     unit: str = "auto"
-    """'bytes' or 'chars'; 'auto' takes characters when there are at most 128 of them."""
+    """'bytes', 'chars', 'bpe:4096' (byte pair encoding with so many symbols, trained on the
+    training part) or the path of a tokenizer.json; 'auto' takes characters when there are at most
+    128 of them."""
+    document_end: str | None = None
+    """Text that ends a document, as '<|endoftext|>'; \\n is a new line. Nothing is remembered or
+    predicted across it. '' where files of a folder or rows of the hub are documents, as they always
+    are where symbols are tokens. One long text when not given."""
+    special: tuple[str, ...] = ()
+    """Texts that are one symbol each, for bpe:SIZE."""
+    tokenise: str = "auto"
+    """'once' keeps the tokens of the whole text on disk; 'as-read' makes those that a batch needs,
+    without a pass over the text. 'auto' takes 'once' up to 128 MiB."""
 
     def __post_init__(self) -> None:
-        one_of(self, "data", "unit", UNITS)
+        one_of(self, "data", "tokenise", ("auto", "once", "as-read"))
+        if self.unit.startswith("bpe"):
+            count = self.unit.removeprefix(BPE)
+            if not (count.isdecimal() and _FEWEST <= int(count[:9]) <= 1_000_000):
+                raise UsageError(
+                    f"--data.unit is '{self.unit}'; give bpe: and the number of symbols, "
+                    f"{_FEWEST} or more, as in bpe:4096."
+                )
+        elif not self.unit.endswith(".json"):
+            one_of(self, "data", "unit", UNITS)
+        if self.special and not self.unit.startswith(BPE):
+            raise UsageError(
+                f"--data.special is {self.special} and --data.unit '{self.unit}'; special symbols "
+                "are for bpe:SIZE alone: a tokenizer.json has its own."
+            )
+
+
+@dataclass(frozen=True)
+class TextConfig(TextDials):
+    """Text in a file or folder."""
 
 
 @dataclass(frozen=True)
@@ -50,22 +85,55 @@ class SeriesConfig:
     """Columns to read; all when not given."""
     header: str = "auto"
     """'yes' or 'no': does the first row name the columns? 'auto' finds out (docs/data.md)."""
+    time: str = "auto"
+    """Column of dates; 'auto' takes the first one of words that are all dates, 'none' none."""
+    series: str = ""
+    """Column that names the series of a row, where the table holds several."""
+    known: tuple[str, ...] = ()
+    """Columns that are known ahead, such as prices or holidays: read, not predicted."""
+    static: tuple[str, ...] = ()
+    """Columns that tell series apart, numbers or words: read, not predicted."""
+    calendar: tuple[str, ...] = ("auto",)
+    """Cycles of dates that are read: hour, weekday, yearday, month; 'none' or what suits."""
+    seasons: tuple[int, ...] = ()
+    """Rows after which a pattern comes again, as in 24 168; by the dates when not given."""
+    missing: str = "last"
+    """How missing values are filled in: by the 'last' one before, that of a 'season' before or the
+    'mean'; 'refuse' them. Filled ones count in no loss."""
+    relative: str = "auto"
+    """What is predicted is relative to 'none', the 'last' value or that so many rows before; the
+    best of them on validation rows when 'auto'."""
+    head: str = "gaussian"
+    """Distribution of what comes next: 'gaussian' or 'student-t'."""
+    quantiles: tuple[float, ...] = ()
+    """Levels in (0, 1) in place of a distribution, as in 0.1 0.5 0.9."""
 
     def __post_init__(self) -> None:
         one_of(self, "data", "header", ("auto", "yes", "no"))
+        one_of(self, "data", "missing", ("last", "season", "mean", "refuse"))
+        one_of(self, "data", "head", ("gaussian", "student-t"))
+        if not self.relative.isdecimal():
+            one_of(self, "data", "relative", ("auto", "none", "last"))
+        if any(season < 2 for season in self.seasons):
+            raise UsageError(f"--data.seasons is {self.seasons}; give numbers of rows from 2 up.")
+        for name in self.calendar if self.calendar not in (("auto",), ("none",)) else ():
+            if name not in CYCLES:
+                raise UsageError(f"--data.calendar is '{name}'; {nearest(name, CYCLES)}.")
+        _require_levels(self.quantiles)
 
 
 @dataclass(frozen=True)
-class HubConfig:
+class HubConfig(TextDials):
     """Text of a data set on the Hugging Face hub."""
 
-    unit: str = "auto"
-    """As for text in files."""
     column: str = "text"
     """Column that holds the text."""
+    rows: int | None = None
+    """At most so many rows of each split; all when not given."""
 
     def __post_init__(self) -> None:
-        one_of(self, "data", "unit", UNITS)
+        super().__post_init__()
+        at_least(self, "data", 1, "rows")
 
 
 @dataclass(frozen=True)
@@ -109,11 +177,13 @@ class LabelledConfig:
         one_of(self, "data", "at", ("auto", "end", "steps"))
         if self.levels is not None and not 2 <= self.levels <= 256:
             raise UsageError(f"--data.levels asks for {self.levels} grey levels; give 2 to 256.")
-        rising = sorted(set(self.quantiles))
-        if list(self.quantiles) != rising or any(not 0 < level < 1 for level in rising):
-            raise UsageError(
-                f"--data.quantiles is {self.quantiles}; give rising levels between 0 and 1."
-            )
+        _require_levels(self.quantiles)
+
+
+def _require_levels(levels: tuple[float, ...]) -> None:
+    rising = sorted(set(levels))
+    if list(levels) != rising or any(not 0 < level < 1 for level in rising):
+        raise UsageError(f"--data.quantiles is {levels}; give rising levels between 0 and 1.")
 
 
 LABELLED = "labelled"
@@ -182,7 +252,7 @@ SOURCES: Registry[SourceEntry] = Registry("kind of data", {
                       names=("acsf1", "plaid", "japanese_vowels", "mnist1d"), holds=holds_labels),
     "images": _kind("images:open_images", ImageConfig,
                     "an IDX, .npy or .npz file, or IDX files", holds=holds_images),
-    "table": _kind("series:open_csv", SeriesConfig,
+    "table": _kind("series_tables:open_csv", SeriesConfig,
                    "a .csv or .tsv table of numbers over time", holds=holds_table),
     "text": _kind("text:open_text", TextConfig, "any other file or folder", holds=Path.exists),
 })  # fmt: skip

@@ -2,47 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from pastforward.data.forecast_codec import ForecastCodec
+from pastforward.data.text_codec import TextCodec, TokenCodec
 from pastforward.errors import UsageError
 from pastforward.files import from_json
-
-
-@dataclass(frozen=True)
-class TextCodec:
-    """Text as characters, or as UTF-8 bytes (256 symbols) when `characters` is None."""
-
-    characters: str | None = None
-
-    @property
-    def size(self) -> int:
-        """How many symbols there are."""
-        return 256 if self.characters is None else len(self.characters)
-
-    def encode(self, text: str) -> list[int]:
-        """Text to symbols; raises `UsageError` for characters that have no symbol."""
-        if self.characters is None:
-            return list(_utf8(text))
-        unknown = sorted(set(text) - self._index.keys())
-        if unknown:
-            raise UsageError(
-                f"The text holds characters that the training text did not: {unknown[:8]}; "
-                f"use only these {self.size}: {self.characters[:128]!r}."
-            )
-        return [self._index[c] for c in text]
-
-    def decode(self, symbols: Sequence[int]) -> str:
-        """Symbols to text; bytes that are not UTF-8 become U+FFFD."""
-        if self.characters is None:
-            return bytes(symbols).decode("utf-8", errors="replace")
-        return "".join(self.characters[s] for s in symbols)
-
-    @cached_property
-    def _index(self) -> dict[str, int]:
-        return {c: i for i, c in enumerate(self.characters or "")}
 
 
 @dataclass(frozen=True)
@@ -112,7 +79,7 @@ class SeriesCodec:
         return vectors * np.array(self.std) + np.array(self.mean)
 
 
-InputCodec = TextCodec | PixelCodec | SymbolCodec | SeriesCodec
+InputCodec = TextCodec | TokenCodec | PixelCodec | SymbolCodec | SeriesCodec
 
 
 @dataclass(frozen=True)
@@ -145,11 +112,11 @@ class LabelCodec:
         return outputs * np.array(self.std) + np.array(self.mean)
 
 
-Codec = InputCodec | LabelCodec
+Codec = InputCodec | LabelCodec | ForecastCodec
 
 _KINDS = {
-    "text": TextCodec, "pixels": PixelCodec, "symbols": SymbolCodec, "series": SeriesCodec,
-    "labels": LabelCodec,
+    "text": TextCodec, "tokens": TokenCodec, "pixels": PixelCodec, "symbols": SymbolCodec,
+    "series": SeriesCodec, "labels": LabelCodec, "forecast": ForecastCodec,
 }  # fmt: skip
 
 
@@ -164,6 +131,8 @@ def codec_to_json(codec: Codec) -> dict[str, Any]:
     content = {"kind": kinds[type(codec)], **asdict(codec)}
     if isinstance(codec, LabelCodec):
         content["inputs"] = codec_to_json(codec.inputs)
+    if content.get("document_end", "") is None:  # as in files from before there were documents
+        del content["document_end"]
     return content
 
 
@@ -175,7 +144,7 @@ def codec_from_json(data: dict[str, Any]) -> Codec:
         if kind is not LabelCodec:
             return from_json(kind, fields)
         inputs = codec_from_json(fields.pop("inputs"))
-        if isinstance(inputs, LabelCodec):
+        if isinstance(inputs, LabelCodec | ForecastCodec):
             raise ValueError("labels in labels")
         names, mean, std = (fields.pop(name) for name in ("classes", "mean", "std"))
         return LabelCodec(
@@ -184,14 +153,4 @@ def codec_from_json(data: dict[str, Any]) -> Codec:
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(
             f"{str(data)[:80]} is no codec of pastforward; give what a run folder holds."
-        ) from error
-
-
-def _utf8(text: str) -> bytes:
-    # Python decodes command-line bytes that are not UTF-8 to surrogates (PEP 383): undo it.
-    try:
-        return text.encode("utf-8", errors="surrogateescape")
-    except UnicodeEncodeError as error:
-        raise UsageError(
-            f"The text holds {text[error.start]!r}, which UTF-8 cannot express; leave it out."
         ) from error

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from pastforward.data.source import symbol_references
-from pastforward.types import Flags, Kind, Quantiles, Tokens, Vectors
+from pastforward.types import Flags, Kind, Quantiles, StudentT, Tokens, Vectors
 
 
 def references(kind: Kind, train: np.ndarray, test: np.ndarray) -> dict[str, float]:
@@ -18,7 +18,7 @@ def references(kind: Kind, train: np.ndarray, test: np.ndarray) -> dict[str, flo
         return symbol_references(*(np.bincount(y, minlength=kind.size) for y in (train, test)))
     if isinstance(kind, Flags):
         return _flags(train, test)
-    if isinstance(kind, Vectors):
+    if isinstance(kind, Vectors | StudentT):
         return {"gaussian": _gaussian(train, test)}
     return {"quantiles": _pinball(kind, train, test)}
 

@@ -61,20 +61,25 @@ def open_known(
     Raises `UsageError`, with what differs, where it is other data now; with `allow_new` its content
     may differ.
     """
-    from pastforward.data.codec import SeriesCodec, TextCodec, codec_from_json
+    from pastforward.data.codec import ForecastCodec, TextCodec, TokenCodec, codec_from_json
     from pastforward.data.source import require_known
 
-    if not is_named(config.source) and not Path(config.source).exists():
-        raise UsageError(
-            f"The data of {where}, '{config.source}', is not there; say where it lies now by "
-            "--source PATH, in Python open_run(..., source=PATH)."
-        )
+    require_there(config, where)
     codec = codec_from_json(known.codec)
-    if isinstance(codec, TextCodec | SeriesCodec):  # T is chosen from the data if not given
+    if isinstance(codec, TextCodec | TokenCodec | ForecastCodec):  # T is chosen if not given
         config = replace(config, length=known.length)
     source = open_data(config, codec)
     require_known(source, known, where, allow_new)
     return source
+
+
+def require_there(config: DataConfig, where: str) -> None:
+    """Raise `UsageError` where the path is gone that `where` was trained on."""
+    if not is_named(config.source) and not Path(config.source).exists():
+        raise UsageError(
+            f"The data of {where}, '{config.source}', is not there; say where it lies now by "
+            "--source PATH, in Python source=PATH of `open_run` or `TrainOptions`."
+        )
 
 
 class Opened:
@@ -92,7 +97,11 @@ class Opened:
 
 
 def located(config: DataConfig) -> DataConfig:
-    """The same with an absolute path, if it has a path, so that a run opens it from anywhere."""
+    """The same with absolute paths, where it has any, so that a run opens it from anywhere."""
+    unit = getattr(config.options, "unit", "")
+    if unit.endswith(".json"):
+        unit = str(Path(unit).expanduser().absolute())
+        config = replace(config, options=replace(config.options, unit=unit))
     if is_named(config.source):
         return config
     return replace(config, source=str(Path(config.source).expanduser().absolute()))

@@ -1,66 +1,128 @@
-"""L1. Tables of numbers over time as real vectors, each predicted from those before it."""
+"""L1. Series of numbers over time: each row predicted from those before it.
 
-import math
-from pathlib import Path
-from typing import Any, final
+Rows of each series are split 80/10/10 in their order. A training window lies anywhere in the
+training rows; a held-out one reads up to half its steps from earlier rows, which don't count.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, final
 
 import numpy as np
+import torch
 from typing_extensions import override
 
-from pastforward.data import DataConfig, SeriesConfig
-from pastforward.data.codec import Codec, SeriesCodec
-from pastforward.data.files import table_at
-from pastforward.data.inputs import FARTHEST, spread
-from pastforward.data.sampling import WindowSource, contiguous, fit_length
-from pastforward.data.source import Splits
-from pastforward.data.tables import read_delimited
-from pastforward.errors import UsageError, nearest
-from pastforward.types import Signature, Vectors
+from pastforward.data.forecast_codec import ForecastCodec, filled, require_columns
+from pastforward.data.inputs import FARTHEST
+from pastforward.data.label_references import references
+from pastforward.data.panel import Measured, Panel, one_series
+from pastforward.data.sampling import TRAIN, generator, portions
+from pastforward.data.scaling import ahead, plain_codec, require_numbers
+from pastforward.data.source import Source, Splits, held_out_index
+from pastforward.errors import UsageError
+from pastforward.types import Batch, Kind, Signature, Vectors
 
-_LARGEST = 1e100
+_SHORTEST = 4
+_AHEAD = 0.5
+"""Of the training windows, those whose rows are not seen from some step on."""
+MOST = 144
+"""T where none is given: no more steps than these, and few enough for the training rows."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One series as the network reads it."""
+
+    measured: Measured
+    z: np.ndarray
+    """`[N, C]`, standardised, without gaps."""
+    ahead: np.ndarray
+    """`[N + A, E]`, what is known of each row before it."""
+    seen: np.ndarray
+    """`[N]`, whether all columns of a row were measured."""
+    first: int
+    """Rows that the first x_t looks back to."""
+
+    @property
+    def steps(self) -> int:
+        """Outputs that the series has: of the rows first + 1..N-1."""
+        return max(0, len(self.z) - self.first - 1)
+
+
+class _Window(NamedTuple):
+    series: int
+    end: int
+    """The output after its last one, of those of the series."""
+    counted: int
+    """Outputs that count, its last ones."""
+    origin: int
+    """Step after which no row is seen; T where all are."""
 
 
 @final
-class SeriesSource(WindowSource):
-    """Series: x_t is a row, standardised, y_t the next one; rows are split 90/5/5 in their order.
+class SeriesSource(Source):
+    """Series: x_t tells of row t, y_t of the next one (`ForecastCodec`).
 
-    x and y are float32 `[B, T, C]`.
+    x is float32 `[B, T, I]` and y `[B, T, C]`. Of an array without further ado both are rows,
+    standardised.
     """
 
-    codec: SeriesCodec
-    dtype = np.float32
+    codec: ForecastCodec
 
     def __init__(
-        self, name: str, rows: np.ndarray, columns: tuple[str, ...], length: int | None = None,
-        how: str = "", codec: SeriesCodec | None = None,
+        self, name: str, rows: np.ndarray | Panel, columns: tuple[str, ...] = (),
+        length: int | None = None, how: str = "", codec: ForecastCodec | None = None,
+        outputs: Kind | None = None,
     ) -> None:  # fmt: skip
-        """`rows` `[N, C]`; `how` tells people how they were read.
+        """`rows` `[N, C]` without missing values, or a panel; `how` tells how they were read.
 
-        `codec` is that of a series that a network was trained on, and scales this one alike; by its
-        own training rows when None. Raises `UsageError` when rows are too few or not all finite,
-        where the codec has other columns, or a column to find the scale of is constant.
+        `codec` is that of series that a network was trained on, and scales these alike; by their
+        own training rows, and without a reference, when None. `outputs` is the kind of y_t,
+        Gaussians when None. Raises `UsageError` when rows are too few or not all finite, where the
+        codec has other columns, or a column to find the scale of is constant.
         """
-        _check_rows(name, rows, columns)
-        splits = contiguous(rows)
-        length = fit_length(f"The series '{name}'", splits, length, "rows")
-        codec = _standard(name, splits.train, columns) if codec is None else codec
-        if codec.columns != columns:
-            raise UsageError(
-                f"The series '{name}' has the columns {', '.join(columns)}, not those of the codec "
-                f"given, {', '.join(codec.columns)}; give the same ones."
-            )
-        kind = Vectors(len(columns))
-        super().__init__(name, Signature(kind, kind, length), codec)
-        self.splits, self._how = Splits(*map(codec.encode, splits)), how
-        _require_near(name, rows, codec)
+        panel = rows if isinstance(rows, Panel) else _as_panel(name, rows, columns)
+        codec = plain_codec(name, panel) if codec is None else codec
+        require_columns(codec, panel.names.columns, f"The series '{name}'")
+        self.panel, self._how = panel, how
+        self.encoded = [encode(codec, one) for one in panel.series]
+        extra = self.encoded[0].ahead.shape[1]
+        self.parts = [_bounds(one, codec.first) for one in self.encoded]
+        length = _fit_length(name, self.parts, codec, length)
+        kind = outputs or Vectors(len(codec.columns))
+        super().__init__(name, Signature(Vectors(codec.width(extra)), kind, length), codec)
+        _require_near(name, self.encoded, codec)
+
+    @override
+    def batch(self, seed: int, index: int, size: int) -> Batch:
+        ends = np.cumsum(self._starts)
+        random, steps = generator(seed, TRAIN, index), self.signature.length
+        drawn = random.integers(0, ends[-1], size)
+        series = np.searchsorted(ends, drawn, side="right")
+        starts = drawn - (ends - self._starts)[series]
+        origins = np.full(size, steps)
+        if self.codec.marked:
+            ahead = random.random(size) < _AHEAD
+            origins = np.where(ahead, random.integers(steps // 4, steps, size), steps)
+        both = zip(series, starts + steps, origins, strict=True)
+        return self._cut([_Window(s, end, steps, origin) for s, end, origin in both])
+
+    @override
+    def held_out(self, split: str, size: int, limit: int) -> Iterator[Batch]:
+        windows = self._windows[held_out_index(split)]
+        return (self._cut(windows[p]) for p in portions(len(windows), size, limit))
+
+    @override
+    def content(self) -> Iterator[np.ndarray]:
+        for one in self.panel.series:
+            yield one.values
+            yield one.known
 
     @override
     def references(self) -> dict[str, float]:
-        # One Gaussian per channel, fitted to the training rows.
-        mean, std = self.splits.train.mean(0), self.splits.train.std(0)
-        errors = (self.test_outputs() - mean) / std
-        loss = 0.5 * errors**2 + np.log(std) + 0.5 * math.log(2 * math.pi)
-        return {"gaussian": float(loss.sum(1).mean())}
+        # Of outputs: a reference that they are relative to is known to all predictors.
+        return references(self.signature.outputs, self.targets(0), self.targets(2))
 
     @override
     def describe(self) -> dict[str, Any]:
@@ -70,62 +132,123 @@ class SeriesSource(WindowSource):
             "kind": "series",
             "columns": list(self.codec.columns),
             "table": self._how,
-            "rows": {k: len(v) for k, v in self.splits._asdict().items()},
-            "sequences": self.sequence_counts(),
+            "rows": {k: sum(p[k] for p in self._row_counts) for k in Splits._fields},
+            "sequences": dict(
+                zip(Splits._fields, [None, *map(len, self._windows[1:])], strict=True)
+            ),
+            "missing values": self.panel.missing,
         }
 
+    def targets(self, split: int) -> np.ndarray:
+        """All outputs `[n, C]` of a split that count."""
+        found = []
+        for one, ends in zip(self.encoded, self.parts, strict=True):
+            start, end = (k + one.first + 1 for k in ([0, *ends][split], ends[split]))
+            if end > start:
+                y = self.codec.outputs(one.z[start:end], one.z[: end - 1])
+                found.append(y[one.seen[start:end]])
+        return np.concatenate(found)
 
-def _check_rows(name: str, rows: np.ndarray, columns: tuple[str, ...]) -> None:
-    if rows.ndim != 2 or rows.shape[1] != len(columns) or rows.dtype.kind not in "buif":
-        raise UsageError(
-            f"The series '{name}' is an array of {rows.dtype} of shape {rows.shape} with "
-            f"{len(columns)} names of columns; give numbers as [N, C] and C names."
-        )
-    # Squares of much larger numbers overflow, and the standard deviation with them.
-    wrong = np.argwhere(~(np.abs(rows) < _LARGEST))
-    if len(wrong):
-        row, column = wrong[0]
-        raise UsageError(
-            f"The series '{name}' holds {rows[row, column]} in row {row}, column "
-            f"'{columns[column]}', counted from 0; give finite numbers below {_LARGEST:g}."
-        )
+    @property
+    def _row_counts(self) -> list[dict[str, int]]:
+        ends = [[0, *(row_ends(len(one.z))), len(one.z)] for one in self.encoded]
+        return [dict(zip(Splits._fields, np.diff(e).tolist(), strict=True)) for e in ends]
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        """Training windows of each series."""
+        length = self.signature.length
+        return np.array([max(0, ends[0] - length + 1) for ends in self.parts])
+
+    @cached_property
+    def _windows(self) -> list[list[_Window]]:
+        """Windows of each split; none of the training split."""
+        found: list[list[_Window]] = [[], [], []]
+        length = self.signature.length
+        for series, ends in enumerate(self.parts):
+            for split in (1, 2):
+                own = length - length // 2 if ends[0] >= length else length
+                for start in range(ends[split - 1], ends[split], own):
+                    end = min(start + own, ends[split])
+                    one = self.encoded[series]
+                    counts = one.seen[one.first + 1 :][start:end]
+                    if end >= length and counts.any():
+                        origins = (length, length - own) if self.codec.marked else (length,)
+                        found[split] += [_Window(series, end, end - start, o) for o in origins]
+        return found
+
+    def _cut(self, windows: list[_Window]) -> Batch:
+        length, back, codec = self.signature.length, self.codec.first, self.codec
+        rows = [(self.encoded[w.series], slice(w.end - length, w.end + back + 1)) for w in windows]
+        z = np.stack([one.z[at] for one, at in rows])
+        known = np.stack([one.ahead[at] for one, at in rows])
+        seen = np.stack([one.seen[at] for one, at in rows])
+        origins = np.array([w.origin for w in windows]) + back
+        own = np.array([w.counted for w in windows])[:, None]
+        counts = seen[:, back + 1 :] & (np.arange(length) >= length - own)
+        truth, z = z[:, back + 1 :], codec.unseen(z, origins)[:, :-1]
+        seen = seen[:, :-1] & (np.arange(length + back) <= origins[:, None])
+        x, y = codec.inputs(z, known, seen), codec.outputs(truth, z)
+        return Batch(*(torch.from_numpy(a) for a in (np.float32(x), np.float32(y), counts)))
 
 
-def _standard(name: str, train: np.ndarray, columns: tuple[str, ...]) -> SeriesCodec:
-    mean, std = train.mean(0), train.std(0)
-    # The likelihood of a constant column has no upper bound.
-    flat = [c for c, one in zip(columns, np.ptp(train, axis=0) == 0, strict=True) if one]
-    if flat:
-        raise UsageError(
-            f"Column '{flat[0]}' of '{name}' never changes in the training rows; name the columns "
-            "to read and leave it out."
-        )
-    std = spread(std, train.min(0), train.max(0))
-    return SeriesCodec(columns, tuple(mean.tolist()), tuple(std.tolist()))
+def encode(codec: ForecastCodec, one: Measured) -> Encoded:
+    """A series by a codec; raises `UsageError` for words or covariates that it doesn't know."""
+    mean, std = codec.scale(one.name, one.values)
+    values = filled(one.values, codec.missing, codec.seasons[0] if codec.seasons else 0, mean)
+    z, known = (values - mean) / std, ahead(codec, one)
+    seen = np.isfinite(one.values).all(axis=1)
+    return Encoded(one, z, known, np.asarray(seen), codec.first)
 
 
-def _require_near(name: str, rows: np.ndarray, codec: SeriesCodec) -> None:
-    """Refuse held-out rows that have no finite loss."""
-    far = np.argwhere(np.abs(codec.encode(rows)) > FARTHEST)
-    if len(far):
-        row, column = far[0]
-        raise UsageError(
-            f"The series '{name}' holds {rows[row, column]} in row {row}, column "
-            f"'{codec.columns[column]}', counted from 0, more than {FARTHEST:g} standard "
-            "deviations from the training rows; mend it or leave it out."
-        )
+def row_ends(count: int) -> tuple[int, int]:
+    """Rows at which training and validation rows of a series end."""
+    return count - 2 * (count // 10), count - count // 10
 
 
-def open_csv(config: DataConfig, options: SeriesConfig, codec: Codec | None = None) -> SeriesSource:
-    """The chosen columns of a .csv or .tsv file, those of `codec` and by its scale, or all.
+def _bounds(one: Encoded, first: int) -> tuple[int, int, int]:
+    """Outputs at which train, valid and test of a series end."""
+    count = len(one.z)
+    train, valid = (max(0, end - first - 1) for end in row_ends(count))
+    return train, valid, one.steps
 
-    Raises `UsageError` for a cell that is no finite number, a missing column, or too few rows.
+
+def _as_panel(name: str, rows: np.ndarray, columns: tuple[str, ...]) -> Panel:
+    require_numbers(name, rows, columns)
+    return one_series(rows.astype(np.float64), columns)
+
+
+def _fit_length(
+    name: str, parts: list[tuple[int, int, int]], codec: ForecastCodec, length: int | None
+) -> int:
+    """T: `length`, or at most 144 so that training rows hold many windows.
+
+    Raises `UsageError` where no series has rows enough for one, or to hold out.
     """
-    table = read_delimited(table_at(Path(config.source).expanduser()), options.header)
-    known, saved = list(table.frame.columns), codec if isinstance(codec, SeriesCodec) else None
-    kept = saved.columns if saved else options.columns or tuple(known)
-    for c in kept:
-        if c not in known:
-            raise UsageError(f"'{table.path}' has no column '{c}'; {nearest(c, known)}.")
-    rows = np.stack([table.numbers(c) for c in kept], 1)
-    return SeriesSource(str(table.path), rows, kept, config.length, table.how, saved)
+    longest = max(ends[0] for ends in parts)
+    held = min(max(ends[split] - ends[split - 1] for ends in parts) for split in (1, 2))
+    wanted = max(_SHORTEST, min(MOST, longest // 3)) if length is None else length
+    if wanted < 1:
+        raise UsageError(f"Length {wanted} was given for The series '{name}'; give at least 1.")
+    if longest < wanted or held < 1:
+        rows = max(ends[2] for ends in parts) + codec.first + 1
+        back = f", looking back {codec.first} rows" if codec.first else ""
+        advice = f"a length of at most {longest} or " if longest >= _SHORTEST and held else ""
+        raise UsageError(
+            f"The series '{name}' is {rows} rows long, too short for windows of {wanted} steps in "
+            f"its first 80%{back}, and 10% each to hold out; give {advice}more rows."
+        )
+    return wanted
+
+
+def _require_near(name: str, encoded: list[Encoded], codec: ForecastCodec) -> None:
+    """Refuse rows that have no finite loss."""
+    for one in encoded:
+        far = np.argwhere(np.abs(one.z) > FARTHEST)
+        if len(far):
+            row, column = far[0]
+            raise UsageError(
+                f"The series '{name}' holds {one.measured.values[row, column]} in row {row}, "
+                f"column '{codec.columns[column]}', counted from 0, more than {FARTHEST:g} "
+                "standard deviations from the training rows; mend it or leave it out."
+            )

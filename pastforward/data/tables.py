@@ -49,15 +49,25 @@ class Table(NamedTuple):
     how: str
     """How it was read, for people."""
 
-    def numbers(self, column: str) -> np.ndarray:
-        """A column `[N]`, float64; raises `UsageError` for the first cell that is no number."""
+    def numbers(self, column: str, missing: bool = False) -> np.ndarray:
+        """A column `[N]`, float64; raises `UsageError` for the first cell that is no number.
+
+        With `missing` empty cells and their likes (NA, nan) are NaN.
+        """
         values = self.frame[column]
+        absent = values.isna().to_numpy() if missing else np.zeros(len(values), bool)
         if values.dtype.kind not in "iuf":
             values = values.map(lambda cell: float(cell) if _is_number(cell, self.form) else np.nan)
         numbers = values.to_numpy(np.float64)
-        wrong = np.flatnonzero(~np.isfinite(numbers))
+        wrong = np.flatnonzero(~np.isfinite(numbers) & ~absent)
         if len(wrong):
-            line, cell = self._cell(int(wrong[0]), column)
+            row = int(wrong[0])
+            # Of a frame in memory there is no file to read again.
+            line, cell = (
+                self._cell(row, column)
+                if self.path.exists()
+                else (row, str(self.frame[column].iloc[row]))
+            )
             raise UsageError(
                 f"'{self.path}' holds '{cell[:40]}' in row {line}, column '{column}', where a "
                 "number belongs; mend it, or name the columns to read."
@@ -104,6 +114,20 @@ def read_delimited(path: Path, header: str = "auto", missing: bool = False) -> T
         raise UsageError(f"'{path}' is no CSV file in UTF-8 ({reason}); save it as one.") from error
     frame, dropped = _named(path, frame, names)
     return Table(path, frame, form, _told(form, dropped))
+
+
+def frame_table(frame: Any, name: str) -> Table:
+    """A `pandas.DataFrame` or `Series` in memory as a table; a named or dated index is a column."""
+    import pandas
+
+    if isinstance(frame, pandas.Series):
+        frame = frame.to_frame(frame.name or "value")
+    if isinstance(frame.index, pandas.PeriodIndex):
+        frame = frame.set_axis(frame.index.to_timestamp())
+    if isinstance(frame.index, pandas.DatetimeIndex) or frame.index.names != [None]:
+        frame = frame.rename_axis(frame.index.names[0] or "date").reset_index()
+    frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
+    return Table(Path(name), frame, Form(",", ".", True), "a frame in memory")
 
 
 class _Counted(io.BytesIO):

@@ -1,63 +1,31 @@
-"""L1. Text from files, folders or parts in memory, as bytes or characters."""
+"""L1. Text from files, folders or parts in memory, as bytes, characters or tokens."""
 
-import codecs
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, final
 
 import numpy as np
-from typing_extensions import override
 
-from pastforward.data import DataConfig, TextConfig
-from pastforward.data.codec import Codec, TextCodec
-from pastforward.data.files import read_bytes, visible_files
-from pastforward.data.sampling import WindowSource, contiguous, fit_length
-from pastforward.data.source import Splits, counts, portions_of, symbol_references
+from pastforward.data import DataConfig, TextConfig, TextDials
+from pastforward.data.cache import kept
+from pastforward.data.characters import decoded, indices
+from pastforward.data.codec import Codec
+from pastforward.data.corpus import Corpus, Part, corpus_of, read_corpus
+from pastforward.data.documents import three_parts, unescaped, with_documents
+from pastforward.data.mapped import release
+from pastforward.data.sampling import contiguous, fit_length
+from pastforward.data.source import Source, Splits
+from pastforward.data.text_codec import TextCodec, TokenCodec
+from pastforward.data.text_sources import About, Documents, TextAsRead, TextSource, kind_of_text
+from pastforward.data.tokenising import Symbols, symbols_of
+from pastforward.data.units import characters_codec, is_tokens, token_codec
 from pastforward.errors import UsageError
-from pastforward.types import Signature, Tokens
+
+ONCE = 128 * 2**20
+"""Bytes up to which 'auto' makes the tokens of a whole text: about half a minute on one core."""
 
 
-@final
-class TextSource(WindowSource):
-    """Text: x_t is a symbol, y_t the next one."""
-
-    codec: TextCodec
-    dtype = np.int64
-
-    def __init__(
-        self, name: str, splits: Splits, codec: TextCodec, length: int | None, origin: str
-    ) -> None:
-        """`splits` hold symbols `[N]`; `UsageError` when one is shorter than a sequence."""
-        self._kind = "bytes" if codec.characters is None else "characters"
-        length = fit_length(f"The text '{name}'", splits, length, self._kind)
-        symbols = Tokens(codec.size)
-        super().__init__(name, Signature(symbols, symbols, length), codec)
-        self.splits = splits
-        self._origin = origin
-
-    @override
-    def references(self) -> dict[str, float]:
-        outputs = (self.splits.train, self.test_outputs())
-        return symbol_references(*(counts(s, self.codec.size) for s in outputs))
-
-    @override
-    def describe(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "origin": self._origin,
-            "kind": self._kind,
-            "vocabulary": self.codec.size,
-            "symbols": {k: len(v) for k, v in self.splits._asdict().items()},
-            "sequences": self.sequence_counts(),
-        }
-
-
-_MOST_CHARACTERS = 128
-_HELD_OUT_NAMES = (("valid", "val", "validation"), ("test",))
-_BOM = codecs.BOM_UTF8
-
-
-def open_text(config: DataConfig, options: TextConfig, codec: Codec | None = None) -> TextSource:
+def open_text(config: DataConfig, options: TextConfig, codec: Codec | None = None) -> Source:
     """A text file or folder, in the symbols of `codec` if it is one of text.
 
     Raises `UsageError` where it is empty, no text, too short, or has characters without a symbol.
@@ -65,16 +33,14 @@ def open_text(config: DataConfig, options: TextConfig, codec: Codec | None = Non
     A folder with train.* beside valid.* or test.* is split that way, any other text 90/5/5.
     """
     path = Path(config.source).expanduser()
-    parts = _folder(path) if path.is_dir() else [read_bytes(path)]
-    # A bytearray is this function's own: its bytes become symbols in place.
-    arrays = [np.frombuffer(part, np.uint8) for part in parts]
-    return _source(str(path), arrays, (options.unit, codec), config.length)
+    corpus = read_corpus(path, is_apart(options, codec))
+    return source_of(corpus, options, config.length, codec)
 
 
 def text_source(
-    name: str, parts: Sequence[bytes], config: TextConfig | None = None, length: int | None = None,
+    name: str, parts: Sequence[bytes], config: TextDials | None = None, length: int | None = None,
     codec: Codec | None = None,
-) -> TextSource:  # fmt: skip
+) -> Source:  # fmt: skip
     """UTF-8 text in one part (split 90/5/5), two (train, held out) or three (with test).
 
     A byte order mark at the start of a part is left out. With the codec of a text that a network
@@ -83,133 +49,142 @@ def text_source(
     """
     if not 1 <= len(parts) <= 3:
         raise UsageError(f"The text '{name}' was given in {len(parts)} parts; give one to three.")
-    arrays = [np.frombuffer(bytes(part), np.uint8) for part in parts]
-    return _source(name, arrays, ((config or TextConfig()).unit, codec), length)
+    return source_of(corpus_of(name, parts), config or TextConfig(), length, codec)
 
 
-def _source(
-    name: str, parts: list[np.ndarray], reading: tuple[str, Codec | None], length: int | None
-) -> TextSource:
-    parts = [_unmarked(part) for part in parts]
-    codec = _codec(name, parts, *reading)
-    if codec.characters is not None:
-        parts = [_indices(part, codec.characters) for part in parts]
-    return TextSource(name, _divide(parts), codec, length, name)
+def is_apart(options: TextDials, codec: Codec | None) -> bool:
+    """Are files of a folder, or rows of a data set, documents?"""
+    if isinstance(codec, TextCodec | TokenCodec):
+        return codec.document_end is not None or isinstance(codec, TokenCodec)
+    return options.document_end is not None or is_tokens(options.unit)
 
 
-def _codec(name: str, parts: list[np.ndarray], unit: str, known: Codec | None) -> TextCodec:
+def source_of(
+    corpus: Corpus, options: TextDials, length: int | None, known: Codec | None = None
+) -> Source:
+    """The source of a text that was read; raises as `open_text` does."""
+    known = known if isinstance(known, TextCodec | TokenCodec) else None
+    end = _end(corpus, options, known)
+    if end is not None:
+        corpus = with_documents(corpus, end)
+    tokens = isinstance(known, TokenCodec) or (known is None and is_tokens(options.unit))
+    if not tokens and end is None:
+        return _long(corpus, options.unit, length, known)
+    parts = three_parts(corpus)
+    if tokens:
+        codec = known or token_codec(corpus.name, parts[0], options, end)
+    else:
+        codec = _characters(corpus.name, corpus.parts, options.unit, end, known)
+    large = sum(part.size for part in parts) > ONCE
+    if tokens and (options.tokenise == "as-read" or (options.tokenise == "auto" and large)):
+        return _as_read(corpus, parts, codec, length)
+    return _once(corpus, parts, codec, length)
+
+
+def _end(corpus: Corpus, options: TextDials, known: TextCodec | TokenCodec | None) -> str | None:
+    if known is not None:
+        return known.document_end
+    if options.document_end is not None:
+        return unescaped(options.document_end)
+    return "" if any(part.bounds is not None for part in corpus.parts) else None
+
+
+def _characters(
+    name: str, parts: list[Part], unit: str, end: str | None, known: Codec | None
+) -> TextCodec:
     # Any file can be read as bytes; the other units need valid UTF-8.
-    if unit == "bytes" or known == TextCodec():
-        return TextCodec()
-    characters = "".join(sorted(set().union(*(_characters(name, part) for part in parts))))
-    if isinstance(known, TextCodec):
-        unknown = sorted(set(characters) - set(known.characters or ""))
-        if unknown:
-            raise UsageError(
-                f"The text '{name}' holds characters that the text trained on did not: "
-                f"{unknown[:8]}; put back the data that it was trained on, or leave them out."
-            )
-        return known
-    few = unit == "chars" or len(characters) <= _MOST_CHARACTERS
-    return TextCodec(characters if few else None)
+    if unit == "bytes" or (isinstance(known, TextCodec) and known.characters is None):
+        return TextCodec(None, end)
+    return characters_codec(name, parts, unit, end, known)
 
 
-def _folder(folder: Path) -> list[bytearray]:
-    files = visible_files(folder)
-    train = _named(files, ("train",))
-    held = [found for names in _HELD_OUT_NAMES if (found := _named(files, names))]
-    if train and held:
-        return [read_bytes(p) for p in [train, *held]]
-    filled = [p for p in files if p.stat().st_size]
-    named = [p for p in filled if p.suffix.lower() == ".txt"]
-    whole = bytearray()  # grown file by file, so that no second copy of all arises
-    for path in named or filled:
-        data = read_bytes(path)
-        if named or _is_text(data):
-            whole += b"\n" if whole else b""
-            whole += memoryview(data)[len(_BOM) if data.startswith(_BOM) else 0 :]
-    if not whole:
-        raise UsageError(
-            f"The folder '{folder}' holds no text; give one with .txt or other UTF-8 files, with "
-            "IDX images, or the path of a single .npy, .npz or .csv file."
-        )
-    return [whole]
+def _long(corpus: Corpus, unit: str, length: int | None, known: Codec | None) -> TextSource:
+    """One long text, in bytes or characters."""
+    codec = _characters(corpus.name, corpus.parts, unit, None, known)
+    large = any(part.is_large for part in corpus.parts)
+    arrays, sizes = [part.values for part in corpus.parts], _sizes(corpus.parts)
+    if codec.characters is not None and large:
+        arrays = [one.values for one in symbols_of(corpus.name, corpus.parts, codec)]
+    elif codec.characters is not None:
+        arrays = [indices(values, codec.characters) for values in arrays]
+    splits = _divide(arrays)
+    length = fit_length(f"The text '{corpus.name}'", splits, length, kind_of_text(codec))
+    checksum = corpus.checksum if large else None
+    return TextSource(About(corpus.name, corpus.name, sizes, checksum), splits, codec, length)
 
 
-def _named(files: list[Path], stems: tuple[str, ...]) -> Path | None:
-    return next((p for p in files if p.name.split(".")[0].lower() in stems), None)
+def _sizes(parts: list[Part]) -> tuple[int, ...]:
+    """Bytes of each split; of one long text about."""
+    sizes = [part.size for part in parts]
+    if len(sizes) == 1:
+        held = sizes[0] // 20
+        return sizes[0] - 2 * held, held, held
+    return (sizes[0], sizes[1] - sizes[1] // 2, sizes[1] // 2) if len(sizes) == 2 else tuple(sizes)
 
 
-def _is_text(data: bytearray) -> bool:
-    try:
-        return bool(_characters("", np.frombuffer(data, np.uint8)))
-    except UsageError:
-        return False
+def _divide(arrays: list[np.ndarray]) -> Splits:
+    if len(arrays) == 1:
+        return contiguous(arrays[0])
+    if len(arrays) == 2:
+        return Splits(arrays[0], *np.array_split(arrays[1], 2))
+    return Splits(*arrays)
 
 
-def _unmarked(part: np.ndarray) -> np.ndarray:
-    """Bytes without a byte order mark, which is no symbol of a text."""
-    return part[len(_BOM) :] if part[: len(_BOM)].tobytes() == _BOM else part
+def _once(
+    corpus: Corpus, parts: list[Part], codec: TextCodec | TokenCodec, length: int | None
+) -> Source:
+    """Symbols of the whole text: bytes as they are, others from the cache."""
+    about = About(corpus.name, corpus.name, tuple(p.size for p in parts), _checksum(corpus, codec))
+    if isinstance(codec, TextCodec) and codec.characters is None:
+        found = [Symbols(part.values, part.bounds) for part in parts]
+    else:
+        found = symbols_of(corpus.name, parts, codec)
+    if codec.end is None:
+        splits = Splits(*(one.values for one in found))
+        length = fit_length(f"The text '{corpus.name}'", splits, length, kind_of_text(codec))
+        return TextSource(about, splits, codec, length)
+    return Documents(about, found, codec, _window(corpus.name, found, length))
 
 
-def _characters(name: str, part: np.ndarray) -> set[str]:
-    """All that occur in UTF-8 bytes; `UsageError` for what is no text."""
-    found = counts(part, 256)
-    if found[0]:
-        raise UsageError(
-            f"'{name}' is binary (a zero byte at {int((part == 0).argmax())}), not text; {_ADVICE}."
-        )
-    if not found[128:].any():
-        return set(map(chr, np.flatnonzero(found).tolist()))
-    return set().union(*map(set, _decoded(name, part)))
+def _as_read(corpus: Corpus, parts: list[Part], codec: Codec, length: int | None) -> TextAsRead:
+    for part in corpus.parts:
+        _require_text(corpus.name, part)
+    about = About(corpus.name, corpus.name, tuple(p.size for p in parts), _checksum(corpus, codec))
+    found = [Symbols(part.values, part.bounds) for part in parts]
+    return TextAsRead(about, parts, codec, _window(corpus.name, found, length))
 
 
-_ADVICE = "give UTF-8 text, or read it with unit 'bytes'"
+def _checksum(corpus: Corpus, codec: Codec) -> str | None:
+    """Of the text itself where its symbols would take long to read."""
+    large = any(part.is_large for part in corpus.parts)
+    return corpus.checksum if large or isinstance(codec, TokenCodec) else None
 
 
-def _decoded(name: str, part: np.ndarray) -> Iterator[str]:
-    """The text some at a time: as a whole it could take four times as much room."""
-    decoder, done = codecs.getincrementaldecoder("utf-8")(), 0
-    for chunk in [*portions_of(part), None]:
-        pending = len(decoder.getstate()[0])
-        try:
-            yield decoder.decode(b"" if chunk is None else chunk.tobytes(), final=chunk is None)
-        except UnicodeDecodeError as error:
-            at = done - pending + error.start
-            raise UsageError(
-                f"'{name}' is not UTF-8 text (byte {part[at]:#04x} at {at}); {_ADVICE}."
-            ) from error
-        done += 0 if chunk is None else len(chunk)
+_DEFAULT_LENGTH, _SHORTEST = 128, 2
 
 
-def _indices(part: np.ndarray, characters: str) -> np.ndarray:
-    """Symbols of UTF-8 bytes: a table of code points, as they are no more than these."""
-    table = np.zeros(ord(characters[-1]) + 1, np.min_scalar_type(len(characters) - 1))
-    table[[ord(c) for c in characters]] = np.arange(len(characters))
-    ascii_alone = len(table) <= 128
-    own = ascii_alone and part.flags.writeable
-    count = len(part) if ascii_alone else _count(part)
-    symbols, done = part if own else np.empty(count, table.dtype), 0
-    texts = portions_of(part) if ascii_alone else map(_points, _decoded("", part))
-    for points in texts:
-        end = done + len(points)
-        np.take(table, points, out=symbols[done:end], mode="clip")
-        done = end
-    return symbols
+def _window(name: str, parts: list[Symbols], length: int | None) -> int:
+    """T: `length`, or 128, or that of the longest document where it is shorter."""
+    longest = max(
+        len(p.values) if p.bounds is None else int((p.bounds[:, 1] - p.bounds[:, 0]).max())
+        for p in parts
+    )
+    wanted = max(_SHORTEST, min(_DEFAULT_LENGTH, longest + 1)) if length is None else length
+    if wanted < 1:
+        raise UsageError(f"Length {wanted} was given for the text '{name}'; give at least 1.")
+    return wanted
 
 
-def _points(text: str) -> np.ndarray:
-    return np.frombuffer(text.encode("utf-32-le"), np.uint32)
+def _require_text(name: str, part: Part) -> None:
+    """Refuse what is no UTF-8 before it is read in windows; large text is looked at once."""
 
+    def look(folder: Path) -> dict[str, str]:
+        for _ in decoded(name, part.values):
+            release(part.values)
+        return {}
 
-def _count(part: np.ndarray) -> int:
-    """Characters of UTF-8 bytes: those that continue one begin with the bits 10."""
-    return sum(int(np.count_nonzero((chunk & 0xC0) != 0x80)) for chunk in portions_of(part))
-
-
-def _divide(parts: list[np.ndarray]) -> Splits:
-    if len(parts) == 1:
-        return contiguous(parts[0])
-    if len(parts) == 2:
-        return Splits(parts[0], *np.array_split(parts[1], 2))
-    return Splits(*parts)
+    if part.is_large:
+        kept("checked", {"text": replace(part, bounds=None).checksum}, look)
+    else:
+        for _ in decoded(name, part.values):
+            pass

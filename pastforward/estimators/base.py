@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Self, final
 
 import numpy as np
-import torch
 from rich.console import Console
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
@@ -27,6 +26,7 @@ from pastforward.data.labelled import LabelledSource
 from pastforward.data.opening import MEMORY
 from pastforward.errors import UsageError
 from pastforward.estimators.arrays import sequences
+from pastforward.estimators.devices import device_of
 from pastforward.estimators.history import History
 from pastforward.estimators.reading import outputs
 from pastforward.estimators.stream import LabelStream
@@ -150,7 +150,9 @@ class SequenceEstimator(BaseEstimator):
         shown = progress(config, Console(stderr=True)) if self.verbose > 0 else nullcontext()
         with shown as bars:
             callbacks = [history, *self.callbacks, *([bars] if bars else [])]
-            network = fit_stages(config, source, FitContext(self._device(), callbacks=callbacks))
+            network = fit_stages(
+                config, source, FitContext(device_of(self.device), callbacks=callbacks)
+            )
         assert isinstance(network, Student)
         self.student_, self.codec_, self.history_ = network.eval(), source.codec, history.rows
         self.student_config_ = config.student
@@ -163,16 +165,6 @@ class SequenceEstimator(BaseEstimator):
         if not self.validation_fraction:
             fit = replace(fit, evaluations=0)
         return replace(config, budget=budget, seed=seed, fit=fit)
-
-    def _device(self) -> torch.device:
-        if self.device is None:
-            return torch.accelerator.current_accelerator(True) or torch.device("cpu")
-        try:
-            return torch.device(self.device)
-        except RuntimeError as error:
-            raise UsageError(
-                f"device is {self.device!r}; give one that torch knows, such as 'cpu' or 'cuda'."
-            ) from error
 
     @override
     def __getstate__(self) -> dict[str, Any]:

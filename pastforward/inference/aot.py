@@ -29,7 +29,7 @@ from pastforward.student import Student
 from pastforward.types import Kind, Tokens
 
 
-class _Reads(nn.Module):
+class Reads(nn.Module):
     """`Engine.read` as one graph."""
 
     def __init__(self, student: Student) -> None:
@@ -37,6 +37,8 @@ class _Reads(nn.Module):
         self.student = student
 
     def forward(self, m: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """m_N and the parameters of y_1..y_N."""
+
         def step(m: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
             m = self.student.cell(m, e)
             return m, m.clone()  # outputs of scan() may not alias
@@ -112,7 +114,7 @@ class AheadOfTime(Engine):
     @cached_property
     def _reader(self) -> Callable:
         m = self._start()
-        return self._build(_Reads(self.student), (m, _blank(self.student.signature.inputs, m)))
+        return self._build(Reads(self.student), (m, blank(self.student.signature.inputs, m)))
 
     def _writer(self, sampling: Sampling) -> Callable:
         filters = Sampling(1.0, sampling.top_k, sampling.top_p)
@@ -179,7 +181,7 @@ def default_cache() -> Path:
     return Path(home) / "pastforward"
 
 
-def _blank(kind: Kind, like: Tensor) -> Tensor:
+def blank(kind: Kind, like: Tensor) -> Tensor:
     """Two inputs to trace with for every memory of `like`."""
     if isinstance(kind, Tokens):
         return torch.zeros(len(like), 2, dtype=torch.long, device=like.device)

@@ -4,15 +4,15 @@ Random numbers are an argument, so sampling is a pure function that can be compi
 """
 
 from dataclasses import dataclass
-from math import inf
+from math import inf, pi
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from pastforward.errors import UsageError
-from pastforward.outputs import gaussian, most_likely
-from pastforward.types import Kind, Tokens, Vectors
+from pastforward.outputs import gaussian, most_likely, quantiles, student_t
+from pastforward.types import Flags, Kind, Quantiles, StudentT, Tokens
 
 # Keeps u * total below total after rounding, so that no draw falls beyond the last token.
 _BELOW_ONE = 1.0 - 1e-6
@@ -46,11 +46,11 @@ PLAIN = Sampling()
 
 
 def noise(kind: Kind, shape: tuple[int, ...], generator: torch.Generator, like: Tensor) -> Tensor:
-    """Random numbers for `draw`: uniform `[...]` for tokens, normal `[..., C]` for vectors.
+    """Random numbers for `draw`: uniform `[...]` for tokens, else normal `[..., C]`.
 
-    Raises `UsageError` for flags and quantiles: what is drawn is fed back, and no input is either.
+    Of Student's t `[..., 2 * C]`. Raises `UsageError` for flags, which no input is.
     """
-    if not isinstance(kind, Tokens | Vectors):
+    if isinstance(kind, Flags):
         raise UsageError(
             f"Outputs are {kind}, which can't be drawn and fed back as inputs; read them with "
             "`Stream.step` or `Stream.feed`."
@@ -60,7 +60,8 @@ def noise(kind: Kind, shape: tuple[int, ...], generator: torch.Generator, like: 
     device = generator.device
     if isinstance(kind, Tokens):
         return torch.rand(shape, generator=generator, device=device).to(like.device)
-    return torch.randn((*shape, kind.width), generator=generator, device=device).to(like.device)
+    width = kind.width * (2 if isinstance(kind, StudentT) else 1)
+    return torch.randn((*shape, width), generator=generator, device=device).to(like.device)
 
 
 def draw(
@@ -74,8 +75,7 @@ def draw(
     +infinity, as a pure function can't raise (`Stream.generate` does).
     """
     if not isinstance(kind, Tokens):
-        mean, log_std = gaussian(parameters)
-        return (mean + temperature * log_std.exp() * noise).to(parameters.dtype)
+        return _number(kind, parameters, noise, temperature).to(parameters.dtype)
     parameters = parameters.float()
     # Without the maximum, the largest quotient is 0 at any temperature.
     logits = parameters - parameters.amax(-1, keepdim=True)
@@ -85,6 +85,33 @@ def draw(
     drawn = drawn.clamp(max=kind.size - 1)
     chosen = torch.where(temperature > 0, drawn, most_likely(kind, parameters))
     return torch.where(below[..., -1].isnan(), -1, chosen)
+
+
+def _number(kind: Kind, parameters: Tensor, noise: Tensor, temperature: Tensor) -> Tensor:
+    if isinstance(kind, Quantiles):
+        return _between(kind, parameters, temperature * noise)
+    if isinstance(kind, StudentT):
+        mean, log_scale, nu = student_t(parameters)
+        # Bailey 1994, equation 3: two uniform numbers are one of Student's t.
+        u, v = torch.special.ndtr(noise).clamp(_TINY, _BELOW_ONE).chunk(2, -1)
+        z = (nu * (u ** (-2.0 / nu) - 1.0)).sqrt() * torch.cos(2 * pi * v)
+        return mean + temperature * log_scale.exp() * z
+    mean, log_std = gaussian(parameters)
+    return mean + temperature * log_std.exp() * noise
+
+
+def _between(kind: Quantiles, parameters: Tensor, z: Tensor) -> Tensor:
+    """Values whose level is that of z in a normal distribution: lines between quantiles.
+
+    The first and last lines go on beyond them, so tails are as a Gaussian's.
+    """
+    values, levels = quantiles(kind, parameters), parameters.new_tensor(kind.levels)
+    if len(kind.levels) == 1:
+        return values[..., 0]
+    knots = torch.special.ndtri(levels)
+    left = torch.searchsorted(knots, z.contiguous()).clamp(1, len(kind.levels) - 1) - 1
+    low, high = (values.gather(-1, (left + k).unsqueeze(-1)).squeeze(-1) for k in (0, 1))
+    return low + (high - low) * (z - knots[left]) / (knots[left + 1] - knots[left])
 
 
 def _filtered(logits: Tensor, sampling: Sampling) -> Tensor:

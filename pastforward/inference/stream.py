@@ -188,7 +188,7 @@ class Stream:
         may be of another device. Raises `UsageError` when the student is not autoregressive, and
         where its output parameters are not finite.
         """
-        self._require_feedback(count, sampling)
+        self.require_feedback(count, sampling)
         m = self._checked_memory(m)
         kind, drawn = self.student.signature.outputs, []
         for done in range(0, count, _CHUNK):
@@ -235,7 +235,8 @@ class Stream:
             m, parameters = self._engine.read(m, chunk)
             yield output_loss(self.student.signature.outputs, parameters, seen)
 
-    def _require_feedback(self, count: int, sampling: Sampling) -> None:
+    def require_feedback(self, count: int, sampling: Sampling) -> None:
+        """Raise `UsageError` where `generate` would."""
         read, written = self.student.signature.inputs, self.student.signature.outputs
         filtered = sampling.top_k is not None or sampling.top_p is not None
         if not self.student.is_autoregressive or (filtered and not isinstance(written, Tokens)):

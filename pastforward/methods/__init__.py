@@ -82,7 +82,7 @@ class DMTConfig:
 
 @dataclass(frozen=True)
 class TBPTTConfig:
-    """Truncated BPTT."""
+    """Truncated BPTT, with an optimiser step a sequence or a window."""
 
     window: int = 8
     """k, steps after which the gradient is cut."""
@@ -172,6 +172,11 @@ METHODS: Registry[MethodEntry] = Registry(
         "tbptt": MethodEntry(
             f"{_HERE}.bptt:build_truncated_bptt", TBPTTConfig,
             "backpropagation through time, cut every k steps",
+            windowed=True, stored=True, lr_of="bptt",
+        ),
+        "tbptt-stream": MethodEntry(
+            f"{_HERE}.streams:build_stream_bptt", TBPTTConfig,
+            "the same with an optimiser step for each k steps, the memory carried on",
             windowed=True, stored=True, lr_of="bptt",
         ),
         "rtrl": MethodEntry(

@@ -80,6 +80,10 @@ class Method(ABC):
         """Consecutive cell calls in one optimiser step on sequences of `length`: all, if serial."""
         return length
 
+    def positions(self, length: int) -> int:
+        """Steps of each sequence of `length` that an optimiser step reads: all, if not fewer."""
+        return length
+
     @abstractmethod
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         """Losses of one batch; `generator` is the only source of randomness."""

@@ -14,6 +14,7 @@ from pastforward.errors import UsageError, nearest
 from pastforward.recipes import RECIPES
 from pastforward.recipes.labelled import READOUT, labelled
 from pastforward.recipes.real_data import flow, pixels
+from pastforward.recipes.series import series
 from pastforward.recipes.strategies import (
     CURRICULUM,
     DEFAULT_STRATEGY,
@@ -88,7 +89,7 @@ def for_source(
 
 
 def _for_kind(source: Source, data: DataConfig, strategy: str, cell: str) -> RunConfig:
-    from pastforward.data.codec import LabelCodec, PixelCodec
+    from pastforward.data.codec import ForecastCodec, LabelCodec, PixelCodec
     from pastforward.data.tasks.source import TaskSource
     from pastforward.types import Tokens
 
@@ -102,6 +103,8 @@ def _for_kind(source: Source, data: DataConfig, strategy: str, cell: str) -> Run
     width = 64 if (kind.size if isinstance(kind, Tokens) else kind.width) > 64 else 32
     if isinstance(source.codec, PixelCodec):
         return pixels(data, (length, source.codec.width), strategy, cell, width)
+    if isinstance(source.codec, ForecastCodec):
+        return series(data, length, strategy, cell, width)
     return flow(data, length, strategy, cell, width)
 
 

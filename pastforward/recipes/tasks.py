@@ -19,7 +19,6 @@ from pastforward.teacher.encoders import DeltaConfig
 
 if TYPE_CHECKING:
     from pastforward.data.tasks.base import Task
-    from pastforward.data.tasks.tracking import Modular, Tracked
 
 _TUNED: dict[str, Callable[[str, str, int], RunConfig]] = {
     "copy": copy, "reversed_copy": copy, "retrieval": retrieval,
@@ -42,6 +41,8 @@ _MATRICES = {"modular": 1}
 """Half of the slots where not given: more find S5 sooner. In modular arithmetic a number acts in as
 many ways as there are operators before it, and a student has to learn all of them per matrix."""
 
+_ROOM = 4
+"""Directions for each of several keys of many: few have much in common then."""
 _SLOTS = 8
 _PER_NAT, _FEWEST_PER_NAT = 3.8, 1.9
 """Numbers of memory per nat of state: by default, and at least where a recipe was tuned by hand."""
@@ -49,8 +50,10 @@ _PER_NAT, _FEWEST_PER_NAT = 3.8, 1.9
 
 def for_task(task: Task, data: DataConfig, strategy: str, cell: str) -> RunConfig:
     """A config for a task that `data` names."""
-    from pastforward.data.tasks.recall import KeyValues
+    from pastforward.data.tasks.mqar import MQAR
+    from pastforward.data.tasks.recall import KeyValues, Recall
     from pastforward.data.tasks.tracking import Modular, Tracked
+    from pastforward.data.tasks.words import Regular
 
     if task.family in _TUNED:
         tuned = replace(_TUNED[task.family](strategy, cell, task.length), data=data)
@@ -58,10 +61,14 @@ def for_task(task: Task, data: DataConfig, strategy: str, cell: str) -> RunConfi
         size = tuned.student.slots * tuned.student.width
         enough = size >= _FEWEST_PER_NAT * task.state_entropy
         return tuned if enough else replace(tuned, student=_memory(task, cell))
-    if isinstance(task, KeyValues):
-        return key_values(task, data, strategy, cell)
+    if isinstance(task, KeyValues | Recall):
+        return key_values(task.symbols, data, task.length, strategy, cell)
+    if isinstance(task, MQAR):
+        return key_values(_ROOM * task.pairs, data, task.length, strategy, cell)
     if isinstance(task, Tracked | Modular):
-        return _tracking(task, data, strategy, cell)
+        return _tracking(task, task.every, data, strategy, cell)
+    if isinstance(task, Regular):
+        return _tracking(task, 1, data, strategy, cell)
     return RunConfig(
         data=data,
         student=_memory(task, cell),
@@ -74,11 +81,14 @@ def for_task(task: Task, data: DataConfig, strategy: str, cell: str) -> RunConfi
     )
 
 
-def _tracking(task: Tracked | Modular, data: DataConfig, strategy: str, cell: str) -> RunConfig:
-    """State tracking (parity, S5, modular arithmetic): every input changes a small state."""
+def _tracking(task: Task, every: int, data: DataConfig, strategy: str, cell: str) -> RunConfig:
+    """State tracking (parity, S5, modular arithmetic): every input changes a small state.
+
+    It is asked at every `every`-th step, or after words of all lengths.
+    """
     window = min(32, task.length)
     grown = with_growing_windows(stages(strategy, TRACKING_RATES, _TRACKING_SHARES), window, 1e-3)
-    prefixes = [steps for steps in (16, 32, 128) if 2 * task.every <= steps < task.length]
+    prefixes = [steps for steps in (16, 32, 128) if 2 * every <= steps < task.length]
     own = DeltaConfig(_MATRICES.get(task.family), _REFLECTIONS, _REFLECTIONS)
     return RunConfig(
         data=data,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from pastforward.config import Budget, RunConfig
 from pastforward.data import DataConfig
@@ -18,9 +17,6 @@ from pastforward.recipes.strategies import (
 from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import DeltaConfig, LinearConfig
 from pastforward.training import FitConfig
-
-if TYPE_CHECKING:
-    from pastforward.data.tasks.recall import KeyValues
 
 COPY_RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 3e-4, "bptt": 1e-3}
 RETRIEVAL_RATES = COPY_RATES
@@ -86,10 +82,12 @@ def retrieval(strategy: str = DEFAULT_STRATEGY, cell: str = "mlp", length: int =
     )
 
 
-def key_values(task: KeyValues, data: DataConfig, strategy: str, cell: str) -> RunConfig:
-    """Hold all pairs: matrices with a row for every key, and a slot for the last input."""
-    keys = min(128, max(16, 2 ** (task.symbols - 1).bit_length()))
-    window = min(64, task.length)
+def key_values(
+    directions: int, data: DataConfig, length: int, strategy: str, cell: str
+) -> RunConfig:
+    """Hold all pairs: matrices with a row for each direction of keys, a slot for the last input."""
+    keys = min(128, max(16, 2 ** (directions - 1).bit_length()))
+    window = min(64, length)
     parts = stages(strategy, KEY_VALUES_RATES, _KEY_VALUES_SHARES)
     return RunConfig(
         data=data,
@@ -101,7 +99,7 @@ def key_values(task: KeyValues, data: DataConfig, strategy: str, cell: str) -> R
         # No state bypasses such a memory, so all credit passes through it: no futures to decode.
         smt=SMTConfig(decoding=0.0),
         dmt=DMTConfig(window=window, dynamics=0.1),
-        fit=fit_for(task.length),
+        fit=fit_for(length),
         budget=Budget(seconds=600.0),
         stages=with_growing_windows(parts, window, _KEY_VALUES_TEACHER_FORCED_LR),
     )

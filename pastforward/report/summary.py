@@ -43,6 +43,8 @@ class Result(NamedTuple):
     seconds: float | None = None
     serial_calls: Any = None
     unit: str = NATS
+    bits_per_byte: float | None = None
+    """Of text."""
     note: str = ""
     """A sentence where a network is no better than a predictor that reads no input."""
 
@@ -52,7 +54,18 @@ class Result(NamedTuple):
         return None if self.nats is None or self.unit != NATS else self.nats / math.log(2)
 
 
-HEAD = ("network", "loss", "±", "bits", "correct", "to teacher", "weights", "time", "serial")
+HEAD = (
+    "network",
+    "loss",
+    "±",
+    "bits",
+    "bits/byte",
+    "correct",
+    "to teacher",
+    "weights",
+    "time",
+    "serial",
+)
 """Columns, of which that of losses is shown under their unit."""
 _SAME = 1e-4
 """Nats: a unigram model of equally frequent symbols differs from 'uniform' by sampling only."""
@@ -67,6 +80,15 @@ def unit_of(scores: Iterable[Mapping[str, Any]]) -> str:
 def run_unit(runs: Iterable[RunSummary]) -> str:
     """The unit that the losses of runs have in common."""
     return unit_of(run.evaluation["student"] for run in runs)
+
+
+def bytes_share(runs: Iterable[RunSummary]) -> float | None:
+    """Bits a byte of one nat per output, of text; None of other data, and where runs differ."""
+    scores = [run.evaluation["student"] for run in runs]
+    if not all(score.get("bits_per_byte") and score["nats"] for score in scores):
+        return None
+    shares = {round(score["bits_per_byte"] / score["nats"], 9) for score in scores}
+    return shares.pop() if len(shares) == 1 else None
 
 
 def distinct_references(found: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
@@ -109,14 +131,17 @@ def results(runs: Sequence[RunSummary]) -> list[Result]:
             note = unhelpful(score["nats"], run.evaluation["references"])
             row = Result(
                 "", "teacher", score["nats"], score["error"], score["accuracy"], note=note,
-                unit=unit_of([score]),
+                unit=unit_of([score]), bits_per_byte=score.get("bits_per_byte"),
             )  # fmt: skip
             teachers.setdefault(row, []).append(run.name)
     named = [row._replace(name=f"teacher of {', '.join(of)}") for row, of in teachers.items()]
     found = [pair for run in runs for pair in run.evaluation["references"].items()]
     references = distinct_references(found)
-    unit = run_unit(runs)
-    shown = [Result(reference_label(n), "reference", v, unit=unit) for n, v in references]
+    unit, share = run_unit(runs), bytes_share(runs)
+    shown = [
+        Result(reference_label(n), "reference", v, unit=unit, bits_per_byte=share and share * v)
+        for n, v in references
+    ]
     return students + named + shown
 
 
@@ -124,7 +149,7 @@ def cells(result: Result) -> tuple[str, ...]:
     """A row as text, in the order of `HEAD`."""
     return (
         result.name, number(result.nats, 4), number(result.error, 4), number(result.bits, 4),
-        percent(result.accuracy), _over(result.over_teacher), number(result.parameters, 0),
+        number(result.bits_per_byte, 4), percent(result.accuracy), _over(result.over_teacher), number(result.parameters, 0),
         seconds_text(result.seconds), _calls(result.serial_calls),
     )  # fmt: skip
 
@@ -145,6 +170,7 @@ def _student(run: RunSummary) -> Result:
         note=unhelpful(score["nats"], run.evaluation["references"]),
         parameters=run.facts.get("parameters"), seconds=run.facts.get("seconds"),
         serial_calls=run.facts.get("serial_calls"), unit=unit_of([score]),
+        bits_per_byte=score.get("bits_per_byte"),
     )  # fmt: skip
 
 

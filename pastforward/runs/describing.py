@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pastforward.data.source import Source
-from pastforward.types import Flags, Kind, Quantiles, Tokens, Vectors
+from pastforward.types import Flags, Kind, Quantiles, StudentT, Tokens, Vectors
 
 _FEW = 12
 """Classes that are named at most."""
@@ -22,6 +22,7 @@ def data_lines(source: Source) -> list[str]:
     lines = {
         "data": f"'{source.name}', {about.get('kind', 'a source of your own')}",
         "table": about.get("table"),
+        "text": _text(about),
         "sequences": "; ".join(filter(None, [_splits(about), about.get("splits")])),
         "inputs": ", ".join(inputs),
         "outputs": ", ".join(filter(None, outputs)),
@@ -36,6 +37,22 @@ def _splits(about: Json) -> str:
         f"{split} {'drawn as needed' if count is None else f'{count:,}'}"
         for split, count in about.get("sequences", {}).items()
     )
+
+
+def _text(about: Json) -> str:
+    """Documents, bytes and tokens of all splits."""
+    if "bytes" not in about:
+        return ""
+    size = sum(about["bytes"].values())
+    documents = [f"{sum(about['documents'].values()):,} documents"] if "documents" in about else []
+    found = [*documents, f"{size:,} bytes"]
+    if about.get("kind") == "tokens":
+        if "symbols" in about:
+            tokens = sum(about["symbols"].values())
+            found += [f"{tokens:,} tokens", f"{size / tokens:.2f} bytes a token"]
+        else:
+            found += [f"about {about['bytes a token']:.2f} bytes a token, made as they are read"]
+    return ", ".join(found)
 
 
 def _missing(count: int | None) -> str:
@@ -53,8 +70,8 @@ def _kind(kind: Kind) -> str:
     several = "a number" if kind.width == 1 else f"{kind.width} numbers"
     if isinstance(kind, Quantiles):
         return f"{len(kind.levels)} quantiles of {several}"
-    assert isinstance(kind, Vectors)
-    return several
+    assert isinstance(kind, Vectors | StudentT)
+    return several if isinstance(kind, Vectors) else f"{several}, by Student's t"
 
 
 def _shape(about: Json) -> list[str]:

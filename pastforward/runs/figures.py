@@ -5,7 +5,7 @@ from typing import Any
 
 from pastforward.analysis.evaluate import Evaluation
 from pastforward.outputs import NATS
-from pastforward.report.summary import RunSummary, run_unit
+from pastforward.report.summary import RunSummary, bytes_share, run_unit
 
 
 def lines_of(found: Evaluation, facts: dict[str, Any]) -> list[str]:
@@ -33,9 +33,13 @@ def lines_of(found: Evaluation, facts: dict[str, Any]) -> list[str]:
 
 def for_programs(summary: RunSummary) -> dict[str, Any]:
     """The evaluation with references in nats and bits, and the facts."""
-    unit = run_unit([summary])
+    unit, share = run_unit([summary]), bytes_share([summary])
     references = {
-        name: {"nats": nats, "bits": nats / math.log(2) if unit == NATS else None}
+        name: {
+            "nats": nats,
+            "bits": nats / math.log(2) if unit == NATS else None,
+            "bits_per_byte": share and share * nats,
+        }
         for name, nats in summary.evaluation["references"].items()
     }
     found = {"run": summary.name} | summary.evaluation

@@ -1,18 +1,21 @@
 """L6. Generate: draw text or images from a trained student."""
 
-from collections.abc import Collection
+import sys
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from pastforward.analysis.samples import ImageSamples, draw_samples, new_images
-from pastforward.data.codec import LabelCodec, PixelCodec, SeriesCodec, SymbolCodec, TextCodec
+from pastforward.data.codec import ForecastCodec, LabelCodec, PixelCodec, SymbolCodec
+from pastforward.data.documents import unescaped
+from pastforward.data.text_codec import SymbolsOfText
 from pastforward.errors import UsageError
 from pastforward.files import write_atomically
 from pastforward.inference.sampling import PLAIN, Sampling
 from pastforward.inference.stream import Stream
-from pastforward.inference.writing import continue_text
+from pastforward.inference.writing import stream_text, until
 from pastforward.report.charts import save_images
 from pastforward.runs.networks import require_finished
 from pastforward.runs.opening import open_run
@@ -30,9 +33,15 @@ class Drawing:
     prompt: str | None = None
     """Text to go on from, a new line when None; of images none."""
     tokens: int = 400
-    """Symbols to draw."""
+    """Symbols to draw at most: text ends where its document does."""
     sampling: Sampling = PLAIN
     seed: int = 0
+    stop: tuple[str, ...] = ()
+    """Text ends before the first of these; \\n is a new line."""
+
+    def __post_init__(self) -> None:
+        if "" in self.stop:
+            raise UsageError("--stop was given nothing; give text before which to stop.")
 
 
 @dataclass(frozen=True)
@@ -47,11 +56,25 @@ class Drawn:
     """What the rows of images are."""
 
 
+Told = Callable[[str], object]
+
+
+def _silent(text: str) -> None:
+    pass
+
+
+def given_prompt(word: str | None) -> str | None:
+    """The prompt, read from the standard input where it is '-', without its last new line."""
+    return sys.stdin.read().removesuffix("\n") if word == "-" else word
+
+
 def generate(
     name: str, drawing: Drawing, out: Path | None = None, allow: Collection[str] = (),
-    source: str | None = None, allow_new_data: bool = False,
+    source: str | None = None, allow_new_data: bool = False, told: Told = _silent,
 ) -> Drawn:  # fmt: skip
     """Draw from the student of a run or in a file; images always go to a PNG.
+
+    `told(text)` is called with the prompt, then with text as it comes.
 
     A file alone is enough; of a run's images some held-out ones are completed, too, for which its
     data is opened as `open_run` does. Raises `UsageError` where there is no student, for one of a
@@ -60,8 +83,10 @@ def generate(
     alone = Path(name).is_file()
     path = Path(name) if alone else _student_file(name)
     student, codec = load_student(path, next(iter(allow), None))
-    if isinstance(codec, SeriesCodec):
-        raise UsageError(f"{path} predicts series of numbers; use pastforward.Stream in Python.")
+    if isinstance(codec, ForecastCodec):
+        raise UsageError(
+            f"{path} predicts series of numbers; draw from it with: pastforward forecast {name}"
+        )
     if isinstance(codec, LabelCodec):
         raise UsageError(f"{path} predicts labels of sequences; use pastforward.Stream.")
     if isinstance(codec, PixelCodec):
@@ -79,7 +104,7 @@ def generate(
         return Drawn(
             path, None, out, "new images, completed ones (given pixels in blue), originals"
         )
-    text = _text(student, codec, drawing)
+    text = _text(student, codec, drawing, told)
     if out is not None:
         write_atomically(out, text.encode("utf-8", errors="surrogateescape"))
     return Drawn(path, text, out)
@@ -92,17 +117,25 @@ def _student_file(name: str) -> Path:
     return folder.student
 
 
-def _text(student: Student, codec: TextCodec | SymbolCodec, drawing: Drawing) -> str:
+def _text(
+    student: Student, codec: SymbolsOfText | SymbolCodec, drawing: Drawing, told: Told
+) -> str:
     prompt = _default_prompt(codec) if drawing.prompt is None else drawing.prompt
     generator = torch.Generator().manual_seed(drawing.seed)
-    text = continue_text(
-        Stream(student), codec, prompt, drawing.tokens, generator, drawing.sampling
-    )
-    return prompt + ("" if isinstance(codec, TextCodec) else " ") + text
+    words = stream_text(Stream(student), codec, prompt, drawing.tokens, generator, drawing.sampling)
+    shown = [prompt if isinstance(codec, SymbolsOfText) else f"{prompt} "]
+    told(shown[0])
+    for text in until(words, tuple(map(unescaped, drawing.stop))):
+        told(text)
+        shown.append(text)
+    return "".join(shown)
 
 
-def _default_prompt(codec: TextCodec | SymbolCodec) -> str:
-    """A new line where the text had any, else the first symbol."""
-    if isinstance(codec, TextCodec) and (codec.characters is None or "\n" in codec.characters):
-        return "\n"
+def _default_prompt(codec: SymbolsOfText | SymbolCodec) -> str:
+    """The end of the document before, a new line where the text had any, else the first symbol."""
+    if isinstance(codec, SymbolsOfText):
+        if codec.document_end:
+            return codec.document_end
+        if b"\n" in codec.pieces:
+            return "\n"
     return codec.decode([0])

@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from pastforward.teacher.teacher import Teacher
 from pastforward.training.callbacks import stop_signals
 from pastforward.training.distributed import barrier, connect, on_first_rank, rank, world
 from pastforward.training.folder import IfExists
+from pastforward.training.locking import is_empty, locked, sweep
 from pastforward.training.progress import LINE_EVERY
 
 DEFAULT_SEQUENCES = 16384
@@ -75,20 +76,30 @@ def label(
         )
     device = connect()
     job = _job(open_run(run) if isinstance(run, str) else run, request, out, device)
-    on_first_rank(lambda: _begin(job, exists, telling))
-    _write(job, read_store(job.folder)[1], telling)
-    barrier()  # until all are through
-    on_first_rank(lambda: join(job.folder))
+    on_first_rank(lambda: _require_usable(job, exists))  # before anything is written
+    with ExitStack() as held:
+        on_first_rank(lambda: held.enter_context(locked(job.folder.absolute(), "--out")))
+        on_first_rank(lambda: _begin(job, exists, telling))
+        _write(job, read_store(job.folder)[1], telling)
+        barrier()  # until all are through
+        on_first_rank(lambda: join(job.folder))
     return open_labels(job.folder)
 
 
-def _begin(job: LabelJob, exists: IfExists, telling: Telling) -> None:
-    files = _written(job, exists)
-    size = _require_room(job, files)
-    if exists is IfExists.OVERWRITE:
-        _clear(job.folder)
+def _require_usable(job: LabelJob, if_exists: IfExists) -> None:
+    _require_place(job, if_exists)
+    if if_exists is not IfExists.RESUME:
+        _require_room(job, {})
+
+
+def _begin(job: LabelJob, if_exists: IfExists, telling: Telling) -> None:
+    """Write what is not there but for the chunks, while no other process does."""
+    sweep(job.folder.absolute())
+    _require_place(job, if_exists)  # another process may have begun it meanwhile
+    files = kept(job) if if_exists is IfExists.RESUME else {}
+    said = f"{_require_room(job, files)} in {job.folder}"
     begin(job, files)
-    telling.console.print(f"{size} in {job.folder}", highlight=False, markup=False, soft_wrap=True)
+    telling.console.print(said, highlight=False, markup=False, soft_wrap=True)
 
 
 def _job(
@@ -109,7 +120,7 @@ def _job(
         identity=source.identity,
         signature=source.signature,
         memory=teacher.memory,
-        hidden=readout.net.up.out_features,
+        hidden=readout.hidden,
         sequences=request.sequences or _default_sequences(source),
         chunk=1,
         seed=request.seed,
@@ -154,31 +165,19 @@ def _default_sequences(source: Source) -> int:
     return min(DEFAULT_SEQUENCES, source.describe()["sequences"]["train"] or DEFAULT_SEQUENCES)
 
 
-def _written(job: LabelJob, if_exists: IfExists) -> Files:
-    """Files that need not be written again; raises `UsageError` by what is there."""
+def _require_place(job: LabelJob, if_exists: IfExists) -> None:
+    """Raise `UsageError` where the folder holds what isn't asked for."""
     if if_exists is IfExists.RESUME:
-        return kept(job)
+        read_store(job.folder)
+        return
     found = (job.folder / "store.json").exists()
     if found and if_exists is IfExists.REFUSE:
         raise UsageError(
             f"{job.folder} already holds labels; add --resume to go on with them, --overwrite to "
             "replace them, or choose another --out."
         )
-    if not found and (job.folder.is_file() or (job.folder.is_dir() and any(job.folder.iterdir()))):
+    if not found and job.folder.exists() and not (job.folder.is_dir() and is_empty(job.folder)):
         raise UsageError(f"{job.folder} was made by no `label`; choose another --out.")
-    return {}
-
-
-def _clear(folder: Path) -> None:
-    """Remove a store's own files, store.json first: what is left is then no store."""
-    try:
-        for pattern in ("store.json", "readout.safetensors", "chunk-*.safetensors", "files-*.json"):
-            for path in folder.glob(pattern):
-                path.unlink()
-    except OSError as error:
-        raise UsageError(
-            f"Can't replace the labels in {folder} ({error.strerror}); choose another --out."
-        ) from error
 
 
 def _require_room(job: LabelJob, files: Files) -> str:

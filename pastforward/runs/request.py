@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pastforward.baselines import BASELINES, BaselineConfig
-from pastforward.cells import CELLS
+from pastforward.cells import CELLS, StudentConfig
 from pastforward.config import RunConfig
 from pastforward.data import DataConfig
-from pastforward.data.opening import MEMORY, Opened, kind_of, located
+from pastforward.data.opening import MEMORY, Opened, kind_of, located, require_there
 from pastforward.errors import UsageError
 from pastforward.recipes import RECIPES
 from pastforward.recipes.names import stem
@@ -22,6 +22,7 @@ from pastforward.runs.sections import with_changes
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from torch import nn
     from typing_extensions import TypeIs
 
     from pastforward.data.source import Source
@@ -54,8 +55,12 @@ class TrainOptions:
     """What messages say that a stopped run goes on with."""
     allow_new_data: bool = False
     """A run to be resumed may go on with other content of its data, by the codec of then."""
+    start: nn.Module | None = None
+    """A network of torch.nn whose sizes and weights the student begins with, see `from_torch`."""
     opened: Opened | None = None
     """What has opened the data for the config."""
+    source: str | None = None
+    """Where the data of a label store lies now; where it was when None."""
 
 
 PLAIN = TrainOptions()
@@ -80,10 +85,22 @@ def config_for(
     if options.encoder not in (None, config.teacher.encoder):
         teacher = replace(config.teacher, encoder=options.encoder, encoder_config=None)
         config = replace(config, teacher=teacher)
+    if options.start is not None:
+        config = replace(config, student=_started(options.start, config, cell))
     store = config.label_store
     store = None if store is None else str(Path(store).expanduser().absolute())
     config = replace(config, data=located(config.data), label_store=store)
     return with_changes(config, options.changes)
+
+
+def _started(module: nn.Module, config: RunConfig, cell: str | None) -> StudentConfig:
+    """The module's sizes, in as many slots as the recipe has where that fits."""
+    from pastforward.plain_torch import torch_config
+
+    if cell is not None or config.baseline is not None:
+        raise UsageError("A network to start from was given with a cell or baseline; give one.")
+    found, slots = torch_config(module), config.student.slots
+    return found if found.width % slots else torch_config(module, slots)
 
 
 def _say_that_it_is_plain(config: RunConfig, options: TrainOptions) -> None:
@@ -122,7 +139,7 @@ def help_config(
     recipe = named if named is not None and named in RECIPES else "digits"
     if method in (STORED_STRATEGY, CURRICULUM):  # their stages would need the data
         method = None
-    config = config_for(recipe, method, cell, replace(options, data=None))
+    config = config_for(recipe, method, cell, replace(options, data=None, source=None))
     task = None if options.data is None else options.data.task
     if named is None or (named == recipe and task is None):
         return config
@@ -164,10 +181,17 @@ def default_name(what: What, method: str | None, config: RunConfig) -> str:
 
 
 def _base(what: What, method: str, cell: str | None, options: TrainOptions) -> RunConfig:
+    if options.source is not None and not _is_store(what):
+        raise UsageError(
+            "--source says where the data of --labels lies now; without them name the path itself."
+        )
     if isinstance(what, RunConfig):
         return _as_given(what, cell, options)
     if _is_store(what):
         config = for_labels(str(what.folder), method, cell)
+        if options.source is not None:
+            config = replace(config, data=replace(config.data, source=options.source))
+        require_there(config.data, str(what.folder))
         given = (cell, method, options.encoder, *options.allow)
         require_allowed(config, [name for name in given if name], what.folder)
         return config

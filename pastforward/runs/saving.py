@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pastforward.analysis.forecasts.samples import series_samples
 from pastforward.analysis.label_samples import label_samples
 from pastforward.analysis.samples import Samples, draw_samples
 from pastforward.baselines.base import Network
 from pastforward.baselines.build import parameters, student_parameters
 from pastforward.config import RunConfig
 from pastforward.data.codec import LabelCodec
+from pastforward.data.series import SeriesSource
 from pastforward.data.source import Source
 from pastforward.errors import UsageError
 from pastforward.files import to_json, write_json
@@ -51,6 +53,8 @@ def few_samples(network: Network, source: Source, seed: int = 0) -> Samples | No
     """Samples beside the first test sequences, the same for the same seed."""
     if isinstance(source.codec, LabelCodec):
         return label_samples(network, source)
+    if isinstance(source, SeriesSource):
+        return series_samples(network, source, seed)
     few = next(iter(source.held_out("test", _SAMPLED, _SAMPLED)))
     return draw_samples(network, source.codec, few, seed)
 

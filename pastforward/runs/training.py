@@ -29,6 +29,8 @@ from pastforward.training.trainer import Interrupted, Trainer
 from pastforward.watching import shown_on, stderr_console
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from pastforward.runs.request import What
 
 Watching = Callable[[RunConfig, Console], AbstractContextManager[Callback]]
@@ -48,6 +50,17 @@ class Telling:
     watching: Watching = progress
     describes: bool = True
     """Is it told what was understood of the data?"""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a run is given beside its config."""
+
+    source: Source | None = None
+    """Its data, opened; opened by the config when None."""
+    allow_new_data: bool = False
+    start: "nn.Module | None" = None
+    """Of torch.nn: what the student begins with."""
 
 
 def train(
@@ -83,29 +96,31 @@ def train(
         folder = RunFolder(RUNS / (name or default_name(what, method, config)))
         source = what if isinstance(what, Source) else _opened(config, options)
         telling = Telling(options.callbacks, console, options.resume_command)
-        summary = train_run(
-            config, folder, read_if_exists(if_exists), telling, source, options.allow_new_data
-        )
+        given = Given(source, options.allow_new_data, options.start)
+        summary = train_run(config, folder, read_if_exists(if_exists), telling, given)
     held = source if isinstance(what, Source) else None
     return Run(folder, config, held, foreign_names(config), summary)
 
 
 def train_run(
     config: RunConfig, folder: RunFolder, if_exists: IfExists, telling: Telling,
-    source: Source | None = None, allow_new_data: bool = False,
+    given: Given = Given(),
 ) -> RunSummary | None:  # fmt: skip
     """Train, evaluate and save; the summary is None where a finished run was only read.
 
     Nothing is written before all sizes were checked. What torchrun restarts goes on by itself.
     Raises as `train` does.
     """
+    source = given.source
     if folder.is_restarted:
         if_exists = IfExists.RESUME
     if if_exists is IfExists.RESUME:
         _require_length(config, folder, source)
         folder.prepare(config, if_exists)
-        source = _as_begun(config, folder, source, allow_new_data)
+        source = _as_begun(config, folder, source, given.allow_new_data)
     trainer = Trainer(config, folder, source)
+    if given.start is not None:
+        trainer.start_from(given.start)
     if if_exists is IfExists.RESUME and is_finished(config, folder):
         telling.console.print(f"{folder.path} is finished.", highlight=False, markup=False)
         return None

@@ -6,10 +6,12 @@ others note what they wrote in files of their own, which `join` puts into it.
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,13 +62,22 @@ def sequence_bytes(facts: StoreFacts, source: Source) -> int:
 
 
 def begin(job: LabelJob, files: Files) -> Files:
-    """Write all but the chunks; raises `UsageError` when that is impossible."""
+    """Write all but the chunks, in place of a store that is there but for its `files`.
+
+    A description is written first and never deleted: a killed process leaves what can go on.
+    Raises `UsageError` when writing is impossible.
+    """
     content = pack_tensors(job.readout.state_dict(), {})
-    files = files | {READOUT: _describe(content)}
     fresh = not job.folder.exists()
     try:
         job.folder.mkdir(parents=True, exist_ok=True)
+        chunks, notes = map(job.folder.glob, ("chunk-*.safetensors", _NOTE.format("*")))
+        for path in (job.folder / READOUT, *chunks, *notes):
+            if path.name not in files:
+                path.unlink(missing_ok=True)
+        write_store(job.folder, job.facts, files)
         write_atomically(job.folder / READOUT, content)
+        files = files | {READOUT: _describe(content)}
         write_store(job.folder, job.facts, files)
     except (OSError, UsageError) as error:
         if fresh:
@@ -74,10 +85,8 @@ def begin(job: LabelJob, files: Files) -> Files:
         if isinstance(error, UsageError):
             raise
         raise UsageError(
-            f"Can't make the folder {job.folder} ({error.strerror}); choose another --out."
+            f"Can't write labels to {job.folder} ({error.strerror}); choose another --out."
         ) from error
-    for part in job.folder.glob(".*.part"):  # left by a killed process
-        part.unlink(missing_ok=True)
     return files
 
 
@@ -88,7 +97,7 @@ def kept(job: LabelJob) -> Files:
     """
     join(job.folder)
     facts, files = read_store(job.folder)
-    found, asked = to_json(replace(facts, run="")), to_json(replace(job.facts, run=""))
+    found, asked = map(_comparable, (facts, job.facts))
     differing = [name for name in asked if asked[name] != found[name]]
     if differing:
         raise UsageError(
@@ -156,6 +165,14 @@ def join(folder: Path) -> None:
     write_store(folder, facts, files)
     for note in notes:
         note.unlink()
+
+
+def _comparable(facts: StoreFacts) -> dict[str, Any]:
+    """As JSON, without paths: what data is, its identity tells."""
+    found = to_json(replace(facts, run=""))
+    if os.path.isabs(facts.data.source):
+        found["config"]["data"]["source"] = "a path"
+    return found
 
 
 def _chunk(job: LabelJob, number: int, advance: Callable[[int], None]) -> bytes:

@@ -4,11 +4,14 @@ Each component checks its own dials in its `Config`; here stand the rules across
 """
 
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from pastforward.cells import CELLS
 from pastforward.config import RunConfig
+from pastforward.data import DataConfig
 from pastforward.data.source import Source
 from pastforward.errors import UsageError, option
 from pastforward.files import to_json
@@ -88,14 +91,19 @@ def _store(config: RunConfig, source: Source, store: StoreFacts) -> Iterator[str
             f"The cell '{config.student.cell}' needs K = {needed} slots, but {where} has {shape}; "
             f"take another --cell, or targets of a teacher trained with --student.slots {needed}."
         )
-    # As JSON: dials that were read from a file are plain dicts.
-    if to_json(config.data) != to_json(store.data):
+    if _without_path(config.data) != _without_path(store.data):
         yield f"Other data was asked for than {where} was written on; leave out its options."
     if source.signature != store.signature:
         yield (
             f"The data '{config.data.source}' reads as {source.signature}, but {where} was written "
             f"on {store.signature}; put back the data that was labelled."
         )
+
+
+def _without_path(data: DataConfig) -> Any:
+    """As JSON, because dials that were read from a file are plain dicts."""
+    found = to_json(data)
+    return found | {"source": ""} if os.path.isabs(data.source) else found
 
 
 def _teachers(config: RunConfig) -> Iterator[str]:

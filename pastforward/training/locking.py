@@ -1,4 +1,4 @@
-"""L4. One process at a time writes a run; what killed processes left behind is found and mended."""
+"""L4. One process at a time writes a run, or labels; what killed ones left behind is mended."""
 
 import os
 import re
@@ -21,10 +21,11 @@ def under_way(path: Path, what: str) -> Path:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, option: str = "--name") -> Iterator[None]:
     """Keep other processes from writing the run at `path`; the system frees it with the process.
 
-    Raises `UsageError` where another one holds it, or the place can't be written.
+    Raises `UsageError` where another one holds it, or the place can't be written; `option` is what
+    chooses another place.
     """
     file = path.with_name(f".{path.name}.lock")
     try:
@@ -33,13 +34,13 @@ def locked(path: Path) -> Iterator[None]:
     except OSError as error:
         raise UsageError(
             f"Can't write {path} ({error.strerror}); free some space, or choose a place you may "
-            "write to with --name."
+            f"write to with {option}."
         ) from error
     try:
         if not _hold(handle, file):
             who = os.read(handle, 200).decode(errors="replace").strip() or "another process"
             raise UsageError(
-                f"{path} is being written by {who}; wait for it, stop it, or use another --name."
+                f"{path} is being written by {who}; wait for it, stop it, or use another {option}."
             )
         try:
             yield
@@ -85,6 +86,11 @@ def sweep(path: Path) -> None:
     for left in _of_dead(path.rglob(".*.part")):
         with suppress(OSError):
             left.unlink()
+
+
+def is_empty(folder: Path) -> bool:
+    """Does the folder hold nothing, or only what is under way?"""
+    return all(_LEFT.fullmatch(path.name) for path in folder.iterdir())
 
 
 def _left(path: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from pastforward.methods.base import WHOLE, Method, Shares, counts
 from pastforward.pieces import Piece, cut
 from pastforward.training import FitConfig
 from pastforward.training.compiling import compile_checked
+from pastforward.training.denormals import flushed_denormals
 from pastforward.training.distributed import agree, neighbours, rank, sum_over_ranks, world
 from pastforward.training.engine import Engine, engine_of, whole
 from pastforward.training.feeding import Batches, Feed, Parts, Report
@@ -118,6 +119,10 @@ class Fit:
         On CUDA the host runs a step ahead: terms are those of the step before, and what comes
         after a bad one until that is known changes nothing.
         """
+        with flushed_denormals():
+            return self._timed_step()
+
+    def _timed_step(self) -> dict[str, float]:
         begin = time.perf_counter()
         share = self.share()
         self.optimiser.zero_grad()
@@ -133,7 +138,8 @@ class Fit:
         self.progress.step += 1
         length = parts[0][0].mask.shape[1]  # batches of shorter sequences have fewer steps
         self.progress.calls += self.method.serial_calls(length)
-        self.progress.tokens += self.readers * self.config.batch * length
+        read = self.method.positions(length)
+        self.progress.tokens += self.readers * self.config.batch * read
         self.progress.seconds += time.perf_counter() - begin
         self._share = None
         return values

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from pastforward.config import RunConfig, Stage
 from pastforward.data.opening import open_data, open_known
@@ -14,6 +14,7 @@ from pastforward.files import to_json
 from pastforward.methods import METHODS
 from pastforward.methods import facts as method_facts
 from pastforward.methods.base import Method
+from pastforward.plain_torch import from_torch
 from pastforward.student_file import save_student
 from pastforward.teacher.label_store import open_labels
 from pastforward.teacher.target_source import StoredTargets
@@ -73,6 +74,20 @@ class Trainer:
         self._checkpointed = 0.0
         self._skip_empty()
         self.fit = self._make_fit()
+
+    def start_from(self, module: nn.Module) -> None:
+        """Give the student the weights of a network of torch.nn; `UsageError` where it has others.
+
+        To be called before training and before `restore`.
+        """
+        given = from_torch(module, self.source.signature, self.config.student.slots)
+        try:
+            self.network.load_state_dict(given.state_dict())
+        except RuntimeError as error:
+            raise UsageError(
+                f"The network to start from doesn't fit {self.config.student}; leave its sizes as "
+                "`torch_config` of the network gives them."
+            ) from error
 
     def _open(self) -> Source:
         if self.store is None:
@@ -140,11 +155,12 @@ class Trainer:
             self.folder.metrics.truncate(self.spent.step + self.fit.progress.step)
 
     def _tensors(self) -> dict[str, Tensor]:
+        ended = self.number == len(self.config.stages)  # its optimiser is of no more use
         return join_parts(
             network=self.network.state_dict(),
             teacher=self.teacher.state_dict() if self.teacher else {},
             best=self.selection.tensors,
-            optimiser=self.fit.optimiser.tensors(),
+            optimiser={} if ended else self.fit.optimiser.tensors(),
         )
 
     def _facts(self) -> dict[str, Any]:

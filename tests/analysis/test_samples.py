@@ -1,4 +1,4 @@
-"""Samples by codec: images, text, symbols and series."""
+"""Samples by codec: images, text and symbols."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 
 from pastforward.analysis.samples import ImageSamples, draw_samples
 from pastforward.cells import StudentConfig
-from pastforward.data.codec import PixelCodec, SeriesCodec, SymbolCodec, TextCodec
+from pastforward.data.codec import PixelCodec, SymbolCodec, TextCodec
 from pastforward.outputs import most_likely
 from pastforward.student import build_student
 from pastforward.types import Batch, Signature, Tokens, Vectors
@@ -61,11 +61,3 @@ def test_symbols_are_shown_where_they_are_asked():
     assert lines[0] == ["given", "11", "2", "3", "4", "5"]
     assert lines[1] == ["expected", ".", ".", "4", "5", "."]
     assert lines[2] == ["predicted", ".", ".", str(guesses[2]), str(guesses[3]), "."]
-
-
-def test_series_are_shown_in_their_units():
-    student = student_of(Vectors(2), Vectors(2), 3)
-    x = torch.tensor([[[0.0, 9.0], [1.0, 9.0], [2.0, 9.0]]])
-    codec = SeriesCodec(("a", "b"), (10.0, 0.0), (2.0, 1.0))
-    found = draw_samples(student, codec, Batch(x, x, torch.ones(1, 3, dtype=torch.bool)))
-    assert str(found).splitlines()[0].split() == ["given", "10", "12", "14"]

@@ -17,7 +17,7 @@ NAMES = [
     if name == "mamba2" else name
     for name in BASELINES
 ]  # fmt: skip
-RECURRENT = ("s4d", "mingru")
+RECURRENT = ("s4d", "mingru", "delta")
 CONFIG = BaselineConfig(depth=2, width=8, hidden=6, heads=2)
 
 

@@ -132,7 +132,7 @@ def test_generate_images(shop, capsys):
 
 
 def test_generate_of_a_series_says_where_to_go(shop, capsys):
-    assert "pastforward.Stream" in refused(capsys, "generate", "walk-smt+dmt")
+    assert "pastforward forecast walk-smt+dmt" in refused(capsys, "generate", "walk-smt+dmt")
 
 
 def test_report(shop, capsys):

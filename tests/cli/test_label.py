@@ -251,7 +251,7 @@ def test_other_data_of_the_same_kind(shop, capsys):
         (f"label {RUN} --resume --overwrite", "Both --resume and --overwrite"),
         (f"label {RUN} --resume", "holds no labels"),
         (f"label {RUN} --out tale.txt", "made by no `label`"),
-        (f"label {RUN} --out tale.txt/labels", "Can't make the folder"),
+        (f"label {RUN} --out tale.txt/labels", r"Can't write .*tale.txt/labels \(.*--out"),
         ("train --labels", "Missing value for argument '--labels'"),
         ("train --labels nowhere", "nowhere holds no labels .*pastforward label RUN"),
         ("train copy:8 --labels nowhere", "Both 'copy:8' and --labels were given"),

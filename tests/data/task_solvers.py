@@ -1,6 +1,6 @@
 """Every task again in plain Python: the output and the true state after a prefix."""
 
-from itertools import permutations
+from itertools import pairwise, permutations
 from math import log
 
 
@@ -10,12 +10,12 @@ def solve(task, prefix: list[int]) -> int | None:
 
 
 def copied(task, prefix):
-    half, t = task.length // 2, len(prefix)
+    half, t = task.length // 2, len(prefix) - task.delimiter
     return prefix[t - half] if half <= t < task.length else None
 
 
 def copied_backwards(task, prefix):
-    t = len(prefix)
+    t = len(prefix) - task.delimiter
     return prefix[task.length - 1 - t] if task.length // 2 <= t < task.length else None
 
 
@@ -33,6 +33,98 @@ def looked_up(task, prefix):
         return None
     table = {key: value - s for key, value in zip(shown[::2], shown[1::2], strict=True)}
     return table[prefix[-1]]
+
+
+def recalled(task, prefix):
+    if len(prefix) < task.length:
+        return None
+    *shown, mark, key = prefix
+    assert mark == 2 * task.symbols
+    return shown_so_far(task, shown)[key]
+
+
+def shown_so_far(task, prefix) -> dict[int, int]:
+    return {prefix[i - 1]: prefix[i] - task.symbols for i in range(1, len(prefix), 2)}
+
+
+def asked_again(task, prefix):
+    """Of sequences with blanks."""
+    assert task.blank
+    shown = prefix[: 2 * task.pairs]
+    if len(prefix) <= len(shown) or prefix[-1] == 0:
+        return None
+    return dict(zip(shown[::2], shown[1::2], strict=True))[prefix[-1]]
+
+
+def consistent(task, prefix) -> list[tuple[int, int]]:
+    """w and b below p / 5 that give all outputs shown."""
+    p = task.modulus
+    shown = list(zip(prefix[::2], prefix[1::2], strict=False))
+    few = [n for n in range(p) if n < p / 5]
+    return [(w, b) for w in few for b in few if all((w * x + b) % p == y for x, y in shown)]
+
+
+def word_of(task, prefix) -> tuple[list[int], int]:
+    """The word, and which blank after it the prefix ends with, counted from 1; 0 for none."""
+    blank = task.sizes()[0] - 1
+    word = [symbol for symbol in prefix if symbol != blank]
+    assert prefix[: len(word)] == word
+    return word, len(prefix) - len(word)
+
+
+def said_once(answer):
+    def solver(task, prefix):
+        word, blanks = word_of(task, prefix)
+        return answer(task, word) if blanks == 1 else None
+
+    return solver
+
+
+def unlike(task, word) -> int:
+    return sum(a != b for a, b in pairwise(word)) % 2
+
+
+def steps_on_a_circle(task, word) -> int:
+    return sum({0: -1, 1: 0, 2: 1}[symbol] for symbol in word) % task.places
+
+
+def spelled(task, word) -> str:
+    """An expression as Python spells it."""
+    signs = "+-*()u="
+    return " ".join(str(w) if w < task.modulus else signs[w - task.modulus] for w in word)
+
+
+def valued(task, word) -> int:
+    text = spelled(task, word).rstrip(" +-*")  # an operator that waits says nothing yet
+    return eval(text) % task.modulus
+
+
+def solved(task, word) -> int:
+    left, right = spelled(task, word).split("=")
+    p = task.modulus
+    (found,) = [u for u in range(p) if eval(left, {"u": u}) % p == int(right)]
+    return found
+
+
+def backwards(task, prefix):
+    word, blanks = word_of(task, prefix)
+    return word[-blanks] if 0 < blanks <= len(word) else None
+
+
+def manipulated(word) -> list[int]:
+    stack = []
+    for symbol in word:
+        if symbol in (0, 1, 3, 4):
+            stack.append({0: 0, 1: 1, 3: 0, 4: 1}[symbol])
+        elif stack:
+            stack.pop()
+    return stack
+
+
+def what_is_left(task, prefix):
+    word, blanks = word_of(task, prefix)
+    said = [*reversed(manipulated(word)), 2]
+    return said[blanks - 1] if 0 < blanks <= len(said) else None
 
 
 def stacked(task, prefix) -> tuple[list[int], int | None]:
@@ -68,10 +160,23 @@ def asked(task, prefix):
     return calculated(task, prefix)[0] if prefix[-1] == task.modulus + 3 else None
 
 
+def even(p) -> bool:
+    swaps, items = 0, list(p)
+    for i in range(len(items)):
+        while items[i] != i:
+            j = items[i]
+            items[i], items[j] = items[j], items[i]
+            swaps += 1
+    return swaps % 2 == 0
+
+
 def rearranged(task, prefix) -> int:
     """The number of the permutation after one move after the other."""
     everything = sorted(permutations(range(5)))
     moves = [(1, 0, 2, 3, 4), (1, 2, 3, 4, 0)]
+    if task.family == "a5":
+        everything = [p for p in everything if even(p)]
+        moves[0] = (1, 2, 0, 3, 4)
     moves += [p for p in everything if p not in moves]
     places = list(range(5))
     for word in prefix:
@@ -91,7 +196,19 @@ SOLVERS = {
     "stack": lambda task, prefix: stacked(task, prefix)[1],
     "modular": asked,
     "parity": lambda task, prefix: now_and_then(task, prefix, sum(prefix) % 2),
+    "cyclic": lambda task, prefix: now_and_then(task, prefix, sum(prefix) % task.order),
     "s5": lambda task, prefix: now_and_then(task, prefix, rearranged(task, prefix)),
+    "a5": lambda task, prefix: now_and_then(task, prefix, rearranged(task, prefix)),
+    "recall": recalled,
+    "mqar": asked_again,
+    "even_pairs": said_once(unlike),
+    "parity_check": said_once(lambda task, word: sum(word) % 2),
+    "cycle_navigation": said_once(steps_on_a_circle),
+    "modular_simple": said_once(valued),
+    "modular_brackets": said_once(valued),
+    "solve_equation": said_once(solved),
+    "reverse_string": backwards,
+    "stack_manipulation": what_is_left,
 }
 """Of the tasks whose outputs are certain."""
 
@@ -120,6 +237,46 @@ def copy_states(task, prefix, said) -> dict[str, int]:
     places = {"first": 1, "middle": half // 2 + 1, "last": half}
     found = {name: kept(task, prefix, place, said(place)) for name, place in places.items()}
     return found | {"due": task.symbols if due is None else due}
+
+
+def recall_states(task, prefix) -> dict[str, int]:
+    s = task.symbols
+    shown = prefix[: task.length - 2]
+    found = shown_so_far(task, shown)
+    last = shown[len(shown) // 2 * 2 - 1] - s if len(shown) > 1 else s
+    return {"key0": found.get(0, s), "last": last}
+
+
+def mqar_states(task, prefix) -> dict[str, int]:
+    values = prefix[1 : 2 * task.pairs : 2]
+    return {"first": values[0], "last": values[-1]} if values else {"first": 0, "last": 0}
+
+
+def regression_states(task, prefix) -> dict[str, int]:
+    found = {w for w, _ in consistent(task, prefix)}
+    few = sum(n < task.modulus / 5 for n in range(task.modulus))
+    told = len(set(prefix[: len(prefix) // 2 * 2 : 2])) > 1
+    return {"weight": found.pop() if told else few}
+
+
+def due(task, prefix) -> dict[str, int]:
+    word, blanks = word_of(task, prefix)
+    left = word[: max(0, len(word) - blanks)]
+    return {"due": left[-1] if left else task.symbols}
+
+
+def height(task, prefix) -> dict[str, int]:
+    word, blanks = word_of(task, prefix)
+    return {"height": max(0, len(manipulated(word)) - blanks)}
+
+
+def depth(task, prefix) -> dict[str, int]:
+    p = task.modulus
+    return {"depth": prefix.count(p + 3) - prefix.count(p + 4)}
+
+
+def value_of(answer):
+    return lambda task, prefix: {"value": answer(task, word_of(task, prefix)[0])}
 
 
 def pair_states(task, prefix) -> dict[str, int]:
@@ -151,14 +308,31 @@ def likeliest(task, prefix) -> dict[str, int]:
 
 
 STATES = {
-    "copy": lambda task, prefix: copy_states(task, prefix, lambda j: task.length // 2 + j - 1),
-    "reversed_copy": lambda task, prefix: copy_states(task, prefix, lambda j: task.length - j),
+    "copy": lambda task, prefix: copy_states(
+        task, prefix, lambda j: task.length // 2 + j - 1 + task.delimiter
+    ),
+    "reversed_copy": lambda task, prefix: copy_states(
+        task, prefix, lambda j: task.length - j + task.delimiter
+    ),
     "retrieval": marked,
     "key_values": pair_states,
     "stack": stack_states,
     "modular": modular_states,
     "parity": lambda task, prefix: {"parity": sum(prefix) % 2},
+    "cyclic": lambda task, prefix: {"sum": sum(prefix) % task.order},
     "s5": lambda task, prefix: {"product": rearranged(task, prefix)},
+    "a5": lambda task, prefix: {"product": rearranged(task, prefix)},
+    "recall": recall_states,
+    "mqar": mqar_states,
+    "regression": regression_states,
+    "even_pairs": value_of(unlike),
+    "parity_check": value_of(lambda task, word: sum(word) % 2),
+    "cycle_navigation": value_of(steps_on_a_circle),
+    "modular_simple": value_of(valued),
+    "modular_brackets": depth,
+    "solve_equation": depth,
+    "reverse_string": due,
+    "stack_manipulation": height,
     "recency": likeliest,
     "primacy": likeliest,
 }

@@ -105,8 +105,10 @@ def test_references_by_brute_force(source):
     references = source.references()
     test = list(source.held_out("test", 64, 10**9))
     y, mask = torch.cat([b.y for b in test]), torch.cat([b.mask for b in test])
+    if "gaussian" in references and isinstance(source, SeriesSource):
+        return  # by brute force in test_data_series.py
     if "gaussian" in references:
-        # Training rows are standardised, so the Gaussian is the standard one.
+        # Training targets are standardised, so the Gaussian is the standard one.
         normal = torch.distributions.Normal(0.0, 1.0)
         assert references["gaussian"] == pytest.approx(
             -normal.log_prob(y[mask]).sum(-1).mean().item(), 1e-4

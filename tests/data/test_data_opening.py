@@ -16,12 +16,16 @@ from pastforward.errors import UsageError
 from pastforward.runs.generating import _default_prompt
 
 
-class FakeColumns(dict):
-    column_names = property(list)
+def rows_of(table):
+    return (dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True))
 
 
 def fake_hub(monkeypatch, **splits):
-    module = SimpleNamespace(load_dataset=lambda name: splits)
+    def load_dataset(name, streaming=False):
+        assert streaming
+        return {split: rows_of(table) for split, table in splits.items()}
+
+    module = SimpleNamespace(load_dataset=load_dataset)
     monkeypatch.setitem(sys.modules, "datasets", module)
 
 
@@ -97,7 +101,10 @@ def test_options_of_another_kind_are_refused(options, tmp_path):
     for source, said in (
         ("digits", "the kind embedded, whose options are: none"),
         ("copy:8", "the kind task, whose options are: none"),
-        ("hf:some/set", "the kind hub, whose options are: unit, column"),
+        (
+            "hf:some/set",
+            "the kind hub, whose options are: unit, document_end, special, tokenise, column, rows",
+        ),
     ):
         with pytest.raises(UsageError) as error:
             open_data(DataConfig(source, options=options))
@@ -210,13 +217,13 @@ def test_hub_without_its_package(monkeypatch):
 
 
 def test_hub_splits_and_columns(monkeypatch):
-    part = FakeColumns(text=["ab" * 50, "ba" * 50], title=["t" * 200], rank=[1])
+    part = {"text": ["ab" * 50, "ba" * 50], "title": ["t" * 200] * 2, "rank": [1, 2]}
     fake_hub(monkeypatch, train=part, test=part)
     source = open_source("hf:some/set", 20)
     assert source.name == "hf:some/set"
     assert source.describe()["symbols"] == {"train": 201, "valid": 101, "test": 100}
     source = open_data(DataConfig("hf:some/set", 20, HubConfig(column="title")))
-    assert source.codec.characters == "t"
+    assert source.codec.characters == "\nt"
     with pytest.raises(UsageError, match="no column 'titel'; did you mean 'title'"):
         open_data(DataConfig("hf:some/set", options=HubConfig(column="titel")))
     with pytest.raises(UsageError, match="'rank' of 'hf:some/set' holds no text"):
@@ -226,7 +233,7 @@ def test_hub_splits_and_columns(monkeypatch):
 
 
 def test_hub_out_of_reach(monkeypatch):
-    def load_dataset(name):
+    def load_dataset(name, streaming):
         raise ConnectionError("no route\nmore lines")
 
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))

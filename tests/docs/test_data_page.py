@@ -3,10 +3,12 @@
 import re
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas
 import pytest
 from data.label_samples import WRITERS
 
@@ -16,11 +18,14 @@ from pastforward.config import Budget
 from pastforward.data import SOURCES
 from pastforward.data.label_files import FORMATS
 from pastforward.data.opening import kind_of
+from pastforward.estimators.forecaster import Forecaster
 from pastforward.runs.opening import open_run
 
 PAGE = (Path(__file__).parents[2] / "docs/data.md").read_text(encoding="utf-8")
 COMMANDS = [shlex.split(line)[1:] for line in re.findall(r"\| `(pastforward [^`]+)` \|", PAGE)]
 PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+SERIES = "load.csv", "shops.csv", "walk.csv"
+AFTER = [shlex.split(line)[1:] for line in re.findall(r"^pastforward .*", PAGE, re.M)]
 QUICK = ["--steps", "3", "--fit.batch", "4", "--name", "run"]
 
 
@@ -38,15 +43,34 @@ def files(tmp_path, monkeypatch):
     random = np.random.default_rng(0)
     np.save("images.npy", random.integers(0, 256, (40, 8, 8)))
     np.savetxt("walk.csv", random.normal(size=(400, 2)).cumsum(0), delimiter=",")
+    write_series(random)
     reviews = Split(words=["abc", "cab", "b", "ab"] * 8, mood=[0, 1, 1, 0] * 8)
     hub = SimpleNamespace(load_dataset=lambda *names: {"train": reviews})
     monkeypatch.setitem(sys.modules, "datasets", hub)
 
 
+def write_series(random):
+    """load.csv and newer.csv, hourly; shops.csv, daily, two of them."""
+    hours = pandas.date_range("2025-01-06", periods=1000, freq="h")
+    load = 10 + np.sin(hours.hour / 24 * 2 * np.pi) + 0.1 * random.normal(size=1000)
+    frame = pandas.DataFrame({"date": hours, "load": load})
+    frame[:800].to_csv("load.csv", index=False)
+    frame.to_csv("newer.csv", index=False)
+    days = pandas.date_range("2025-01-01", periods=200)
+    parts = [
+        pandas.DataFrame({
+            "date": days, "shop": shop, "kind": kind, "price": random.normal(size=200),
+            "sold": random.normal(size=200),
+        })
+        for shop, kind in (("north", "small"), ("south", "large"))
+    ]  # fmt: skip
+    pandas.concat(parts).to_csv("shops.csv", index=False)
+
+
 def test_the_page_has_a_command_for_every_kind_of_file(files):
     kinds = {kind_of(words[1]) for words in COMMANDS}
     assert {"labelled", "images", "table", "text"} <= kinds <= SOURCES.keys()
-    labelled = [words[1] for words in COMMANDS[3:]]
+    labelled = [words[1] for words in COMMANDS[3:] if words[1] not in SERIES]
     assert {name.partition(":")[0] for name in labelled} == {*WRITERS, "digits", "hf"}
     assert len(WRITERS) + 2 >= len(FORMATS)
 
@@ -59,8 +83,28 @@ def test_commands_run(words, files, capsys):
     assert run.source.signature == run.student.signature  # the data reads as it did
 
 
+def test_commands_after_training_run(files, capsys):
+    small = ["--steps", "3", "--fit.batch", "4", "--data.length", "24"]
+    assert main(["train", "load.csv", *small]) == 0, capsys.readouterr().err
+    for words in AFTER:
+        assert main([*words, "--paths", "4"]) == 0, capsys.readouterr().err
+        last = capsys.readouterr().out.strip().splitlines()[-1]
+        assert Path(last.rpartition(" ")[2]).exists(), last
+    table = pandas.read_csv("newer-forecast.csv")
+    assert list(table) == ["date", "column", "mean", "0.05", "0.5", "0.95"]
+    assert table["date"][0] == "2025-02-16 16:00:00"
+    assert Path("newer-forecast.png").stat().st_size > 10_000
+
+
+def test_the_program_of_series_runs(files, monkeypatch, capsys):
+    monkeypatch.setattr(pastforward, "Forecaster", partial(Forecaster, steps=3, length=24))
+    exec(compile(PROGRAMS[0], "data.md", "exec"), names := {})
+    assert "(100, 24, 1)" in capsys.readouterr().out
+    assert Forecaster.load("load.safetensors").predict(X=names["load"]).shape == (48, 6)
+
+
 def test_the_program_runs(files, monkeypatch, capsys):
-    (program,) = PROGRAMS
+    _, program = PROGRAMS
     monkeypatch.setattr(pastforward, "Budget", lambda seconds: Budget(steps=3))
     names = {}
     exec(compile(program, "data.md", "exec"), names)

@@ -11,7 +11,7 @@ from cli.command_line import QUICK, call, refused
 
 import pastforward as pf
 from pastforward.data import DataConfig, ImageConfig, LabelledConfig
-from pastforward.data.codec import SeriesCodec, TextCodec
+from pastforward.data.codec import ForecastCodec, TextCodec
 from pastforward.data.opening import open_data, open_known
 from pastforward.data.series import SeriesSource
 from pastforward.data.source import require_known
@@ -120,7 +120,7 @@ def test_other_symbols_are_named(here, capsys):
 def test_sizes_are_told(here, capsys):
     walk(here / "w.csv", WALK[:500])
     line = refused(capsys, "eval", "w")
-    assert "it holds train 450, valid 25, test 25, not train 540, valid 30, test 30" in line
+    assert "it holds train 400, valid 50, test 50, not train 480, valid 60, test 60" in line
     assert "--allow-new-data" in line
 
 
@@ -134,7 +134,7 @@ def test_the_same_data_is_opened(name, here, capsys):
 
 def test_grown_data_by_the_saved_scaler(here, capsys):
     codec = pf.open_run("w").codec
-    assert isinstance(codec, SeriesCodec)
+    assert isinstance(codec, ForecastCodec)
     grown = np.concatenate([WALK, 44 + np.random.default_rng(1).normal(size=(800, 2))])
     walk(here / "w.csv", grown)
     refused(capsys, "eval", "w")
@@ -142,9 +142,8 @@ def test_grown_data_by_the_saved_scaler(here, capsys):
     assert said.code == 0, said
     source = pf.open_run("w", allow_new_data=True).source
     assert source.codec == codec
-    np.testing.assert_allclose(
-        source.splits.test, (grown[-70:] - np.array(codec.mean)) / np.array(codec.std)
-    )
+    mean, std = np.array(codec.mean[0]), np.array(codec.std[0])
+    np.testing.assert_allclose(source.encoded[0].z, (grown - mean) / std)
     for command in ("doctor", "report", "label"):
         assert call(capsys, command, "w", "--allow-new-data").code in (0, 1), command
 
@@ -199,18 +198,18 @@ def test_a_resumed_run_goes_on_with_grown_data(here, capsys):
     run = pf.open_run("w")
     assert run.source.codec == run.codec == codec
     assert sum(run.source.identity.sizes.values()) == 1200
-    assert read_description(run.folder.student)["extra"]["data"]["sizes"]["train"] == 1080
+    assert read_description(run.folder.student)["extra"]["data"]["sizes"]["train"] == 960
 
 
 def test_a_run_and_its_student_say_what_they_were_trained_on(here):
     identity = json.loads((here / "runs/w/data.json").read_text())
     assert identity == read_description("runs/w/student.safetensors")["extra"]["data"]
-    assert identity["sizes"] == {"train": 540, "valid": 30, "test": 30}
+    assert identity["sizes"] == {"train": 480, "valid": 60, "test": 60}
     assert len(identity["checksum"]) == 64
     assert identity["codec"]["columns"] == ["a", "b"]
     wrong = [identity | {"codec": codec} for codec in (
         {}, {"kind": "series"}, {"kind": []}, {"kind": "labels", "inputs": 3},
-        {"kind": "text", "x": 1}, {"kind": "series", "columns": 3, "mean": ["a"], "std": []},
+        {"kind": "text", "x": 1}, {"kind": "forecast", "columns": 3, "mean": ["a"], "std": []},
     )]  # fmt: skip
     for codec in wrong:
         (here / "runs/w/data.json").write_text(json.dumps(codec))
@@ -234,7 +233,7 @@ def test_labels_are_of_their_data(here, capsys):
     walk(here / "w.csv")
     assert call(capsys, "label", "w", "--data", "more.csv", "--out", "more").code == 0
     codec = pf.open_run("w").codec
-    assert pf.open_labels("more").facts.identity.codec["mean"] == list(codec.mean)
+    assert pf.open_labels("more").facts.identity.codec["mean"] == [list(codec.mean[0])]
     assert call(capsys, "train", "--labels", "more", *quick, "--name", "own").code == 0
     assert pf.open_run("own").codec == codec
 

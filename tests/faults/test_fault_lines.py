@@ -182,7 +182,7 @@ def test_errors_of_the_hub_are_whole(monkeypatch):
     class DatasetError(Exception):
         pass
 
-    def load_dataset(*names):
+    def load_dataset(*names, streaming):
         raise DatasetError("Config name is missing.\nPlease pick one among ['a', 'b']\nExample")
 
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
@@ -195,12 +195,9 @@ def test_errors_of_the_hub_are_whole(monkeypatch):
 def test_a_configuration_of_the_hub_can_be_named(monkeypatch):
     asked = []
 
-    class Split(dict):
-        column_names = property(list)
-
-    def load_dataset(*names):
+    def load_dataset(*names, streaming):
         asked.append(names)
-        return {"train": Split(text=["once upon a time " * 20] * 3)}
+        return {"train": [{"text": "once upon a time " * 20}] * 3}
 
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
     assert open_source("hf:some/set:small").name == "hf:some/set:small"

@@ -54,11 +54,11 @@ def test_a_comparison_plans_with_data_read_once_a_task(tmp_path, monkeypatch):
 @contextmanager
 def counted_reads(monkeypatch):
     """Paths whose whole content is read."""
-    from pastforward.data import text
+    from pastforward.data import corpus
 
-    whole, reads = text.read_bytes, []
+    whole, reads = corpus.read_bytes, []
     with monkeypatch.context() as patch:
-        patch.setattr(text, "read_bytes", lambda path: reads.append(str(path)) or whole(path))
+        patch.setattr(corpus, "read_bytes", lambda path: reads.append(str(path)) or whole(path))
         yield reads
 
 

@@ -49,11 +49,11 @@ def test_a_method_without_a_teacher_is_built_without_one(name):
 
 def test_methods_in_windows_take_theirs_from_the_config():
     own, teacher, _ = pair()
-    windows = {"teacher-forced": 3, "dmt": 3, "tbptt": 2}
+    windows = {"teacher-forced": 3, "dmt": 3, "tbptt": 2, "tbptt-stream": 2}
     assert {name for name in METHODS if METHODS[name].windowed} == windows.keys()
     for name, window in windows.items():
         method = METHODS.load(name)(own, teacher, RUN)
-        assert (method.window if name == "tbptt" else method.config.window) == window
+        assert (method.window if "tbptt" in name else method.config.window) == window
 
 
 def test_teacher_forcing_starts_from_targets_with_the_full_dynamics_loss():

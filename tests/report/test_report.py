@@ -138,8 +138,8 @@ def test_results_are_in_order_and_the_best_is_found(runs):
     assert winner is not None
     assert winner.name == "bptt"
     assert winner.bits == pytest.approx(1.1111 / np.log(2))
-    assert cells(rows[1])[5] == "8.0x"
-    assert cells(rows[2])[5] == "-1.0%"
+    assert cells(rows[1])[6] == "8.0x"
+    assert cells(rows[2])[6] == "-1.0%"
     assert cells(rows[3])[1] == "-"
 
 

@@ -258,7 +258,6 @@ def test_the_remains_of_a_killed_process_are_written_again(store, tmp_path):
     job = new_job(tmp_path / "labels")
     begin(job, {})
     (job.folder / chunk_name(0)).write_bytes(b"cut sho")  # in place, but never counted
-    (job.folder / ".chunk-00001.safetensors.123.part").write_bytes(b"half")
     resumed(job)
     assert contents(job.folder) == contents(store.folder)
 

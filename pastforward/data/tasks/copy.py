@@ -8,15 +8,19 @@ from typing import final
 import numpy as np
 from typing_extensions import override
 
-from pastforward.data.tasks.base import Random, Sequences, Task, alphabet, steps
+from pastforward.data.tasks.base import Random, Sequences, Task, alphabet, axis, steps
 
 
 @dataclass(frozen=True)
 class SecondHalf(Task):
-    """Abstract. x is s, then `repeat(s)`; y_t = x_{t+1} counts where that is in the second half."""
+    """Abstract. x is s, then `repeat(s)`; y_t = x_{t+1} counts where that is in the second half.
+
+    With a delimiter, the symbol V, between them, x ends one symbol before the repetition does.
+    """
 
     length: int = steps(32, 4)
     symbols: int = alphabet(8)
+    delimiter: int = axis(0, "symbols that say that the repetition begins", 0, 1)
 
     @abstractmethod
     def repeat(self, first: np.ndarray) -> np.ndarray:
@@ -24,7 +28,7 @@ class SecondHalf(Task):
 
     @override
     def sizes(self) -> tuple[int, int]:
-        return self.symbols, self.symbols
+        return self.symbols + self.delimiter, self.symbols
 
     @property
     @override
@@ -44,12 +48,18 @@ class SecondHalf(Task):
     @override
     def build(self, random: Random) -> Sequences:
         (first,) = random
-        x = np.concatenate([first, self.repeat(first)], 1)
-        # Nothing follows the last symbol: y_T is 0 and masked.
-        y = np.concatenate([x[:, 1:], np.zeros_like(x[:, :1])], 1)
-        mask = np.zeros(x.shape, dtype=bool)  # True at t = T/2 .. T-1
-        mask[:, first.shape[1] - 1 : -1] = True
-        return Sequences(x, y, mask)
+        gap = np.full((len(first), self.delimiter), self.symbols)
+        said = np.concatenate([first, gap, self.repeat(first)], 1)
+        # Without a delimiter nothing follows the last symbol: y_T is 0 and masked.
+        y = np.concatenate([said[:, 1:], np.zeros_like(said[:, :1])], 1)[:, : self.length]
+        mask = np.zeros(y.shape, dtype=bool)
+        mask[:, self._begin : self._begin + first.shape[1]] = True
+        return Sequences(said[:, : self.length], np.where(y < self.symbols, y, 0), mask)
+
+    @property
+    def _begin(self) -> int:
+        """The first t that counts, from 0: T/2 - 1, or T/2 with a delimiter."""
+        return self.length // 2 - 1 + self.delimiter
 
     @override
     def states(self, x: np.ndarray) -> dict[str, np.ndarray]:
@@ -57,11 +67,11 @@ class SecondHalf(Task):
 
         'due' is the symbol to be repeated next; V stands for none.
         """
-        half = self.length // 2
+        half, begin = self.length // 2, self._begin
         first, place = x[:, :half], {"first": 0, "middle": half // 2, "last": half - 1}
         due = np.full_like(x, self.symbols)
-        due[:, half - 1 : -1] = self.repeat(first)
-        repeated_at = half - 1 + self.repeat(np.arange(half)[None])[0]
+        due[:, begin : begin + half] = self.repeat(first)
+        repeated_at = begin + self.repeat(np.arange(half)[None])[0]
         found = {"due": due}
         for name, j in place.items():
             found[name] = np.full_like(x, self.symbols)

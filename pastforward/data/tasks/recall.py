@@ -1,4 +1,4 @@
-"""L1. Recall: one marked symbol (retrieval), or the values of keys (key_values)."""
+"""L1. Recall: one marked symbol (retrieval), or the values of keys (key_values, recall)."""
 
 from dataclasses import dataclass
 from math import log
@@ -17,6 +17,7 @@ class Retrieval(Task, family="retrieval"):
 
     length: int = steps(128, 4)
     symbols: int = alphabet(8)
+    within: int = axis(100, "percent of the sequence, from its start, where the mark is", 1, 100)
 
     @override
     def sizes(self) -> tuple[int, int]:
@@ -29,9 +30,10 @@ class Retrieval(Task, family="retrieval"):
 
     @override
     def draw(self, generator: np.random.Generator, size: int) -> Random:
-        # Symbols, and which of the first T-2 is marked.
+        # Symbols, and which of the first T-2, or of the share of them all, is marked.
         x = generator.integers(0, self.symbols, (size, self.length))
-        return x, generator.integers(0, self.length - 2, size)
+        last = min(self.length - 2, max(1, self.length * self.within // 100))
+        return x, generator.integers(0, last, size)
 
     @override
     def build(self, random: Random) -> Sequences:
@@ -123,6 +125,65 @@ class KeyValues(Task, family="key_values"):
             found["last"][:, begin:] = values[:, pair, None]
             zero = keys[:, pair] == 0
             found["key0"][zero, begin:] = values[zero, pair, None]
+        return found
+
+
+@final
+@dataclass(frozen=True)
+class Recall(Task, family="recall"):
+    """Pairs of a key and a value, a mark, and one of these keys: its latest value is asked.
+
+    Inputs 0..S-1 are keys, S..2S-1 values, 2S is the mark; outputs are the values 0..S-1, and y_T
+    alone counts. Keys repeat.
+    """
+
+    length: int = steps(64, 4)
+    symbols: int = alphabet(16)
+
+    @override
+    def sizes(self) -> tuple[int, int]:
+        return 2 * self.symbols + 1, self.symbols
+
+    @property
+    @override
+    def state_entropy(self) -> float:
+        # A value for each key, as far as there are pairs.
+        return min(self.symbols, self.length // 2 - 1) * log(self.symbols)
+
+    @override
+    def clash(self) -> str | None:
+        if self.length % 2:
+            return f"length {self.length}; give an even length of at least 4"
+        return None
+
+    @override
+    def draw(self, generator: np.random.Generator, size: int) -> Random:
+        # Keys, values, and whose key is asked.
+        pairs = self.length // 2 - 1
+        shown = (generator.integers(0, self.symbols, (size, pairs)) for _ in range(2))
+        return *shown, generator.integers(0, pairs, size)
+
+    @override
+    def build(self, random: Random) -> Sequences:
+        keys, values, asked = random
+        rows = np.arange(len(keys))
+        key = keys[rows, asked]
+        x = np.full((len(keys), self.length), 2 * self.symbols)
+        x[:, 0:-2:2], x[:, 1:-2:2], x[:, -1] = keys, values + self.symbols, key
+        latest = keys.shape[1] - 1 - (keys == key[:, None])[:, ::-1].argmax(1)
+        y, mask = np.zeros_like(x), np.zeros(x.shape, dtype=bool)
+        y[:, -1], mask[:, -1] = values[rows, latest], True
+        return Sequences(x, y, mask)
+
+    @override
+    def states(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """'key0': the latest value of key 0, S for none; 'last': that of the latest pair."""
+        found = {name: np.full_like(x, self.symbols) for name in ("key0", "last")}
+        for t in range(1, self.length - 2, 2):
+            value = x[:, t, None] - self.symbols
+            found["last"][:, t:] = value
+            zero = x[:, t - 1] == 0
+            found["key0"][zero, t:] = value[zero]
         return found
 
 

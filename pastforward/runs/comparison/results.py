@@ -38,6 +38,8 @@ class Row:
     nats: float | None = None
     """Held-out loss per output of the student alone, in `unit`."""
     unit: str = NATS
+    bits_per_byte: float | None = None
+    """Of text."""
     accuracy: float | None = None
     select: str = "loss"
     """The metric that chose the student, a name in `METRICS`."""
@@ -84,6 +86,7 @@ class Line:
     failed: int
     nats: Spread | None
     unit: str
+    bits_per_byte: Spread | None
     accuracy: Spread | None
     select: str
     selected: Spread | None
@@ -213,6 +216,7 @@ def _measured(saved: Json) -> Json:
         "lr": [stage["lr"] for stage in facts["config"]["stages"]],
         "nats": student["nats"],
         "unit": unit_of([student]),
+        "bits_per_byte": student.get("bits_per_byte"),
         "accuracy": student["accuracy"],
         "select": select,
         "selected": figure(select, student),
@@ -236,6 +240,7 @@ def _line(setting: Setting, rows: Sequence[Row]) -> Line:
         sum(row.state == State.FAILED.value for row in rows),
         nats=spread(row.nats for row in done),
         unit=one.unit,
+        bits_per_byte=spread(row.bits_per_byte for row in done),
         accuracy=spread(row.accuracy for row in done),
         select=one.select,
         selected=spread(row.selected for row in done),

@@ -11,7 +11,7 @@ from pastforward.report.tables import Table
 from pastforward.runs.comparison.results import Duel, Line, Spread, best_of, duel
 
 HEAD = (
-    "task", "cell", "method", "loss", "correct", "selected by", "time", "n", "teacher's loss",
+    "task", "cell", "method", "loss", "bits/byte", "correct", "selected by", "time", "n", "teacher's loss",
     "serial calls", "weights", "rates by stage",
 )  # fmt: skip
 
@@ -36,9 +36,11 @@ def grid_table(
     table = Table(
         head, rows, names=3,
         title="Held-out loss per output, students alone: mean ± deviation of n seeds",
-        notes=[*_failures(lines), *verdicts], page_only=head[8:],
+        notes=[*_failures(lines), *verdicts], page_only=head[9:],
     )  # fmt: skip
-    return table if any(_shows_metric(line) for line in lines) else table.without("selected by")
+    empty = [] if any(_shows_metric(line) for line in lines) else ["selected by"]
+    empty += [] if any(line.bits_per_byte for line in lines) else ["bits/byte"]
+    return table.without(*empty)
 
 
 def verdict(found: Duel) -> str:
@@ -93,6 +95,7 @@ def _cells(line: Line) -> tuple[str, ...]:
         setting.cell,
         setting.strategy,
         spread_text(line.nats, 4),
+        spread_text(line.bits_per_byte, 4),
         percent_text(line.accuracy),
         _selected(line),
         seconds_text(line.seconds and line.seconds.mean),

@@ -17,10 +17,10 @@ from benchmarks.studies.comparisons import (
     WITH_OTHERS,
 )
 from benchmarks.studies.files import FACTS, append, path_of, read, read_lines, rows_of
-from benchmarks.studies.page import filled
+from benchmarks.studies.page import filled, made_from, templates
 
 FILES = sorted(path for path in RESULTS.iterdir() if path.suffix in (".json", ".jsonl"))
-PAGES = [ROOT / "README.md", *(DOCS / f"{name}.md" for name in ("results", "performance"))]
+PAGES = [ROOT / "README.md", DOCS / "performance.md", *map(made_from, templates())]
 
 
 def rows_in(path):
@@ -50,8 +50,9 @@ def test_groups_hold_names_of_comparisons():
     assert groups <= COMPARISONS.keys()
 
 
-def test_the_page_of_results_is_made_of_the_rows():
-    assert (DOCS / "results.md").read_text() == filled((DOCS / "results.in.md").read_text())
+@pytest.mark.parametrize("template", templates(), ids=lambda path: path.name)
+def test_the_pages_of_results_are_made_of_the_rows(template):
+    assert made_from(template).read_text() == filled(template.read_text())
 
 
 def test_the_page_of_performance_is_made_of_the_rows():

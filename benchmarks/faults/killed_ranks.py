@@ -1,5 +1,10 @@
-"""Copies as a source of one's own that kills chosen processes: `killed_ranks:Copies`."""
+"""Copies as a source of one's own that kills chosen processes: `killed_ranks:Copies`.
 
+KILLS holds, as JSON, for each start of all processes by torchrun the rank to kill and which of its
+training batches since then kills it: [[1, 5], [0, 5]].
+"""
+
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -10,8 +15,6 @@ from pastforward.data.opening import open_source
 from pastforward.data.source import Source
 from pastforward.types import Batch
 
-KILLS = {("0", "1"): 5, ("1", "0"): 5}
-"""By how often torchrun has restarted, and rank: which training batch since then kills."""
 BATCH = 4
 
 
@@ -19,12 +22,14 @@ class Copies(Source):
     def __init__(self) -> None:
         self.inner, self.read = open_source("copy:8"), 0
         super().__init__("copies", self.inner.signature, self.inner.codec)
+        starts = json.loads(os.environ.get("KILLS", "[]"))
+        start = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+        self.kill = starts[start] if start < len(starts) else None
 
     @override
     def batch(self, seed: int, index: int, size: int) -> Batch:
         self.read += size == BATCH  # others are read to identify the data
-        now = tuple(os.environ.get(name, "") for name in ("TORCHELASTIC_RESTART_COUNT", "RANK"))
-        if "KILLS" in os.environ and self.read == KILLS.get(now):
+        if [int(os.environ.get("RANK", "0")), self.read] == self.kill:
             os.kill(os.getpid(), signal.SIGKILL)
         return self.inner.batch(seed, index, size)
 

@@ -1,0 +1,1 @@
+"""L4. Forecasts measured: scores, rivals without a network, rolling origins."""

@@ -1,0 +1,51 @@
+"""L4. Series as pictures: what was, and a fan of what comes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pastforward.analysis.forecasts.futures import Future
+from pastforward.report.charts import COLOURS, INK, dress, legend
+
+_PANELS = 6
+_PAST = 3
+"""Horizons of history that are shown."""
+
+
+def fan(
+    found: Sequence[Future], levels: Sequence[float], truth: np.ndarray | None = None
+) -> Figure:
+    """A panel for each of the first series and columns; `truth` `[horizon, C]` is what came."""
+    panels = [(one, place) for one in found for place in range(len(one.columns))][:_PANELS]
+    figure = Figure(figsize=(8.0, 2.8 * len(panels)), layout="constrained")
+    axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+    for place, ((one, column), ax) in enumerate(zip(panels, axes, strict=True)):
+        _panel(ax, one, column, levels)
+        if truth is not None:
+            ahead = one.index[len(one.past) :]
+            ax.plot(ahead, truth[:, column], color=INK, lw=1.0, ls=":", label="what came")
+        if place == 0:
+            legend(ax)
+    return figure
+
+
+def _panel(axes: Axes, one: Future, column: int, levels: Sequence[float]) -> None:
+    rows, shown = len(one.past), min(len(one.past), _PAST * one.horizon)
+    before, after = one.index[rows - shown : rows], one.index[rows:]
+    axes.plot(before, one.past[rows - shown :, column], color=INK, lw=1.2, label="history")
+    ordered = sorted(levels)
+    values = one.quantiles(ordered)[..., column]
+    pairs = [(k, len(ordered) - 1 - k) for k in range(len(ordered) // 2)]
+    for low, high in pairs:
+        share = ordered[high] - ordered[low]
+        axes.fill_between(
+            after, values[low], values[high], color=COLOURS[0], alpha=0.22, lw=0,
+            label=f"central {share:.0%}",
+        )  # fmt: skip
+    axes.plot(after, one.quantiles([0.5])[0, :, column], color=COLOURS[0], lw=1.8, label="median")
+    name = " ".join(filter(None, [one.name, one.columns[column]]))
+    dress(axes, name, "", "")
+    if hasattr(after, "year"):
+        axes.tick_params(axis="x", labelsize=8)

@@ -1,0 +1,49 @@
+"""L6. Serve: the server in this process, until it is stopped."""
+
+import socket
+from collections.abc import Callable
+
+from pastforward.data.files import optional_package
+from pastforward.errors import UsageError
+from pastforward.serving.requests import Limits
+from pastforward.serving.served import Served
+
+
+def serve(
+    served: Served, host: str, port: int, limits: Limits, told: Callable[[str], None]
+) -> None:
+    """Answer requests until Ctrl-C. `told` gets the address, once it can be reached.
+
+    Port 0 takes any that is free. Raises `UsageError` where the address can't be had.
+    """
+    uvicorn = optional_package("uvicorn", "serve", "serve")
+    from pastforward.serving.app import LOOPBACK, application
+
+    with _bound(host, port) as bound:
+        app = application(served, limits, host)
+        told(f"Serving: http://{host}:{bound.getsockname()[1]}/ (Ctrl-C stops it)")
+        if host not in LOOPBACK:
+            told("Whoever reaches this address may use it: there is no password.")
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, lifespan="on", timeout_keep_alive=15,
+            timeout_graceful_shutdown=2, backlog=256,
+        )  # fmt: skip
+        try:
+            uvicorn.Server(config).run(sockets=[bound])
+        except KeyboardInterrupt:
+            told("Stopped.")
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        kind = socket.AF_INET6 if ":" in host else socket.AF_INET
+        bound = socket.socket(kind, socket.SOCK_STREAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"{host}:{port} can't be served on ({reason}); give another --port, such as 0 for any "
+            "that is free, or another --host."
+        ) from error
+    return bound
