@@ -65,12 +65,37 @@ class Rotary(nn.Module):
         return rotary_table(length, self.width).to(self.table)
 
 
+def local_attention(
+    q: Float[Tensor, "batch heads length width"], k: Tensor, v: Tensor, window: int
+) -> Float[Tensor, "batch heads length width"]:
+    """Causal attention of every position to the last `window`, itself included: O(T window).
+
+    In blocks of `window` positions, each of which attends to itself and the block before.
+    """
+    length = q.shape[2]
+    blocks = -(-length // window)
+    q, k, v = (F.pad(part, (0, 0, 0, blocks * window - length)) for part in (q, k, v))
+    q, k, v = (part.unflatten(2, (blocks, window)) for part in (q, k, v))
+    k, v = (torch.cat([F.pad(p, (0, 0, 0, 0, 1, 0))[:, :, :-1], p], 3) for p in (k, v))
+    back = window + torch.arange(window, device=q.device)[:, None]
+    back = back - torch.arange(2 * window, device=q.device)  # how far a key lies behind
+    seen = (back >= 0) & (back < window)
+    first = seen & (back <= torch.arange(window, device=q.device)[:, None])
+    mask = torch.cat([first[None], seen.expand(blocks - 1, -1, -1)]).unsqueeze(1)
+    # Blocks as more sequences: fused kernels take four axes.
+    size = len(q)
+    q, k, v = (part.transpose(1, 2).flatten(0, 1) for part in (q, k, v))
+    read = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.repeat(size, 1, 1, 1))
+    return read.unflatten(0, (size, blocks)).transpose(1, 2).flatten(2, 3)[:, :, :length]
+
+
 class Attention(nn.Module):
     """Multi-head self-attention, `causal` or over all positions."""
 
-    def __init__(self, width: int, heads: int, causal: bool) -> None:
+    def __init__(self, width: int, heads: int, causal: bool, window: int | None = None) -> None:
+        """With `window`, causal attention is to the last so many positions alone."""
         super().__init__()
-        self.heads, self.causal = heads, causal
+        self.heads, self.causal, self.window = heads, causal, window
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
 
@@ -84,8 +109,12 @@ class Attention(nn.Module):
         q, k, v = self.qkv(h).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         if table is not None:
             q, k = rotate(q, table), rotate(k, table)
-        read = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=self.causal)
-        return self.out(read.transpose(1, 2).flatten(-2))
+        return self.out(self._attended(q, k, v, mask).transpose(1, 2).flatten(-2))
+
+    def _attended(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+        if self.window is not None and self.window < q.shape[2]:
+            return local_attention(q, k, v, self.window)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=self.causal)
 
     @torch.no_grad()
     def scale_query_key(self, factor: float) -> None:
@@ -97,7 +126,7 @@ class Attention(nn.Module):
         weight = self.qkv.weight.unflatten(0, (3, self.heads, -1))[:, head]
         q, k, v = F.linear(h, weight.flatten(0, 1)).unsqueeze(1).chunk(3, -1)
         q, k = rotate(q, table), rotate(k, table)
-        read = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=self.causal)
+        read = self._attended(q, k, v, mask)
         return F.linear(read[:, 0], self.out.weight.unflatten(1, (self.heads, -1))[:, head])
 
 
@@ -116,10 +145,11 @@ class Mlp(nn.Module):
 class Block(nn.Module):
     """Pre-norm attention and MLP, both residual."""
 
-    def __init__(self, width: int, heads: int, causal: bool) -> None:
+    def __init__(self, width: int, heads: int, causal: bool, window: int | None = None) -> None:
+        """`window` as in `Attention`."""
         super().__init__()
         self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
-        self.attention = Attention(width, heads, causal)
+        self.attention = Attention(width, heads, causal, window)
         self.mlp = Mlp(width, 4 * width, width)
 
     def forward(
@@ -141,23 +171,29 @@ class Transformer(nn.Module):
 
     def __init__(
         self, width: int, depth: int, heads: int, length: int, causal: bool,
-        recompute: int | None = None,
+        recompute: int | None = None, window: int | None = None,
     ) -> None:  # fmt: skip
-        """With `recompute`, the backward pass computes layers again from the input of the first,
-        the MLP for so many positions at a time."""
+        """`window` as in `Attention`. With `recompute`, the backward pass computes layers again
+        from the input of the first, the MLP for so many positions at a time."""
         super().__init__()
         self.rotary = Rotary(length, width // heads)
-        self.blocks = nn.ModuleList([Block(width, heads, causal) for _ in range(depth)])
+        self.blocks = nn.ModuleList([Block(width, heads, causal, window) for _ in range(depth)])
         self.norm = nn.LayerNorm(width)
         self.recompute = recompute
+        # Positions before the first that a state depends on nothing of.
+        self.reach = None if window is None else depth * (window - 1)
 
     def forward(
-        self, x: Tensor, mask: Tensor | None = None, embed: Callable[[Tensor], Tensor] | None = None
-    ) -> Float[Tensor, "batch length width"]:
-        """Shapes as in `Attention`; `embed` makes the first block's input `[B, T, width]` of x."""
+        self, x: Tensor, mask: Tensor | None = None,
+        embed: Callable[[Tensor], Tensor] | None = None, first: int = 0,
+    ) -> Float[Tensor, "batch length width"]:  # fmt: skip
+        """Shapes as in `Attention`; `embed` makes the first block's input `[B, T, width]` of x.
+
+        The first position is number `first`.
+        """
 
         def run(block: nn.Module, h: Tensor) -> Tensor:
-            table = self.rotary(h.shape[1])
+            table = self.rotary(first + h.shape[1])[:, first:]
             if self.recompute is None:
                 return block(h, table, mask)
             return _checkpointed_block(self.recompute, block, h, table, mask)

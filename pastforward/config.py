@@ -9,6 +9,7 @@ RunConfig
   teacher   TeacherConfig    teacher/__init__.py    encoder and decoder, discarded after training
   smt, dmt, tbptt, distill   methods/__init__.py    dials of methods
   fit       FitConfig        training/__init__.py   batch, optimiser, schedule
+  dist      DistConfig       training/__init__.py   how processes share the work
   budget    Budget           how long, divided among the
   stages    Stage, ...       methods, in order
 """
@@ -23,7 +24,7 @@ from pastforward.data import DataConfig
 from pastforward.errors import UsageError
 from pastforward.methods import DistillConfig, DMTConfig, SMTConfig, TBPTTConfig
 from pastforward.teacher import TeacherConfig
-from pastforward.training import FitConfig
+from pastforward.training import DistConfig, FitConfig
 
 _POSITIONS, _MOST = 2048, 64
 """In a batch of short sequences: steps, and sequences at most."""
@@ -114,6 +115,7 @@ class RunConfig:
     method_config: Any = None
     """Dials of a method of the user's own."""
     fit: FitConfig = field(default_factory=FitConfig)
+    dist: DistConfig = field(default_factory=DistConfig)
     budget: Budget = field(default_factory=lambda: Budget(seconds=120.0))
     stages: tuple[Stage, ...] = (
         Stage("teacher", 0.25, 2e-3),

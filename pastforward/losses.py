@@ -2,6 +2,9 @@
 
 Losses of memories are over the steps that are `relevant`: padding changes none of them.
 
+Where sequences are cut over processes, `total` sums over their pieces, and a mean is this piece's
+part of it: the parts add up to the mean over whole sequences.
+
 L_dyn and L_unif are those of Kumar & Isola 2026, arXiv 2606.06479, with the changes stated here.
 L_dec, the cross-entropy of decoded futures, is `outputs.output_loss`.
 """
@@ -13,6 +16,7 @@ from torch.nn import functional as F
 
 from pastforward.memory import flat
 from pastforward.outputs import divergence, output_loss
+from pastforward.pieces import Total, own
 from pastforward.types import Kind, Memories, Memory, Signature
 
 MIN_VARIANCE = 0.01
@@ -24,9 +28,11 @@ def relevant(mask: Bool[Tensor, "batch length"]) -> Bool[Tensor, "batch length"]
     return mask.flip(1).cumsum(1).flip(1) > 0
 
 
-def masked_mean(values: Float[Tensor, "*shape"], mask: Bool[Tensor, "*shape"]) -> Tensor:
+def masked_mean(
+    values: Float[Tensor, "*shape"], mask: Bool[Tensor, "*shape"], total: Total = own
+) -> Tensor:
     """Mean of `values` where `mask` is True; 0 where it is True nowhere."""
-    return values.where(mask, 0.0).sum() / mask.sum().clamp(min=1)
+    return values.where(mask, 0.0).sum() / total(mask.sum()).clamp(min=1)
 
 
 def output_weights(
@@ -44,23 +50,25 @@ def output_weights(
 
 def mean_output_loss(
     signature: Signature, parameters: Float[Tensor, "*shape parameters"], y: Tensor,
-    mask: Bool[Tensor, "*shape"],
+    mask: Bool[Tensor, "*shape"], total: Total = own,
 ) -> Float[Tensor, ""]:  # fmt: skip
     """`mean_over_outputs` of the loss of each output."""
-    return mean_over_outputs(signature, output_loss(signature.outputs, parameters, y), y, mask)
+    values = output_loss(signature.outputs, parameters, y)
+    return mean_over_outputs(signature, values, y, mask, total)
 
 
 def mean_over_outputs(
-    signature: Signature, values: Float[Tensor, "*shape"], y: Tensor, mask: Bool[Tensor, "*shape"]
-) -> Float[Tensor, ""]:
+    signature: Signature, values: Float[Tensor, "*shape"], y: Tensor, mask: Bool[Tensor, "*shape"],
+    total: Total = own,
+) -> Float[Tensor, ""]:  # fmt: skip
     """Mean of `values`, weighted by `output_weights`; 0 where the mask is True nowhere."""
     weights = output_weights(signature, y, mask)
-    return (weights * values.where(mask, 0.0)).sum() / total_weight(weights)
+    return (weights * values.where(mask, 0.0)).sum() / total_weight(weights, total)
 
 
-def total_weight(weights: Float[Tensor, "*shape"]) -> Float[Tensor, ""]:
+def total_weight(weights: Float[Tensor, "*shape"], total: Total = own) -> Float[Tensor, ""]:
     """What a weighted sum is divided by: the sum of weights, never 0."""
-    return weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
+    return total(weights.sum()).clamp(min=torch.finfo(weights.dtype).tiny)
 
 
 def squared_error(predicted: Memory, target: Memory) -> Float[Tensor, "..."]:
@@ -69,8 +77,9 @@ def squared_error(predicted: Memory, target: Memory) -> Float[Tensor, "..."]:
 
 
 def variance_unexplained(
-    predicted: Memories, target: Memories, used: Bool[Tensor, "batch steps"] | None = None
-) -> Float[Tensor, "batch steps"]:
+    predicted: Memories, target: Memories, used: Bool[Tensor, "batch steps"] | None = None,
+    total: Total = own,
+) -> Float[Tensor, "batch steps"]:  # fmt: skip
     """L_dyn over the targets' variance: the squared error as a fraction of variance unexplained.
 
     The variance is across the sequences of a batch at the same step, and carries gradient. So
@@ -82,14 +91,15 @@ def variance_unexplained(
     each = used.to(target.dtype)
     at_step = each.sum(0)
     # Mean square minus squared mean: Tensor.var over the first axis is many times slower.
-    square = masked_mean(target.square().mean((-2, -1)), used)
+    square = total(target.square().mean((-2, -1)).where(used, 0.0).sum())
     mean = torch.einsum("bt,bt...->t...", each, target) / at_step.clamp(min=1)[:, None, None]
-    explained = (at_step * mean.square().mean((-2, -1))).sum() / at_step.sum().clamp(min=1)
-    return squared_error(predicted, target) / (square - explained + MIN_VARIANCE)
+    explained = total((at_step * mean.square().mean((-2, -1))).sum())
+    variance = (square - explained) / total(at_step.sum()).clamp(min=1)
+    return squared_error(predicted, target) / (variance + MIN_VARIANCE)
 
 
 def transition_weights(
-    before: Memory, after: Memory, used: Bool[Tensor, "..."] | None = None
+    before: Memory, after: Memory, used: Bool[Tensor, "..."] | None = None, total: Total = own
 ) -> Float[Tensor, "..."]:
     """Weights of transitions: half uniform, half proportional to |after - before|^2.
 
@@ -98,13 +108,15 @@ def transition_weights(
     student that never writes has an error near 0.
     """
     change = squared_error(before.detach(), after.detach())
-    mean = change.mean() if used is None else masked_mean(change, used)
+    used = torch.ones_like(change, dtype=torch.bool) if used is None else used
+    mean = total(masked_mean(change, used, total))
     return 0.5 + 0.5 * change / (mean + 1e-6)
 
 
 def uniformity(
-    m: Float[Tensor, "steps count slots width"], used: Bool[Tensor, "steps count"] | None = None
-) -> Float[Tensor, ""]:
+    m: Float[Tensor, "steps count slots width"], used: Bool[Tensor, "steps count"] | None = None,
+    total: Total = own,
+) -> Float[Tensor, ""]:  # fmt: skip
     """L_unif: log E exp(-2 |u - v|^2) over pairs of unit-norm memories, averaged over steps.
 
     Wang & Isola 2020, arXiv 2005.10242, section 4.1.2. Pairs are of the N sequences of a step, so
@@ -117,12 +129,12 @@ def uniformity(
     used = torch.ones_like(m[..., 0, 0], dtype=torch.bool) if used is None else used
     slots = m.movedim(2, 1)
     of_slots = used.unsqueeze(1).expand(slots.shape[:3])
-    whole = _log_potential(flat(m), used)
-    return 0.5 * (whole + _log_potential(slots.flatten(0, 1), of_slots.flatten(0, 1)))
+    whole = _log_potential(flat(m), used, total)
+    return 0.5 * (whole + _log_potential(slots.flatten(0, 1), of_slots.flatten(0, 1), total))
 
 
 def _log_potential(
-    rows: Float[Tensor, "groups count width"], used: Bool[Tensor, "groups count"]
+    rows: Float[Tensor, "groups count width"], used: Bool[Tensor, "groups count"], total: Total
 ) -> Tensor:
     """Logarithm of the mean Gaussian potential of all pairs in a group, averaged over groups."""
     unit = F.normalize(rows, dim=-1)
@@ -133,7 +145,7 @@ def _log_potential(
     potential = squared.mul(-2.0).masked_fill(~pairs, -_FAR)
     counts = pairs.sum((1, 2))
     found = potential.flatten(1).logsumexp(1) - counts.clamp(min=1).to(rows.dtype).log()
-    return masked_mean(found, counts > 0)
+    return masked_mean(found, counts > 0, total)
 
 
 _FAR = 1e4

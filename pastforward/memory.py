@@ -19,8 +19,10 @@ Step = Callable[[Tensor, Tensor], Tensor]
 def rms_norm(m: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
     """Scale every slot to root-mean-square 1 over D, so that only its direction carries state.
 
-    Right for all finite numbers: no square overflows.
+    Right for all finite numbers: no square overflows. Under autocast in float32.
     """
+    if m.dtype == torch.bfloat16 and torch.is_autocast_enabled(m.device.type):
+        m = m.float()
     large = 2.0**4 if m.dtype == torch.float16 else _LARGE
     m = m / m.detach().abs().amax(-1, keepdim=True).clamp(min=large)
     return m * torch.rsqrt(m.square().mean(-1, keepdim=True) + EPSILON / large**2)

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from pastforward.errors import UsageError
 from pastforward.memory import take
+from pastforward.pieces import Piece
 from pastforward.types import MemoryShape
 
 _CHUNK = 32
@@ -55,7 +56,11 @@ class DiagonalRecurrence(nn.Module):
         self.log_decay = nn.Parameter(-times.log())
 
     def forward(self, w: Float[Tensor, "batch steps size"]) -> Float[Tensor, "batch steps size"]:
-        """m_1..m_n from w_1..w_n and m_0 = 0."""
+        """m_1..m_n from w_1..w_n and m_0 = 0; in full precision, as errors would add up."""
+        with torch.autocast(w.device.type, enabled=False):
+            return self._scan(w)
+
+    def _scan(self, w: Tensor) -> Tensor:
         batch, steps = w.shape[:2]
         chunk = chunk_length(steps)
         chunks = ceil(steps / chunk)
@@ -67,6 +72,27 @@ class DiagonalRecurrence(nn.Module):
             m = self._inter_chunk(m, chunks, chunk)
         m = m.view(self.modes, 2, chunk, chunks, batch).permute(4, 3, 2, 0, 1)
         return m.reshape(batch, chunks * chunk, -1)[:, :steps]
+
+    def of_piece(
+        self, w: Float[Tensor, "batch steps size"], piece: Piece,
+        start: Float[Tensor, "... size"] | None = None,
+    ) -> Float[Tensor, "batch memories size"]:  # fmt: skip
+        """m_begin..m_end of a piece, from the writes of its own steps; each process gives one m.
+
+        `start` is m_0. Where it is None, the first piece also has a write at step 0.
+        """
+        m = self(w)
+        if start is not None:  # in every piece's graph: FSDP2 sums gradients that all have
+            m = m + (0.0 if piece.number else 1.0) * self.extrapolate(start, w.shape[1])
+        # All pieces do the same, so that they exchange gradients in the same order.
+        lasts, lags = piece.gathered(m[:, -1]), [max(0, piece.begin - end) for end in piece.ends]
+        before = self.turned(lasts, torch.tensor(lags, device=w.device)[:, None])
+        earlier = torch.arange(len(lags), device=w.device) < piece.number
+        before = (before * earlier[:, None, None]).sum(0)
+        m = m + self.extrapolate(before, w.shape[1])
+        if piece.number:
+            return torch.cat([before.unsqueeze(1), m], 1)
+        return m if start is None else torch.cat([start.expand(len(w), 1, -1), m], 1)
 
     def extrapolate(
         self, m: Float[Tensor, "... size"], steps: int
@@ -88,7 +114,8 @@ class DiagonalRecurrence(nn.Module):
         lag = torch.arange(x.shape[1], device=x.device)
         step = times[..., None] - 1 - lag  # which lies `lag` back from t; negative before the first
         recent = take(x, step.clamp(min=0)) * (step >= 0)[..., None]
-        return recent.transpose(2, 3) @ self._mode_powers(lag)
+        with torch.autocast(x.device.type, enabled=False):
+            return recent.transpose(2, 3) @ self._mode_powers(lag)
 
     def _mode_powers(self, steps: Int[Tensor, "..."]) -> Float[Tensor, "... size"]:
         """lambda to the power of `steps` as pairs of numbers."""
@@ -159,3 +186,25 @@ def matrix_recurrence(
     m = product @ torch.stack(carried) + written
     m = m.permute(2, 1, 0, 3, 4, 5).flatten(1, 2)
     return torch.cat([start, m[:, :steps]], 1)
+
+
+def matrices_of_piece(
+    a: Float[Tensor, "batch steps heads n n"],
+    w: Float[Tensor, "batch steps heads n v"],
+    start: Float[Tensor, "batch 1 heads n v"],
+    piece: Piece,
+) -> Float[Tensor, "batch steps1 heads n v"]:
+    """M_begin..M_end of a piece; `start` is M_0. Each process gives one product and one M."""
+    n, v = w.shape[-2:]
+    identity = torch.eye(n, n + v, device=a.device, dtype=a.dtype).expand(
+        *start.shape[:3], n, n + v
+    )
+    # [A_t .. A_begin+1 | what the piece has written]
+    moved = matrix_recurrence(a, F.pad(w, (n, 0)), identity)
+    before = start[:, 0]
+    # All pieces do the same, so that they exchange gradients in the same order.
+    for number, part in enumerate(piece.gathered(moved[:, -1])):
+        product, written = part.split([n, v], -1)
+        before = torch.lerp(before, product @ before + written, float(number < piece.number))
+    product, written = moved.split([n, v], -1)
+    return product @ before.unsqueeze(1) + written

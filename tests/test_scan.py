@@ -4,6 +4,7 @@ import pytest
 import torch
 from tiny import assert_same
 
+from pastforward.memory import rms_norm
 from pastforward.scan import DiagonalRecurrence, matrix_recurrence
 from pastforward.types import MemoryShape
 
@@ -50,3 +51,16 @@ def test_sums_at_few_times_are_those_of_a_scan_of_each_channel(length):
         slopes = torch.autograd.grad(found.sin().sum(), (x, *recurrence.parameters()))
         sides.append([found.detach(), *slopes])
     assert_same(*sides, tolerance=1e-9)
+
+
+def test_under_autocast_recurrences_and_norms_are_in_float32():
+    torch.manual_seed(0)
+    recurrence = DiagonalRecurrence(MemoryShape(2, 4), 1.0, 400.0)
+    w = torch.randn(2, 300, 8).bfloat16()
+    steps = torch.arange(300).expand(2, -1)
+    expected = recurrence(w.float()), recurrence.sums(w.float(), steps), rms_norm(w.float())
+    with torch.autocast("cpu", torch.bfloat16):
+        found = recurrence(w), recurrence.sums(w.float(), steps), rms_norm(w)
+    for one, other in zip(found, expected, strict=True):
+        assert one.dtype == torch.float32
+        assert torch.equal(one, other)

@@ -4,6 +4,7 @@ python -m benchmarks.speed --json benchmarks/results/bench.json
 python -m benchmarks.speed store time-to-loss --threads 1 --json benchmarks/results/bench-long.json
 python -m benchmarks.speed bptt --json benchmarks/results/bench-again.json
 python -m benchmarks.studies.cost_model
+python -m benchmarks.studies.time_axis
 python -m benchmarks.studies.performance
 
 Rows of bench-again.json take the place of those of the same benchmark in bench.json.
@@ -21,6 +22,7 @@ from matplotlib.figure import Figure
 from benchmarks.paths import DOCS, RESULTS
 from benchmarks.speed import BENCHES
 from benchmarks.studies.files import read_lines
+from benchmarks.studies.time_axis import SIDES
 
 Rows = list[dict[str, Any]]
 CALLS = {"hardware": "bench", "long-hardware": "bench-long", "again-hardware": "bench-again"}
@@ -96,6 +98,46 @@ def staleness_table(rows: Rows) -> Iterable[str]:
         yield f"| {task} | {window} | {replay_steps} | {' '.join(f'{n:.3f}' for n in nats)} |"
 
 
+def time_axis_table(rows: Rows) -> Iterable[str]:
+    """Measured rows, BPTT among them."""
+    yield "| T | ranks | step of | s a step | CPU s of each rank | MiB of each rank | load |"
+    yield "|---|---|---|---|---|---|---|"
+    for row in rows:
+        if row["side"] == "model":
+            continue
+        if "failed" in row:
+            told = f"given up: {row['failed']} | | "
+        else:
+            parts = (", ".join(map(number, row[name])) for name in ("cpu", "mebibytes"))
+            told = " | ".join([number(row["seconds"]), *parts])
+        yield (
+            f"| {row['length']:,} | {row['ranks']} | {SIDES[row['side']]} | {told} "
+            f"| {row['load']:.0f} |"
+        )
+
+
+def time_model_table(rows: Rows) -> Iterable[str]:
+    """Counts and what follows from them, beside CPU seconds and memory where they were measured."""
+    yield (
+        "| T | P | G multiplications a rank | KiB sent | CPU s a rank | measured "
+        "| MiB a rank | measured |"
+    )
+    yield "|---|---|---|---|---|---|---|---|"
+    known = {(r["length"], r["ranks"]): r for r in rows if r["side"] == "smt" and "cpu" in r}
+    for row in rows:
+        if row["side"] != "model":
+            continue
+        measured = known.get((row["length"], row["ranks"]))
+        cpu, kept = (
+            number(max(measured[name])) if measured else "" for name in ("cpu", "mebibytes")
+        )
+        yield (
+            f"| {row['length']:,} | {row['ranks']} | {row['macs'] / 1e9:.3g} "
+            f"| {row['sent'] / 1024:.0f} | {number(row['seconds'])} | {cpu} "
+            f"| {number(row['mebibytes'][0])} | {kept} |"
+        )
+
+
 def origin(rows: Rows) -> str:
     """Machine, threads, versions and date of rows that were made in one call."""
     row = rows[0]
@@ -119,11 +161,14 @@ def by_benchmark() -> dict[str, Rows]:
 
 def filled(text: str) -> str:
     """The text with tables and origins in place of what it names in braces."""
-    rows, costs = by_benchmark(), load("cost-model")
+    rows, costs, axis = by_benchmark(), load("cost-model"), load("time-axis")
     fill = {place: [origin(load(name))] for place, name in CALLS.items()} | {
         "cost-hardware": [origin(costs)],
         "staleness": staleness_table(read_lines(RESULTS / "onpolicy.jsonl")),
         "cost-model": cost_table(costs),
+        "time-axis": time_axis_table(axis),
+        "time-model": time_model_table(axis),
+        "time-hardware": [origin(axis)],
     } | {name: table(rows.get(name, [])) for name in BENCHES}  # fmt: skip
     for place, lines in fill.items():
         text = text.replace(f"{{{place}}}", "\n".join(lines).rstrip())

@@ -7,7 +7,8 @@ drift; the student never uses it. Baselines have no memory: only their losses ar
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -28,6 +29,7 @@ from pastforward.files import finite
 from pastforward.losses import relevant
 from pastforward.student import Student
 from pastforward.teacher.teacher import Teacher
+from pastforward.training.distributed import from_ranks
 from pastforward.types import Batch, checked_batch
 from pastforward.watching import watched
 
@@ -100,13 +102,43 @@ def measure(
     return meters.read(split, dict(source.references()))
 
 
-def quick_score(student: Network, batches: Iterable[Batch], codec: Codec | None = None) -> Score:
-    """The student's own score from m_0, as the training loop watches it."""
+class Readers(Protocol):
+    """Processes that share what is read."""
+
+    @property
+    def readers(self) -> int:
+        """How many there are."""
+        ...
+
+    @property
+    def reader(self) -> int:
+        """Which one this is."""
+        ...
+
+
+class _OneReader:
+    readers, reader = 1, 0
+
+
+_ONE = _OneReader()
+
+
+def quick_score(
+    student: Network, batches: Iterable[Batch], codec: Codec | None = None,
+    shared: Readers = _ONE,
+) -> Score:  # fmt: skip
+    """The student's own score from m_0, as the training loop watches it.
+
+    Of several readers each takes its part of the batches, and all get the same score.
+    """
     meter = ScoreMeter(student.signature.outputs, student.signature.length, codec)
     with frozen(student):
-        for batch in batches:
+        for batch in islice(batches, shared.reader, None, shared.readers):
             x, y, mask = on_device(batch, student)
             meter.add(student(x)[0], y, mask)
+    meter, *others = [meter] if shared.readers == 1 else from_ranks(meter)
+    for other in others:
+        meter.join(other)
     return meter.read()
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from jaxtyping import Bool
@@ -76,6 +76,10 @@ class ClassMeter:
         for pair, count in zip(found.tolist(), counts.tolist(), strict=True):
             self.pairs[pair[0], pair[1]] += count
 
+    def join(self, other: Self) -> None:
+        """Add what another meter has seen."""
+        self.pairs.update(other.pairs)
+
     def read(self) -> ClassScore:
         """The figures over all batches."""
         classes = len(self.names)
@@ -114,6 +118,10 @@ class FlagMeter:
         self.predicted += found.sum(0)
         self.right += (wanted & found).sum(0)
 
+    def join(self, other: Self) -> None:
+        """Add what another meter has seen."""
+        _add(self, other, ("outputs", "true", "predicted", "right"))
+
     def read(self) -> ClassScore:
         """The figures over all batches."""
         true, predicted, right = (of.tolist() for of in (self.true, self.predicted, self.right))
@@ -149,6 +157,10 @@ class NumberMeter:
         self.sum += wanted.sum(0)
         self.sum_of_squares += wanted.square().sum(0)
 
+    def join(self, other: Self) -> None:
+        """Add what another meter has seen."""
+        _add(self, other, ("outputs", "squares", "errors", "sum", "sum_of_squares"))
+
     def read(self) -> NumberScore:
         """The figures over all batches."""
         mse, variance = self.squares / self.outputs, self._variance().tolist()
@@ -164,6 +176,11 @@ class NumberMeter:
 
     def _variance(self) -> Tensor:
         return self.sum_of_squares / self.outputs - (self.sum / self.outputs).square()
+
+
+def _add(meter: object, other: object, names: Sequence[str]) -> None:
+    for name in names:
+        setattr(meter, name, getattr(meter, name) + getattr(other, name))
 
 
 LabelMeter = ClassMeter | FlagMeter | NumberMeter

@@ -79,6 +79,14 @@ class ScoreMeter:
         if self.labels is not None:
             self.labels.add(most_likely(self.kind, parameters), y, mask)
 
+    def join(self, other: "ScoreMeter") -> None:
+        """Add what another meter has seen."""
+        self.nats, self.outputs = self.nats + other.nats, self.outputs + other.outputs
+        self.right += other.right
+        self.sequences += other.sequences
+        if self.labels is not None:
+            self.labels.join(other.labels)  # pyright: ignore
+
     def read(self) -> Score:
         """The score over all batches."""
         outputs = float(self.outputs.sum())

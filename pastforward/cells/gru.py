@@ -31,4 +31,6 @@ class GRU(Cell):
         hz, hr, hn = self.recurrent(flat(m)).chunk(3, -1)
         ez, er, en = self.input(e).chunk(3, -1)
         candidate = torch.tanh(self.scale * (en + torch.sigmoid(hr + er) * hn))
-        return torch.lerp(candidate, self.scale * flat(m), torch.sigmoid(hz + ez)).view(m.shape)
+        kept, gate = self.scale * flat(m), torch.sigmoid(hz + ez)
+        # Under autocast products are in bfloat16, memories are not.
+        return torch.lerp(candidate.to(kept.dtype), kept, gate.to(kept.dtype)).view(m.shape)

@@ -18,8 +18,10 @@ Examples:
   pastforward compare digits pydoc --seeds 0 1 2 --tokens 3000000 --plan
 
 --search tries the recipe's rates times each of --factors on a seed that isn't reported, takes the
-best by held-out loss, and writes all to rates.json. Ctrl-C saves; with --resume, finished runs are
-kept. Meanwhile `pastforward report NAME` shows what there is; results.json holds every run.
+best by held-out loss, and writes all to rates.json. --shard 3/8 trains every eighth run, for job
+arrays of a cluster; the same command with --gather makes the page. Ctrl-C saves; with --resume,
+finished runs are kept. Meanwhile `pastforward report NAME` shows what there is; results.json holds
+every run.
 Defaults shown are those of the recipe named (digits when none is).
 """
 
@@ -31,7 +33,7 @@ def main(argv: list[str]) -> None:
     from rich.console import Console
 
     from pastforward.cli.showing import say, show
-    from pastforward.runs.comparison.comparing import compare, describe
+    from pastforward.runs.comparison.comparing import compare, describe, gather
     from pastforward.runs.training import Telling
     from pastforward.training.distributed import rank
 
@@ -39,11 +41,17 @@ def main(argv: list[str]) -> None:
     if options.plan:
         say(describe(options.tasks, request, options.name, options.jobs, if_exists))
         return
-    found = compare(
-        options.tasks, request, name=options.name, jobs=options.jobs, if_exists=if_exists,
-        telling=Telling(resume_command=resume_command("compare", argv)),
-    )  # fmt: skip
-    if rank() == 0:
+    telling = Telling(resume_command=resume_command("compare", argv))
+    if options.gather:
+        found = gather(options.tasks, request, name=options.name, telling=telling)
+    else:
+        found = compare(
+            options.tasks, request, name=options.name, jobs=options.jobs, if_exists=if_exists,
+            telling=telling,
+        )  # fmt: skip
+    if options.shard is not None and not options.gather:
+        say(f"Shard {options.shard} lies in {found.root}; the same command with --gather ends it")
+    elif rank() == 0:
         if found.is_simple:
             show(found.runs)
         else:

@@ -51,6 +51,10 @@ class Options(Selection, TrainingOptions):
     """Part of the budget of each run of the search."""
     jobs: int = 1
     """Runs at a time; 2 and more get one thread each."""
+    shard: str | None = None
+    """Train a part of the runs, as one of many jobs: 3/8 is every eighth one, from the third on."""
+    gather: bool = False
+    """Train nothing: write the page of runs that shards have trained."""
     plan: bool = False
     """Print what would be trained and for how long, and write nothing."""
 
@@ -74,6 +78,7 @@ def read_compare(argv: list[str], description: str) -> tuple[Options, CompareReq
         request,
         methods=parsed.methods, seeds=parsed.seeds, lengths=parsed.lengths, share=parsed.share,
         factors=parsed.factors if parsed.search else (), budget=parsed.budget, changes=changes,
+        shard=parsed.shard,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pastforward.cli.options import RunOptions, resume_command
 from pastforward.cli.parsing import parse
+from pastforward.errors import is_first_rank
 
 DESCRIPTION = """\
 Write a teacher's target memories once, in half precision; any number of students then train from
@@ -15,6 +16,7 @@ Examples:
   pastforward label digits-smt+dmt
   pastforward label notes-smt+dmt --data more-notes.txt --out labels/more
   pastforward train --labels labels/notes --cell gru --seconds 300
+  torchrun --nproc-per-node 8 -m pastforward label notes-smt+dmt
 
 The size is printed before it starts. SIGTERM and Ctrl-C keep what was written; --resume goes on,
 and writes damaged files again.
@@ -55,4 +57,5 @@ def main(argv: list[str]) -> None:
         telling=Telling(resume_command=resume_command("label", argv)),
     )  # fmt: skip
     where = shlex.quote(str(store.folder))
-    print(f"Labels: {where}, for: pastforward train --labels {where} --cell gru")
+    if is_first_rank():
+        print(f"Labels: {where}, for: pastforward train --labels {where} --cell gru")

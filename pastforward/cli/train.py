@@ -18,6 +18,8 @@ Examples:
   pastforward train copy32 --cell my_module:MyCell --cell.depth 3
   pastforward train --labels runs/digits-smt+dmt/labels --cell gru
   torchrun --nproc-per-node 8 -m pastforward train digits --tokens 100000000
+  torchrun --nproc-per-node 8 -m pastforward train long.txt --method smt --dist.time 8
+    --teacher.window 64
 
 Defaults shown are those of the recipe named (digits when none is). SIGTERM and Ctrl-C save;
 --resume goes on.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from pastforward.losses import output_weights, relevant
+from pastforward.pieces import Piece
 from pastforward.student import Student
 from pastforward.types import AnyBatch, Memories, Signature
 
@@ -54,6 +55,12 @@ class Method(ABC):
 
     replay_steps = 1
     """Optimiser steps per batch."""
+    fixed_graph = False
+    """Does every step reach the same parameters? Then ranks look for unused ones only once."""
+    cuts_time = False
+    """Can several ranks share a sequence, a piece each?"""
+    piece: Piece | None = None
+    """This rank's piece of the next batch; None for all of it."""
 
     def collect(self, batch: AnyBatch) -> AnyBatch:
         """The batch with all that its optimiser steps share, computed once, without gradient."""
@@ -86,10 +93,10 @@ class Method(ABC):
         """Put the expensive parts through `transform`; the identity goes back to eager."""
 
     @final
-    def accumulate_gradients(
+    def weighted_losses(
         self, batch: AnyBatch, generator: torch.Generator, shares: Shares = WHOLE
-    ) -> dict[str, Tensor]:
-        """Add the gradient of the loss times the batch's shares; return the terms times them.
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss times the batch's shares, with gradient, and the terms times them.
 
         `loss` is among the terms.
         """
@@ -97,16 +104,26 @@ class Method(ABC):
         loss = shares.outputs * total
         for part in over_steps.values() if shares is not WHOLE else ():
             loss = loss + (shares.steps - shares.outputs) * part
-        loss.backward()
         scaled = {
             name: (shares.steps if name in over_steps else shares.outputs) * term
             for name, term in terms.items()
         }
-        return {"loss": loss.detach()} | scaled
+        return loss, {"loss": loss.detach()} | scaled
+
+    @final
+    def accumulate_gradients(
+        self, batch: AnyBatch, generator: torch.Generator, shares: Shares = WHOLE
+    ) -> dict[str, Tensor]:
+        """Add the gradient of `weighted_losses`; return its terms."""
+        loss, terms = self.weighted_losses(batch, generator, shares)
+        loss.backward()
+        return terms
 
 
 class RolloutMethod(Method, ABC):
     """Abstract: a method that trains the student alone, on memories of its own rollout."""
+
+    fixed_graph = True
 
     def __init__(self, student: Student) -> None:
         self.student = student

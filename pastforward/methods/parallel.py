@@ -18,6 +18,8 @@ from pastforward.types import AnyBatch
 class Parallel(Method):
     """The loss of y_t at every t where y_t counts."""
 
+    fixed_graph = True
+
     def __init__(self, network: Baseline) -> None:
         self.network = network
         self._forward = network.forward

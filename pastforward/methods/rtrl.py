@@ -55,8 +55,13 @@ class RTRL(Method):
 
     def __init__(self, student: Student, sequences: int = 1) -> None:
         """Raises `UsageError` if the influence of so many sequences at a time is too large."""
-        self.student, self._step = student, _Step(student)
+        self.student = student
         self._require_room(sequences)
+
+    @property
+    def _step(self) -> _Step:
+        """Of the student's parameters as they are now: ranks may exchange them between steps."""
+        return _Step(self.student)
 
     @override
     def modules(self) -> Iterable[nn.Module]:

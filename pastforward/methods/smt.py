@@ -63,6 +63,9 @@ Terms = tuple[Tensor, dict[str, Tensor]]
 class SMT(Method, ABC):
     """Abstract: what the three forms share."""
 
+    fixed_graph = True
+    cuts_time = True
+
     def __init__(self, memory: MemoryShape, config: SMTConfig) -> None:
         self.memory, self.config = memory, config
         self._compiled = self.compute
@@ -79,7 +82,7 @@ class SMT(Method, ABC):
     @final
     @override
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
-        sampled = sample_anchors(self.config, batch, self.memory, generator)
+        sampled = sample_anchors(self.config, batch, self.memory, generator, self.piece)
         total, terms = self._compiled(batch, sampled)
         return losses_of(self.config, total, terms)
 
@@ -110,7 +113,8 @@ class TeacherTraining(SMT):
         if self.readout is not None:
             seen = at_times(batch, sampled)
             m, y, mask = at_counted(after[0].detach(), seen, sampled)
-            loss = mean_output_loss(self.teacher.signature, self.readout(m), y, mask)
+            what = self.teacher.signature
+            loss = mean_output_loss(what, self.readout(m), y, mask, sampled.total)
             terms["early_readout"] = loss
             total = total + self.config.early_readout * loss
         return total, terms
@@ -140,7 +144,7 @@ class JointSMT(SMT):
         taught, terms = _teacher_terms(teacher, config, batch, after, sampled)
         scale = config.encoder_gradient_scale
         empty, before, after = (scale_gradient(part, scale) for part in targets[:3])
-        targets = Transitions(empty, before, after, targets.used)
+        targets = targets._replace(empty=empty, before=before, after=after)
         learned, more = _student_terms(self.student, teacher, config, batch, targets, sampled)
         return taught + learned, terms | more
 
@@ -180,10 +184,13 @@ def _teacher_terms(
     # The anchors of the first sequence for all of them: uniformity compares the same step.
     steps = sampled.anchors[:1].expand(len(read), -1)
     same_steps, used = take(memories, steps), take(counts, steps)
+    if sampled.owned is not None:
+        used = used & sampled.owned[:1]
     counted, y, mask = at_counted(read, seen, sampled)
+    read_out, total = decoder.readout(counted), sampled.total
     terms = {
-        "prediction": mean_output_loss(signature, decoder.readout(counted), y, mask),
-        "uniformity": uniformity(same_steps.transpose(0, 1), used.T),
+        "prediction": mean_output_loss(signature, read_out, y, mask, total),
+        "uniformity": uniformity(same_steps.transpose(0, 1), used.T, total),
     }
     if config.decoding or config.input_decoding:
         terms |= _decoding_terms(teacher, config, batch, take(read, sampled.anchors), sampled)
@@ -199,11 +206,16 @@ def _decoding_terms(
     if config.input_decoding:
         decoded, inputs = decoder.with_inputs(read, future.x)
         x, counts = anchor_inputs(config, batch, sampled)
-        terms["input_decoding"] = masked_mean(output_loss(what.inputs, inputs, x), counts)
+        losses = output_loss(what.inputs, inputs, x)
+        terms["input_decoding"] = masked_mean(losses, counts, sampled.total)
     else:
         decoded = decoder(read, future.x)
     if config.decoding:
-        terms["decoding"] = mean_output_loss(what, decoded, future.y, future.mask)
+        terms["decoding"] = mean_output_loss(what, decoded, future.y, future.mask, sampled.total)
+        if future.x.shape[2] == 0 and config.future != 1:
+            # Sequences of one step: the graph stays that of others (`fixed_graph`).
+            unused = torch.stack([p.sum() for p in decoder.parameters()]).sum()
+            terms["decoding"] = terms["decoding"] + 0.0 * unused
     return terms
 
 
@@ -217,8 +229,8 @@ def _student_terms(
     own = torch.cat([student.start(len(stepped), 1), stepped], 1)
     counted, y, mask = at_counted(stepped, seen, sampled)
     terms = {
-        "dynamics": dynamics(own, targets),
-        "readout": mean_output_loss(signature, student.readout(counted), y, mask),
+        "dynamics": dynamics(own, targets, sampled.total),
+        "readout": mean_output_loss(signature, student.readout(counted), y, mask, sampled.total),
     }
     if config.consistency:
         future, anchors = anchor_futures(config, batch, sampled), sampled.anchors
@@ -226,7 +238,9 @@ def _student_terms(
         divergence = consistency(
             source.future_decoder(), signature.outputs, target, predicted, future.x
         )
-        terms["consistency"] = mean_over_outputs(signature, divergence, future.y, future.mask)
+        terms["consistency"] = mean_over_outputs(
+            signature, divergence, future.y, future.mask, sampled.total
+        )
     return weighted_sum(config, terms), terms
 
 

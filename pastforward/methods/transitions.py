@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from pastforward.losses import (
     masked_mean,
@@ -16,6 +17,8 @@ from pastforward.losses import (
 from pastforward.memory import take
 from pastforward.methods import DMTConfig, SMTConfig
 from pastforward.methods.base import Losses
+from pastforward.pieces import Piece, Total
+from pastforward.pieces import own as whole
 from pastforward.teacher.decoder import futures, input_futures
 from pastforward.teacher.target_source import TargetSource
 from pastforward.types import AnyBatch, Batch, MemoryShape
@@ -28,19 +31,21 @@ class Transitions(NamedTuple):
     before: Tensor  # m_t [B, n, K, D]
     after: Tensor  # m_{t+1} [B, n, K, D]
     used: Tensor  # [B, n], False where m_{t+1} lies in the padding
+    begins: Tensor | None = None  # [B, 1], does m_0 count? None: where any transition does
 
 
-def dynamics(own: Tensor, targets: Transitions) -> Tensor:
+def dynamics(own: Tensor, targets: Transitions, total: Total = whole) -> Tensor:
     """Weighted fraction of variance unexplained, over the transitions used.
 
     `own` `[B, n + 1, K, D]` is m_0 and n memories.
     """
     empty = targets.empty.expand(len(own), -1, -1, -1)
     target = torch.cat([empty, targets.after], 1)
-    weights = transition_weights(targets.before, targets.after, targets.used)
-    used = torch.cat([targets.used.any(1, keepdim=True), targets.used], 1)
-    errors = variance_unexplained(own, target, used)
-    return masked_mean(F.pad(weights, (1, 0), value=1.0) * errors, used)
+    weights = transition_weights(targets.before, targets.after, targets.used, total)
+    begins = targets.used.any(1, keepdim=True) if targets.begins is None else targets.begins
+    used = torch.cat([begins, targets.used], 1)
+    errors = variance_unexplained(own, target, used, total)
+    return masked_mean(F.pad(weights, (1, 0), value=1.0) * errors, used, total)
 
 
 def weighted_sum(config: SMTConfig | DMTConfig, terms: Mapping[str, Tensor]) -> Tensor:
@@ -67,12 +72,25 @@ class SampledAnchors(NamedTuple):
     anchors: Tensor  # [B, A], transitions whose second memory decodes its future
     noise: Tensor | None  # [2, B, n, K, D], on the memories before and after
     counted: Tensor | None = None  # [B, c], transitions whose outputs may count; None: all
+    piece: Piece | None = None  # the transitions there are; anchors are counted from its first
+    owned: Tensor | None = None  # [B, A], False for anchors of other pieces; None: all are here
+
+    @property
+    def total(self) -> Total:
+        """Sums over all pieces."""
+        return whole if self.piece is None else self.piece.total
 
 
 def sample_anchors(
-    config: SMTConfig, batch: AnyBatch, memory: MemoryShape, generator: torch.Generator
-) -> SampledAnchors:
-    """Times, anchors and noise as `config` asks, from `generator` alone."""
+    config: SMTConfig, batch: AnyBatch, memory: MemoryShape, generator: torch.Generator,
+    piece: Piece | None = None,
+) -> SampledAnchors:  # fmt: skip
+    """Times, anchors and noise as `config` asks, from `generator` alone.
+
+    Of a piece the same anchors as of the whole, but noise of its own.
+    """
+    if piece is not None:
+        return _of_piece(config, batch, memory, generator, piece)
     (count, length), device = batch.mask.shape, batch.x.device
     used = min(config.transitions or length, length)
     times = noise = None
@@ -88,7 +106,22 @@ def sample_anchors(
         size = (2, count, used, memory.slots, memory.width)
         noise = config.noise * torch.randn(size, generator=generator, device=device)
     sampled = SampledAnchors(times, anchors, noise)
-    return sampled._replace(counted=_counted(at_times(batch, sampled).mask))
+    mask = at_times(batch, sampled).mask
+    if batch.mask in _MOST:
+        _MOST[mask] = _MOST[batch.mask]  # of some of its steps it is no more
+    return sampled._replace(counted=_counted(mask))
+
+
+_MOST = WeakTensorKeyDictionary()
+"""By mask, how many outputs count in a sequence at most, where the host knows it."""
+
+
+def tell_most_counted(mask: Tensor, most: int) -> None:
+    """Make known how many outputs count at most in a sequence of a mask on an accelerator.
+
+    What is asked of the mask itself, the host has to wait for.
+    """
+    _MOST[mask] = most
 
 
 def _counted(mask: Tensor) -> Tensor | None:
@@ -97,11 +130,29 @@ def _counted(mask: Tensor) -> Tensor | None:
     A readout of all memories costs as much as a layer of the encoder. c is a power of 2, so that
     compiled steps see few shapes; what fills it up doesn't count.
     """
-    most = int(mask.sum(1).max())
+    known = _MOST.get(mask)
+    most = int(mask.sum(1).max()) if known is None else min(known, mask.shape[1])
     count = 1 << max(0, most - 1).bit_length()
     if 2 * count > mask.shape[1]:
         return None
     return mask.byte().argsort(dim=1, descending=True, stable=True)[:, :count]
+
+
+def _of_piece(
+    config: SMTConfig, batch: AnyBatch, memory: MemoryShape, generator: torch.Generator,
+    piece: Piece,
+) -> SampledAnchors:  # fmt: skip
+    length = batch.mask.shape[1]
+    weights = _anchor_weights(config, batch, None)
+    anchors = torch.multinomial(weights, min(config.anchors, length), True, generator=generator)
+    owned = (anchors >= piece.begin) & (anchors < piece.end)
+    here = (anchors - piece.begin).clamp(0, piece.end - piece.begin - 1)
+    noise = None
+    if config.noise:
+        size = (2, len(anchors), piece.end - piece.begin, memory.slots, memory.width)
+        generator.manual_seed(generator.initial_seed() + piece.number)
+        noise = config.noise * torch.randn(size, generator=generator, device=anchors.device)
+    return SampledAnchors(None, here, noise, piece=piece, owned=owned)
 
 
 def _anchor_weights(config: SMTConfig, batch: AnyBatch, times: Tensor | None) -> Tensor:
@@ -122,6 +173,8 @@ def _anchor_weights(config: SMTConfig, batch: AnyBatch, times: Tensor | None) ->
 
 def at_times(batch: AnyBatch, sampled: SampledAnchors) -> AnyBatch:
     """x, y and mask of the transitions' second steps, `[B, n]`."""
+    if sampled.piece is not None:
+        return Batch(*map(sampled.piece.of, batch[:3]))
     if sampled.times is None:
         return batch
     return Batch(*(take(part, sampled.times - 1) for part in batch[:3]))
@@ -140,6 +193,13 @@ def sampled_transitions(
 ) -> Transitions:
     """The target memories before and after each sampled transition."""
     used = relevant(batch.mask)
+    if sampled.piece is not None:
+        piece, any_used = sampled.piece, used.any(1, keepdim=True)
+        targets = source.targets_of_piece(batch, piece)
+        empty, after = targets.split([1, targets.shape[1] - 1], 1)
+        # m_0 lies in the first piece; elsewhere what stands in its place counts for nothing.
+        begins = any_used if not piece.number else torch.zeros_like(any_used)
+        return Transitions(empty[:1], targets[:, :-1], after, piece.of(used), begins)
     if sampled.times is None:
         targets = source.targets_of(batch)
         # split(): its backward is one cat instead of zero-padded adds.
@@ -169,6 +229,9 @@ def memories_after(
 ) -> tuple[Tensor, Tensor]:
     """`after` and `used` of `sampled_transitions`, without the memories before."""
     used = relevant(batch.mask)
+    if sampled.piece is not None:
+        targets = source.targets_of_piece(batch, sampled.piece)
+        return targets[:, 1:], sampled.piece.of(used)
     if sampled.times is None:
         return source.targets_of(batch)[:, 1:], used
     return source.targets_at_times(batch, sampled.times), take(used, sampled.times - 1)
@@ -176,16 +239,26 @@ def memories_after(
 
 def anchor_futures(config: SMTConfig, batch: AnyBatch, sampled: SampledAnchors) -> Batch:
     """What the decoder reads and predicts from the memories at the anchors."""
-    return futures(batch, _anchor_times(sampled), config.future or batch.mask.shape[1])
+    found = futures(batch, _anchor_times(sampled), config.future or batch.mask.shape[1])
+    return found._replace(mask=_owned(sampled, found.mask))
 
 
 def anchor_inputs(
     config: SMTConfig, batch: AnyBatch, sampled: SampledAnchors
 ) -> tuple[Tensor, Tensor]:
     """The inputs that it predicts `[B, A, F]` (or `[B, A, F, C]`), and which of them count."""
-    return input_futures(batch, _anchor_times(sampled), config.future or batch.mask.shape[1])
+    length = config.future or batch.mask.shape[1]
+    x, counts = input_futures(batch, _anchor_times(sampled), length)
+    return x, _owned(sampled, counts)
+
+
+def _owned(sampled: SampledAnchors, mask: Tensor) -> Tensor:
+    """What of the futures `[B, A, F]` belongs to anchors of this piece."""
+    return mask if sampled.owned is None else mask & sampled.owned.unsqueeze(-1)
 
 
 def _anchor_times(sampled: SampledAnchors) -> Tensor:
     anchors = sampled.anchors
+    if sampled.piece is not None:
+        return anchors + sampled.piece.begin + 1
     return anchors + 1 if sampled.times is None else sampled.times.gather(1, anchors)

@@ -1,10 +1,9 @@
 """L6. Label: a trained teacher's target memories, written once to a label store."""
 
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,13 +25,16 @@ from pastforward.teacher.label_store import Files, LabelStore, StoreFacts, open_
 from pastforward.teacher.label_writing import (
     CHUNK_BYTES,
     LabelJob,
+    Writers,
     begin,
+    join,
     kept,
     sequence_bytes,
     write_chunks,
 )
 from pastforward.teacher.teacher import Teacher
 from pastforward.training.callbacks import stop_signals
+from pastforward.training.distributed import barrier, connect, on_first_rank, rank, world
 from pastforward.training.folder import IfExists
 from pastforward.training.locking import is_empty, locked, sweep
 from pastforward.training.progress import LINE_EVERY
@@ -63,38 +65,46 @@ def label(
 ) -> LabelStore:
     """Write the target memories of a run's teacher to `out`, RUN/labels when None.
 
-    With `if_exists` 'resume' files that are missing or damaged are written, 'overwrite' replaces
-    all. Raises `UsageError` for a run without a teacher and data of another kind, and `Stopped`,
-    with whole chunks kept, after Ctrl-C or SIGTERM.
+    Under torchrun every rank writes its part. With `if_exists` 'resume' files that are missing or
+    damaged are written, 'overwrite' replaces all. Raises `UsageError` for a run without a teacher
+    and data of another kind, and `Stopped`, with whole chunks kept, after Ctrl-C or SIGTERM.
     """
     exists, telling = read_if_exists(if_exists), telling or Telling()
     if request.sequences is not None and not 1 <= request.sequences < 10**15:
         raise UsageError(
             f"--sequences is {request.sequences}; give 1 or more, of at most 15 digits."
         )
-    if os.environ.get("WORLD_SIZE", "1") != "1":
-        raise UsageError("Several processes were started; start `label` alone, without torchrun.")
-    job = _job(open_run(run) if isinstance(run, str) else run, request, out)
-    _require_place(job, exists)  # before anything is written
-    if exists is not IfExists.RESUME:
-        _require_room(job, {})
-    with locked(job.folder.absolute(), "--out"):
-        _locked(job, exists, telling)
+    device = connect()
+    job = _job(open_run(run) if isinstance(run, str) else run, request, out, device)
+    on_first_rank(lambda: _require_usable(job, exists))  # before anything is written
+    with ExitStack() as held:
+        on_first_rank(lambda: held.enter_context(locked(job.folder.absolute(), "--out")))
+        on_first_rank(lambda: _begin(job, exists, telling))
+        _write(job, read_store(job.folder)[1], telling)
+        barrier()  # until all are through
+        on_first_rank(lambda: join(job.folder))
     return open_labels(job.folder)
 
 
-def _locked(job: LabelJob, if_exists: IfExists, telling: Telling) -> None:
-    """Write what is not there, while no other process does."""
+def _require_usable(job: LabelJob, if_exists: IfExists) -> None:
+    _require_place(job, if_exists)
+    if if_exists is not IfExists.RESUME:
+        _require_room(job, {})
+
+
+def _begin(job: LabelJob, if_exists: IfExists, telling: Telling) -> None:
+    """Write what is not there but for the chunks, while no other process does."""
     sweep(job.folder.absolute())
     _require_place(job, if_exists)  # another process may have begun it meanwhile
     files = kept(job) if if_exists is IfExists.RESUME else {}
     said = f"{_require_room(job, files)} in {job.folder}"
-    files = begin(job, files)
+    begin(job, files)
     telling.console.print(said, highlight=False, markup=False, soft_wrap=True)
-    _write(job, files, telling)
 
 
-def _job(run: Run, request: LabelRequest, out: Path | None) -> LabelJob:
+def _job(
+    run: Run, request: LabelRequest, out: Path | None, device: torch.device
+) -> LabelJob:  # fmt: skip
     teacher = run.teacher
     if not isinstance(teacher, Teacher):
         raise UsageError(
@@ -117,7 +127,6 @@ def _job(run: Run, request: LabelRequest, out: Path | None) -> LabelJob:
     )
     chunk = max(1, min(facts.sequences, CHUNK_BYTES // sequence_bytes(facts, source)))
     facts = replace(facts, chunk=chunk)
-    device = torch.accelerator.current_accelerator(True) or torch.device("cpu")
     teacher.to(device)
 
     def targets(x: torch.Tensor) -> torch.Tensor:
@@ -196,15 +205,19 @@ def _write(job: LabelJob, files: Files, telling: Telling) -> None:
                 raise Stopped(message, 128 + asked.signal)
 
         try:
-            write_chunks(job, files, advance)
+            write_chunks(job, files, advance, _writers())
         except UsageError as error:
             raise UsageError(f"{error} Then go on with: {command}") from error
+
+
+def _writers() -> Writers:
+    return Writers(rank(), world())
 
 
 @contextmanager
 def _bar(job: LabelJob, stderr: Console) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal, a line now and then elsewhere; called with counts of sequences."""
-    total, done, shown = job.facts.sequences, 0, time.monotonic()
+    total, done, shown = _writers().sequences(job.facts), 0, time.monotonic()
     with Progress(console=stderr, disable=not stderr.is_terminal) as bar:
         task = bar.add_task("labels", total=total)
 

@@ -16,6 +16,7 @@ from pastforward.runs.foreign import require_allowed
 from pastforward.student import Student
 from pastforward.teacher.label_store import read_store
 from pastforward.teacher.teacher import Teacher
+from pastforward.training.checkpoints import has_checkpoint, read_checkpoint
 from pastforward.training.folder import RunFolder, load_tensors, part
 from pastforward.training.networks import AnyTeacher, build_network, build_run_teacher
 
@@ -64,9 +65,9 @@ def load_checkpoint(folder: RunFolder, config: RunConfig, source: Source) -> Net
 
     Raises `UsageError` where nothing was saved yet, or it is damaged.
     """
-    if not folder.checkpoint.exists():
+    if not has_checkpoint(folder):
         require_finished(folder)
-    tensors, _ = load_tensors(folder.checkpoint)
+    tensors, _ = read_checkpoint(folder)
     network, taught = build_network(config, source.signature), part("teacher", tensors)
     teacher = build_run_teacher(config, network) if taught else None
     _load(network, part("best", tensors) or part("network", tensors), folder, folder.checkpoint)

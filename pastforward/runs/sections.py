@@ -33,7 +33,7 @@ NAMES = {
     "baseline": ("name",),
 }
 """Fields of a section that are no dials: what they name is chosen by an option of its own."""
-_PLAIN = ("student", "teacher", "smt", "dmt", "tbptt", "distill", "fit")
+_PLAIN = ("student", "teacher", "smt", "dmt", "tbptt", "distill", "fit", "dist")
 
 
 def prefix_of(path: str) -> str:

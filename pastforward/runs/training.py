@@ -21,7 +21,7 @@ from pastforward.runs.places import RUNS, read_if_exists
 from pastforward.runs.request import PLAIN, TrainOptions, config_for, default_name
 from pastforward.runs.saving import facts_of, few_samples, write_summary
 from pastforward.training.callbacks import Callback, stop_signals
-from pastforward.training.distributed import barrier, is_loss_of_peer, rank
+from pastforward.training.distributed import barrier, is_loss_of_peer, on_first_rank, rank
 from pastforward.training.folder import IfExists, RunFolder
 from pastforward.training.locking import locked
 from pastforward.training.progress import progress
@@ -130,9 +130,7 @@ def train_run(
 
 def _trained(trainer: Trainer, if_exists: IfExists, telling: Telling) -> RunSummary | None:
     config, folder = trainer.config, trainer.folder
-    if rank() == 0:
-        folder.prepare(config, if_exists, trainer.source.identity)
-    barrier()  # until the folder is there
+    on_first_rank(lambda: folder.prepare(config, if_exists, trainer.source.identity))
     if if_exists is IfExists.RESUME:
         trainer.restore()
         if rank() == 0:
@@ -228,8 +226,7 @@ def _finish(trainer: Trainer, telling: Telling) -> RunSummary | None:
         raise Stopped(message, 130) from None
     if summary is not None:
         write_summary(trainer.folder, summary)
-    barrier()  # leave together: a rank that goes early takes its connections with it
-    return summary
+    return summary  # nobody waits for rank 0's samples
 
 
 def _summarise(trainer: Trainer) -> RunSummary:

@@ -26,9 +26,14 @@ class TeacherConfig:
     recompute: int | None = None
     """For long sequences: keep only the inputs for the backward pass and compute layers again, the
     MLP in chunks of so many positions. Less memory, more time."""
+    window: int | None = None
+    """W, positions that each attention of the encoder's Transformer sees, the last ones; all when
+    None. A teacher then takes O(T) operations, and can be cut over ranks (--dist.time)."""
     encoder_config: Any = None
     """Dials of the encoder; its defaults when None."""
 
     def __post_init__(self) -> None:
-        at_least(self, "teacher", 1, "width", "depth", "heads", "decoder_depth", "recompute")
+        at_least(
+            self, "teacher", 1, "width", "depth", "heads", "decoder_depth", "recompute", "window"
+        )
         above_zero(self, "teacher", "query_key_scale")

@@ -1,6 +1,11 @@
-"""L2. Writing a label store, chunk by chunk; an interrupted one is completed later."""
+"""L2. Writing a label store, chunk by chunk; an interrupted one is completed later.
+
+Several processes may write one, each its part of the chunks. The first one keeps store.json; the
+others note what they wrote in files of their own, which `join` puts into it.
+"""
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -13,7 +18,7 @@ from torch import Tensor
 
 from pastforward.data.source import Source
 from pastforward.errors import UsageError
-from pastforward.files import checksum, pack_tensors, to_json, write_atomically
+from pastforward.files import checksum, pack_tensors, to_json, write_atomically, write_json
 from pastforward.outputs import Readout
 from pastforward.teacher.label_store import (
     READOUT,
@@ -66,7 +71,8 @@ def begin(job: LabelJob, files: Files) -> Files:
     fresh = not job.folder.exists()
     try:
         job.folder.mkdir(parents=True, exist_ok=True)
-        for path in (job.folder / READOUT, *job.folder.glob("chunk-*.safetensors")):
+        chunks, notes = map(job.folder.glob, ("chunk-*.safetensors", _NOTE.format("*")))
+        for path in (job.folder / READOUT, *chunks, *notes):
             if path.name not in files:
                 path.unlink(missing_ok=True)
         write_store(job.folder, job.facts, files)
@@ -89,6 +95,7 @@ def kept(job: LabelJob) -> Files:
 
     Raises `UsageError` where there is no store, or one of other content than asked for.
     """
+    join(job.folder)
     facts, files = read_store(job.folder)
     found, asked = map(_comparable, (facts, job.facts))
     differing = [name for name in asked if asked[name] != found[name]]
@@ -100,21 +107,64 @@ def kept(job: LabelJob) -> Files:
     return {name: facts for name, facts in files.items() if _is_intact(job.folder / name, facts)}
 
 
-def write_chunks(job: LabelJob, files: Files, advance: Callable[[int], None]) -> None:
+@dataclass(frozen=True)
+class Writers:
+    """Processes that write one store."""
+
+    number: int = 0
+    """Which one this is."""
+    of: int = 1
+
+    def part(self, facts: StoreFacts) -> range:
+        """The chunks that this one writes."""
+        return facts.chunks[self.number :: self.of]
+
+    def sequences(self, facts: StoreFacts) -> int:
+        """How many sequences they hold."""
+        return sum(map(facts.count, self.part(facts)))
+
+
+ALONE = Writers()
+
+
+def write_chunks(
+    job: LabelJob, files: Files, advance: Callable[[int], None], writers: Writers = ALONE
+) -> None:
     """Write the chunks that are not in `files`; calls `advance` with the count of sequences done.
 
-    An exception raised by `advance` ends the writing; complete chunks are kept. Raises
-    `UsageError` when the disk is full.
+    Of several writers each writes its part; `join` must follow once all are through. An exception
+    raised by `advance` ends the writing; complete chunks are kept. Raises `UsageError` when the
+    disk is full.
     """
     files = dict(files)
-    for number in job.facts.chunks:
+    for number in writers.part(job.facts):
         name = chunk_name(number)
         if name in files:
             advance(job.facts.count(number))
             continue
         write_atomically(job.folder / name, content := _chunk(job, number, advance))
         files[name] = _describe(content)
-        write_store(job.folder, job.facts, files)
+        if writers.number:
+            write_json(job.folder / _NOTE.format(writers.number), files)
+        else:
+            write_store(job.folder, job.facts, files)
+
+
+_NOTE = "files-{}.json"
+
+
+def join(folder: Path) -> None:
+    """Put into store.json what writers besides the first one have written."""
+    notes = sorted(folder.glob(_NOTE.format("*")))
+    if not notes:
+        return
+    facts, files = read_store(folder)
+    for note in notes:
+        found = json.loads(note.read_bytes())
+        files |= {name: FileFacts(*described) for name, described in found.items()}
+    write_store(folder, facts, files)
+    for note in notes:
+        note.unlink()
 
 
 def _comparable(facts: StoreFacts) -> dict[str, Any]:

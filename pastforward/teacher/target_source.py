@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from pastforward.errors import UsageError
 from pastforward.memory import take
+from pastforward.pieces import Piece
 from pastforward.types import AnyBatch, BatchWithTargets, Memories, Memory
 
 
@@ -19,6 +20,10 @@ class TargetSource(ABC):
     @abstractmethod
     def targets_of(self, batch: AnyBatch) -> Memories:
         """m_0..m_T of every sequence, `[B, T+1, K, D]`."""
+
+    @abstractmethod
+    def targets_of_piece(self, batch: AnyBatch, piece: Piece) -> Memories:
+        """m_begin..m_end of a piece of every sequence; processes of all pieces call it together."""
 
     @abstractmethod
     def targets_at_times(
@@ -53,6 +58,10 @@ class StoredTargets(nn.Module, TargetSource):
         if not isinstance(batch, BatchWithTargets):
             raise UsageError("A batch came without targets; take batches from a label store.")
         return batch.targets.to(torch.promote_types(batch.targets.dtype, torch.float32))
+
+    @override
+    def targets_of_piece(self, batch: AnyBatch, piece: Piece) -> Tensor:
+        return self.targets_of(batch)[:, piece.begin : piece.end + 1]
 
     @override
     def targets_at_times(self, batch: AnyBatch, times: Tensor) -> Tensor:

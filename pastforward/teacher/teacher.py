@@ -11,6 +11,7 @@ from pastforward.blocks import Attention
 from pastforward.cells.base import Reach
 from pastforward.errors import UsageError
 from pastforward.memory import take
+from pastforward.pieces import Piece
 from pastforward.teacher import TeacherConfig
 from pastforward.teacher.decoder import Decoder
 from pastforward.teacher.encoders import ENCODERS
@@ -41,6 +42,12 @@ class Teacher(nn.Module, TargetSource):
     @override
     def targets_of(self, batch: AnyBatch) -> Tensor:
         return batch.targets if isinstance(batch, BatchWithTargets) else self.targets(batch.x)
+
+    @override
+    def targets_of_piece(self, batch: AnyBatch, piece: Piece) -> Tensor:
+        if isinstance(batch, BatchWithTargets):
+            return batch.targets[:, piece.begin : piece.end + 1]
+        return self.encoder.targets_of_piece(batch.x, piece)
 
     @override
     def targets_at_times(self, batch: AnyBatch, times: Tensor) -> Tensor:

@@ -37,9 +37,10 @@ class FitConfig:
     """Metric by which it is the best: 'loss'; of classes 'accuracy', 'balanced_accuracy' or
     'macro_f1'; of labelled numbers 'mse', 'mae' or 'r2'."""
     compile: str = "auto"
-    """'auto' (on an accelerator), 'on' or 'off'."""
+    """'auto' (on an accelerator), 'on', 'off', or 'graphs': on CUDA as CUDA graphs, where a small
+    cell's steps take less time than their launches."""
     precision: str = "auto"
-    """'auto' (bfloat16 on CUDA) or 'float32'."""
+    """'auto' (bfloat16 on CUDA), 'bfloat16' or 'float32'. Norms and recurrences are in float32."""
 
     def steps(self, length: int) -> int:
         """Steps of sequences of `length` that training reads."""
@@ -51,8 +52,8 @@ class FitConfig:
         one_of(self, "fit", "optimiser", ("muon", "adamw"))
         one_of(self, "fit", "schedule", ("cosine", "constant"))
         one_of(self, "fit", "select", METRICS)
-        one_of(self, "fit", "compile", ("auto", "on", "off"))
-        one_of(self, "fit", "precision", ("auto", "float32"))
+        one_of(self, "fit", "compile", ("auto", "on", "off", "graphs"))
+        one_of(self, "fit", "precision", ("auto", "bfloat16", "float32"))
         if not (self.clip > 0 and not math.isnan(self.clip)):
             raise UsageError(
                 f"--fit.clip is {self.clip}; give a norm above 0, inf for no clipping."
@@ -62,3 +63,18 @@ class FitConfig:
                 f"A batch of {self.batch} can't be cut into {self.accumulate} equal parts; let "
                 "--fit.accumulate divide --fit.batch."
             )
+
+
+@dataclass(frozen=True)
+class DistConfig:
+    """How the processes that torchrun starts share the work."""
+
+    mode: str = "ddp"
+    """'ddp': every rank holds all weights. 'fsdp': each holds a part of every weight and of its
+    moments, and reads the others' as it needs them."""
+    time: int = 1
+    """P, ranks that share each sequence, a part of its steps each; 1: every rank has its own."""
+
+    def __post_init__(self) -> None:
+        one_of(self, "dist", "mode", ("ddp", "fsdp"))
+        at_least(self, "dist", 1, "time")

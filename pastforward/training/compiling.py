@@ -14,16 +14,18 @@ _TOLERANCE, _TOLERANCE_BFLOAT16 = 1e-2, 0.2
 
 
 def compile_checked(
-    method: Method, gradients: Callable[[], Sequence[Tensor]], bfloat16: bool
-) -> None:
+    method: Method, gradients: Callable[[], Sequence[Tensor]], bfloat16: bool,
+    mode: str | None = None,
+) -> None:  # fmt: skip
     """Compile `method`; where that fails or is wrong, warn and go back to eager code.
 
     `gradients()` runs one step on the same batch and noise each time. Compilation is lazy, the
-    backward pass included, so this also keeps its time out of timed training.
+    backward pass included, so this also keeps its time out of timed training. `mode` is that of
+    `torch.compile`.
     """
     right = gradients()
     try:
-        method.compile(lambda part: torch.compile(part, dynamic=False))
+        method.compile(lambda part: torch.compile(part, dynamic=False, mode=mode))
         found = gradients()
         off = get_total_norm([a - b for a, b in zip(found, right, strict=True)])
         error = float(off / get_total_norm(right).clamp(min=1e-12))

@@ -1,14 +1,17 @@
-"""L4. Many processes as one run: `torchrun` starts them, gradients are averaged."""
+"""L4. Many processes as one run: `torchrun` starts them; what they tell each other."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
 from pastforward.errors import UsageError
+
+T = TypeVar("T")
 
 
 def connect() -> torch.device:
@@ -27,7 +30,9 @@ def connect() -> torch.device:
             )
         if accelerator is not None:
             _take_device(int(os.environ["LOCAL_RANK"]))
-        _join("nccl" if accelerator and accelerator.type == "cuda" else "gloo")
+        # What processes agree on lies on the host: over gloo, no accelerator waits for it.
+        cuda = accelerator is not None and accelerator.type == "cuda"
+        _join("cpu:gloo,cuda:nccl" if cuda else "gloo")
     return _own_device()
 
 
@@ -71,22 +76,32 @@ def world() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def broadcast(parameters: Sequence[nn.Parameter]) -> None:
-    """Give every rank rank 0's weights."""
-    if world() > 1:
-        for parameter in parameters:
-            dist.broadcast(parameter.data, 0)
+class Part(NamedTuple):
+    """One of several readers that share what is read."""
+
+    readers: int
+    reader: int
 
 
-def sum_gradients(parameters: Sequence[nn.Parameter], terms: Tensor) -> Tensor:
-    """Sum gradients, in place, and `terms` over ranks, in one message; returns the terms."""
-    if world() == 1:
-        return terms
-    grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
-    *found, terms = sum_over_ranks([*grads, terms])
-    for parameter, grad in zip(parameters, found, strict=True):
-        parameter.grad = grad
-    return terms
+def part_of_rank() -> Part:
+    """This rank as one of all."""
+    return Part(world(), rank())
+
+
+_GROUPS: dict[int, Any] = {}
+
+
+def neighbours(count: int) -> Any:
+    """The process group of this rank and those beside it, `count` in all, which divides all ranks.
+
+    All ranks call it together.
+    """
+    if count not in _GROUPS:
+        for first in range(0, world(), count):
+            group = dist.new_group(list(range(first, first + count)))
+            if first <= rank() < first + count:
+                _GROUPS[count] = group
+    return _GROUPS[count]
 
 
 def sum_over_ranks(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -99,18 +114,39 @@ def sum_over_ranks(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
     return [part.view_as(t).to(t.dtype) for part, t in zip(parts, tensors, strict=True)]
 
 
-def agree(value: float) -> float:
-    """Rank 0's value on every rank, so that all stop and evaluate at the same step."""
+def agree(*values: float) -> list[float]:
+    """Rank 0's values on every rank, so that all stop, evaluate and save at the same step."""
     if world() == 1:
-        return value
-    message = torch.tensor([value], dtype=torch.float64, device=_own_device())
+        return list(values)
+    message = torch.tensor(values, dtype=torch.float64)
     dist.broadcast(message, 0)
-    return message.item()
+    return message.tolist()
+
+
+def from_ranks(value: T) -> list[T]:
+    """The values of all ranks, in their order, on every rank."""
+    if world() == 1:
+        return [value]
+    found: list = [None] * world()
+    dist.all_gather_object(found, value)
+    return found
 
 
 def is_loss_of_peer(error: RuntimeError) -> bool:
     """Does it say that another rank has ended?"""
     return world() > 1 and any(word in str(error) for word in ("by peer", "NCCL"))
+
+
+def on_first_rank(do: Callable[[], None]) -> None:
+    """Rank 0 does it while the others wait; where it can't, all raise `UsageError`."""
+    error = None
+    try:
+        if rank() == 0:
+            do()
+    except UsageError as failure:
+        error = failure
+    if agree(error is not None)[0]:
+        raise error or UsageError("Rank 0 could not go on.")
 
 
 def barrier() -> None:
@@ -120,5 +156,6 @@ def barrier() -> None:
 
 def disconnect() -> None:
     """Leave the process group, if there is one."""
+    _GROUPS.clear()
     if dist.is_initialized():
         dist.destroy_process_group()

@@ -17,7 +17,8 @@ from pastforward.teacher.label_store import open_labels
 from pastforward.training import FitConfig
 from pastforward.training.callbacks import Callback, Callbacks
 from pastforward.training.check import check
-from pastforward.training.loop import Batches, Fit
+from pastforward.training.feeding import Batches
+from pastforward.training.loop import Fit
 from pastforward.training.networks import (
     Selection,
     batches_of,
@@ -120,8 +121,9 @@ class _Watch:
             done = self.before + share * min(1.0, stage.share())
             due = self.selection.due(done, self.config.evaluations)
             if due and self.validation is not None and network is not None:
-                terms |= measured(self.selection.evaluate(network, self.validation))
+                terms |= measured(self.selection.evaluate(network, self.validation, stage.engine))
             self.told.on_step(stage, terms, self.selection.latest)
+        stage.settle()
 
 
 def _move(method: Method, device: torch.device | str | None) -> torch.device:

@@ -1,7 +1,7 @@
 """L4. The run folder: config, metrics, student, teacher, checkpoint, report; files of tensors.
 
 runs/NAME/config.json  data.json  metrics.jsonl  student.safetensors  teacher.safetensors
-          checkpoints/last.safetensors  evaluation.json  report.html  doctor.html  labels/"""
+          checkpoints/  evaluation.json  report.html  doctor.html  labels/"""
 
 import json
 import os
@@ -94,6 +94,7 @@ class RunFolder:
     student = _File("student.safetensors")  # the best student, or baseline
     teacher = _File("teacher.safetensors")  # the last teacher
     checkpoint = _File("checkpoints/last.safetensors")  # all that resuming needs
+    shards = _File("checkpoints/last.json")  # the same of several ranks: where their parts are
     job = _File("checkpoints/job")  # the torchrun that trains it
     evaluation = _File("evaluation.json")  # held-out figures; there once a run is finished
     failure = _File("failed.json")  # why the run can't be finished: a loss that is not finite
@@ -202,7 +203,8 @@ class RunFolder:
 
     def _require_same(self, config: RunConfig) -> None:
         before, asked = map(_comparable, (self.read_config(), config))
-        differing = [k for k in asked if k != "budget" and asked[k] != before[k]]
+        free = ("budget", "dist")  # another number of ranks may go on
+        differing = [k for k in asked if k not in free and asked[k] != before[k]]
         if differing:
             raise UsageError(
                 f"{self.path} was trained with another {', '.join(differing)} than asked for now; "

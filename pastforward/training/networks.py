@@ -1,7 +1,7 @@
 """L4. The networks of a run: built as its config says, and the best one so far kept."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -14,17 +14,21 @@ from pastforward.analysis.metrics import cost, figure
 from pastforward.baselines import BaselineConfig
 from pastforward.baselines.base import Baseline, Network
 from pastforward.baselines.build import build_baseline, build_output_teacher, sized
+from pastforward.blocks import Block
 from pastforward.cells import StudentConfig
 from pastforward.config import RunConfig, Stage
 from pastforward.data.codec import LabelCodec
 from pastforward.data.source import Source
 from pastforward.errors import UsageError
 from pastforward.methods import facts as method_facts
+from pastforward.methods.base import Method
 from pastforward.student import Student, build_student
 from pastforward.teacher.label_store import LabelStore
 from pastforward.teacher.target_source import StoredTargets
 from pastforward.teacher.teacher import Teacher, build_teacher
-from pastforward.training.loop import Batches
+from pastforward.training.distributed import part_of_rank, world
+from pastforward.training.engine import ALONE, Engine, Sharded
+from pastforward.training.feeding import Batches
 from pastforward.types import Signature
 
 AnyTeacher = Teacher | Baseline
@@ -51,6 +55,46 @@ def batches_of(stage: Stage, source: Source, store: LabelStore | None) -> Batche
     if store is not None:
         return store
     return source if stage.length is None else source.at_length(stage.length)
+
+
+def sharded_engine(
+    config: RunConfig, network: Network, teacher: AnyTeacher | None
+) -> Sharded | None:
+    """What cuts the networks over ranks, where that is asked for and there are several.
+
+    Blocks of a teacher or a baseline are gathered one at a time. A student's cell is called at
+    every step: all of it is gathered once.
+    """
+    if world() == 1 or config.dist.mode != "fsdp":
+        return None
+    networks = [network] if teacher is None else [network, teacher]
+    # These two call parts of a block, or a copy of it.
+    by_parts = config.teacher.recompute is not None or config.smt.consistency > 0
+    cut = [one for one in networks if not (by_parts or isinstance(one, Student))]
+    blocks = [part for one in cut for part in one.modules() if isinstance(part, Block)]
+    return Sharded(networks, blocks)
+
+
+def require_cut(
+    config: RunConfig, methods: Iterable[Method], teacher: object, signature: Signature
+) -> None:
+    """Raise `UsageError` where sequences are to be cut over ranks, and can't be."""
+    count = config.dist.time
+    if count == 1:
+        return
+    asked, problem = f"--dist.time is {count}", None
+    if world() % count:
+        problem = f"there are {world()} processes; start a multiple of it (torchrun)"
+    elif not any(method.cuts_time for method in methods):
+        problem = "no stage's method cuts sequences; take smt, or one that begins with it"
+    elif config.smt.transitions is not None:
+        problem = "--smt.transitions samples some of their steps; leave one of them out"
+    elif signature.length < count:
+        problem = f"sequences have {signature.length} steps; give that or less"
+    elif isinstance(teacher, Teacher) and (reason := teacher.encoder.whole_because()):
+        problem = f"the encoder '{config.teacher.encoder}' can't be cut: {reason}"
+    if problem is not None:
+        raise UsageError(f"{asked}, but {problem}.")
 
 
 def build_network(config: RunConfig, signature: Signature) -> Network:
@@ -121,13 +165,17 @@ class Selection:
         before, self.evaluations = self.evaluations, max(number, self.evaluations)
         return number > before
 
-    def evaluate(self, network: Network, source: Source) -> dict[str, float | None]:
+    def evaluate(
+        self, network: Network, source: Source, engine: Engine = ALONE
+    ) -> dict[str, float | None]:
         """Evaluate the network alone on held-out data, and keep it if none was better.
 
-        Returns the loss as 'valid' and the metric that selects, if another, as 'valid_NAME'.
+        Ranks share the data; `engine` makes weights whole. Returns the loss as 'valid' and the
+        metric that selects, if another, as 'valid_NAME'.
         """
         count = LABELLED_SEQUENCES if isinstance(source.codec, LabelCodec) else SEQUENCES
-        score = quick_score(network, source.held_out("valid", BATCH, count), source.codec)
+        batches = source.held_out("valid", BATCH, count)
+        score = engine.call(lambda: quick_score(network, batches, source.codec, part_of_rank()))
         self.latest = value = figure(self.select, asdict(score))
         if cost(self.select, value) < (math.inf if self.best is None else self.best):
             self.best = cost(self.select, value)

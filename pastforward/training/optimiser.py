@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pastforward.training import FitConfig
+from pastforward.training.engine import cut_like, whole
 
 _NEWTON_SCHULZ = 3.4445, -4.7750, 2.0315
 """Coefficients of Jordan's quintic: five iterations bring singular values >= 0.01 to 0.7..1.2."""
@@ -25,6 +26,9 @@ class Muon(torch.optim.Optimizer):
     `torch.optim.Muon` goes matrix by matrix in bfloat16, which on a CPU takes twice the time of
     a whole training step (torch 2.13.0).
     """
+
+    found_inf: Tensor | None = None
+    """1.0 where an update must not be made."""
 
     def __init__(
         self, matrices: Iterable[nn.Parameter], weight_decay: float, momentum: float = 0.95
@@ -44,11 +48,17 @@ class Muon(torch.optim.Optimizer):
             if not matrices:
                 continue
             lr, decay = group["lr"], group["weight_decay"]
-            ahead = torch.stack([_wide(self._ahead(p, group["momentum"])) for p in matrices])
+            # Of matrices that are cut over ranks, every rank makes the whole update.
+            ahead = [_wide(whole(self._ahead(p, group["momentum"]))) for p in matrices]
+            ahead = torch.stack(ahead)
             updates = orthogonal(ahead).mul_(lr * _SCALE * math.sqrt(ahead.shape[-1]))
             for matrix, update in zip(matrices, updates, strict=True):
-                matrix.mul_(1.0 - lr * decay)
-                matrix.sub_(update if _is_wide(matrix) else update.mT)
+                change = cut_like(update if _is_wide(matrix) else update.mT, matrix)
+                if self.found_inf is not None:
+                    change = torch.where(self.found_inf > 0, 0.0, change + lr * decay * matrix)
+                else:
+                    matrix.mul_(1.0 - lr * decay)
+                matrix.sub_(change)
 
     def _ahead(self, matrix: nn.Parameter, momentum: float) -> Tensor:
         """Nesterov momentum: the gradient with the updated momentum mixed in."""
@@ -98,9 +108,10 @@ class Optimiser:
         for parameter in self.parameters:
             parameter.grad = None
 
-    def step(self, lr: float) -> None:
-        """One update at a rate."""
+    def step(self, lr: float, skip: Tensor | None = None) -> None:
+        """One update at a rate; none where `skip`, on the parameters' device, is 1.0."""
         for part in self._parts:
+            part.found_inf = skip  # as AMP's scaler has it  # pyright: ignore
             for group in part.param_groups:
                 group["lr"] = lr
             part.step()
@@ -113,6 +124,13 @@ class Optimiser:
             for i, entry in part.state_dict()["state"].items()
             for name, tensor in entry.items()
         }
+
+    def like(self, key: str) -> Tensor | None:
+        """What the tensor of this key in `tensors` is shaped and cut like: its parameter."""
+        n, i, name = key.split(".", 2)
+        groups = self._parts[int(n)].param_groups
+        parameters = [parameter for group in groups for parameter in group["params"]]
+        return None if name == "step" else parameters[int(i)]
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Load what `tensors` gave."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from pastforward.config import RunConfig, Stage
 from pastforward.data.opening import open_data, open_known
@@ -20,8 +20,10 @@ from pastforward.teacher.label_store import open_labels
 from pastforward.teacher.target_source import StoredTargets
 from pastforward.training.callbacks import Callback, Callbacks
 from pastforward.training.check import check
+from pastforward.training.checkpoints import Checkpoints, has_checkpoint
 from pastforward.training.distributed import agree, connect, rank
-from pastforward.training.folder import RunFolder, join_parts, load_tensors, part, save_tensors
+from pastforward.training.engine import whole
+from pastforward.training.folder import RunFolder, join_parts, part, save_tensors
 from pastforward.training.loop import Fit, Progress
 from pastforward.training.networks import (
     AnyTeacher,
@@ -30,7 +32,9 @@ from pastforward.training.networks import (
     build_networks,
     measured,
     network_config,
+    require_cut,
     require_metric,
+    sharded_engine,
 )
 
 CHECKPOINT_EVERY = 60.0
@@ -61,6 +65,10 @@ class Trainer:
         self.network, targets = build_networks(config, self.source.signature, self.store)
         self.network.to(self.device)
         self.target_source = targets and targets.to(self.device)
+        methods = [self._make_method(stage, config) for stage in config.stages]
+        require_cut(config, methods, targets, self.source.signature)
+        self.engine = sharded_engine(config, self.network, self.teacher)
+        self.checkpoints = Checkpoints(folder)
         self.budgets = config.budget.divide([stage.share for stage in config.stages])
         self.number, self.spent, self.selection = 0, Progress(), Selection(config.fit.select)
         self._checkpointed = 0.0
@@ -121,37 +129,23 @@ class Trainer:
         }
 
     def checkpoint(self) -> None:
-        """Save everything that resuming needs, atomically."""
+        """Save everything that resuming needs, atomically; several ranks do so as they go on."""
         self._checkpointed = self.fit.progress.seconds
-        if rank() != 0:
-            return
-        ended = self.number == len(self.config.stages)  # its optimiser is of no more use
-        tensors = join_parts(
-            network=self.network.state_dict(),
-            teacher=self.teacher.state_dict() if self.teacher else {},
-            best=self.selection.tensors,
-            optimiser={} if ended else self.fit.optimiser.tensors(),
-        )
-        facts = {
-            "number": self.number,
-            "progress": asdict(self.fit.progress),
-            "batches": self.fit.batches,
-            "spent": asdict(self.spent),
-            "selection": self.selection.facts(),
-            "label_store": self.store and self.store.identity,
-        }
-        save_tensors(self.folder.checkpoint, tensors, facts)
+        over = self.number == len(self.config.stages)
+        step = self.spent.step + (0 if over else self.fit.progress.step)
+        self.checkpoints.begin(self._tensors(), self._facts(), f"{step}-{self.number}")
 
     def restore(self) -> None:
         """Go back to the last checkpoint; raises `UsageError` when it can't be used.
 
         A run that was stopped before its first one starts again.
         """
-        if self.folder.checkpoint.exists():
-            tensors, facts = load_tensors(self.folder.checkpoint)
+        if has_checkpoint(self.folder):
             try:
-                self._load(tensors, facts)
+                self._load()
             except (LookupError, RuntimeError, TypeError, ValueError) as error:
+                if isinstance(error, UsageError):
+                    raise
                 raise UsageError(
                     f"{self.folder.checkpoint} doesn't fit this run ({error}); resume with the "
                     "options it was started with, or start again with --overwrite."
@@ -160,31 +154,71 @@ class Trainer:
         if rank() == 0:
             self.folder.metrics.truncate(self.spent.step + self.fit.progress.step)
 
+    def _tensors(self) -> dict[str, Tensor]:
+        ended = self.number == len(self.config.stages)  # its optimiser is of no more use
+        return join_parts(
+            network=self.network.state_dict(),
+            teacher=self.teacher.state_dict() if self.teacher else {},
+            best=self.selection.tensors,
+            optimiser={} if ended else self.fit.optimiser.tensors(),
+        )
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "number": self.number,
+            "progress": asdict(self.fit.progress),
+            "sequences": self.fit.sequences,
+            "spent": asdict(self.spent),
+            "selection": self.selection.facts(),
+            "label_store": self.store and self.store.identity,
+        }
+
     def _train_stage(self, told: Callbacks, stopping: Callable[[], bool]) -> None:
         self.fit.prepare()
         while self.fit.share() < 1.0:
             told.on_step(self.fit, self._step(), self.selection.latest)
-            # Rank 0 decides: a signal reaches the ranks at different steps.
-            if agree(float(stopping() and not self.fit.mid_replay)):
+            self.checkpoints.poll()
+            asked = stopping()
+            if self.fit.mid_replay:
+                continue
+            # Rank 0 decides: signals and clocks reach the ranks at different steps.
+            overdue = self.fit.progress.seconds - self._checkpointed > CHECKPOINT_EVERY
+            stops, saves = agree(asked, overdue)
+            if stops:
+                self.fit.settle()
                 self.checkpoint()
+                self.checkpoints.wait()
                 raise Interrupted
+            if saves:
+                self.checkpoint()
 
-    def _load(self, tensors: dict[str, Any], facts: dict[str, Any]) -> None:
-        self.number = facts["number"]
+    def _load(self) -> None:
+        tensors = self.checkpoints.load(self._go_to, self._like)
         self.network.load_state_dict(part("network", tensors))
         if self.teacher:
             self.teacher.load_state_dict(part("teacher", tensors))
+        self.selection.tensors = part("best", tensors)
+        if self.number < len(self.config.stages):
+            self.fit.optimiser.restore(part("optimiser", tensors))
+
+    def _go_to(self, facts: dict[str, Any]) -> None:
+        """The stage of a checkpoint, all but its tensors."""
+        self.number = facts["number"]
         if facts.get("label_store") != (self.store and self.store.identity):
             raise ValueError(f"{self.config.label_store} holds other targets than it began with")
-        self.selection = Selection(
-            self.config.fit.select, **facts["selection"], tensors=part("best", tensors)
-        )
+        self.selection = Selection(self.config.fit.select, **facts["selection"])
         self.spent = Progress(**facts["spent"])
         if self.number < len(self.config.stages):
             self.fit = self._make_fit()
-            self.fit.optimiser.restore(part("optimiser", tensors))
-            self.fit.progress = Progress(**facts["progress"])
-            self.fit.batches = facts["batches"]
+            self.fit.go_on_from(Progress(**facts["progress"]), facts["sequences"])
+
+    def _like(self, name: str) -> Tensor | None:
+        """This rank's tensor that one of a checkpoint is shaped and cut like."""
+        whose, _, key = name.partition("/")
+        if whose == "optimiser":
+            return self.fit.optimiser.like(key)
+        network = self.teacher if whose == "teacher" else self.network
+        return None if network is None else network.state_dict()[key]
 
     def _make_method(self, stage: Stage, config: RunConfig) -> Method:
         return METHODS.load(stage.method)(self.network, self.target_source, config)
@@ -193,9 +227,12 @@ class Trainer:
         stage, budget = self.stage, self.budgets[self.number]
         assert budget is not None
         config = self.config.during(stage, self.source.signature.length)
+        method = self._make_method(stage, config)
+        if self.engine is not None:
+            self.engine.require(method)
         return Fit(
-            self._make_method(stage, config), batches_of(stage, self.source, self.store),
-            stage.lr, budget, config.fit, config.seed + 7919 * self.number, self.device,
+            method, batches_of(stage, self.source, self.store), stage.lr, budget, config.fit,
+            config.seed + 7919 * self.number, self.device, self.engine, config.dist.time,
         )  # fmt: skip
 
     def _step(self) -> dict[str, float]:
@@ -207,12 +244,9 @@ class Trainer:
         spent = done + self.stage.share * min(1.0, self.fit.share())
         due = self.selection.due(spent, self.config.fit.evaluations)
         if due and method_facts(self.stage.method).trains_network:
-            found = self.selection.evaluate(self.network, self.source)
+            found = self.selection.evaluate(self.network, self.source, self.fit.engine)
             self._log(found)
             terms |= measured(found)
-        overdue = self.fit.progress.seconds - self._checkpointed > CHECKPOINT_EVERY
-        if overdue and not self.fit.mid_replay:
-            self.checkpoint()
         return terms
 
     def _log(self, terms: Mapping[str, float | None]) -> None:
@@ -229,6 +263,7 @@ class Trainer:
             self.number += 1
 
     def _finish_stage(self) -> None:
+        self.fit.settle()
         self.spent.add(self.fit.progress)
         self.number += 1
         self._skip_empty()
@@ -240,11 +275,23 @@ class Trainer:
     def _finish(self) -> None:
         """Put the best network and its teacher where readers look for them."""
         self.selection.restore(self.network)
-        if rank() != 0:
-            return
-        config = network_config(self.config, self.source.signature)
-        extra = {"data": to_json(self.source.identity)}
-        save_student(self.folder.student, self.network.cpu(), config, self.source.codec, extra)
-        if self.teacher:
-            save_tensors(self.folder.teacher, self.teacher.cpu().state_dict(), {})
+        if self.engine is not None:
+            self._join_parts()
+        if rank() == 0:
+            config = network_config(self.config, self.source.signature)
+            extra = {"data": to_json(self.source.identity)}
+            save_student(self.folder.student, self.network.cpu(), config, self.source.codec, extra)
+            if self.teacher:
+                save_tensors(self.folder.teacher, self.teacher.cpu().state_dict(), {})
         self.checkpoint()
+        self.checkpoints.wait()
+
+    def _join_parts(self) -> None:
+        """Networks of whole weights, as if no rank had held a part of them only."""
+        before = self.network, self.teacher
+        self.network, targets = build_networks(self.config, self.source.signature, self.store)
+        self.target_source = targets
+        for one, other in zip(before, (self.network, self.teacher), strict=True):
+            if one is not None and other is not None:
+                state = {name: whole(tensor).cpu() for name, tensor in one.state_dict().items()}
+                other.load_state_dict(state)

@@ -289,3 +289,27 @@ def test_bad_input_is_refused_before_anything_is_trained(options, says, here, ca
     line = refused(capsys, "compare", *options.split())
     assert re.search(says, line), line
     assert not list(here.iterdir())
+
+
+def test_shards_train_parts_and_gather_makes_the_page(here, capsys):
+    """Of a grid that is searched, by lines of its table; the same rates, results and students."""
+    words = [*SEARCHED[:5], "tbptt", "smt", *SEARCHED[6:]]
+    assert "holds no comparison; run its shards" in refused(capsys, *words, "--gather")
+    assert call(capsys, *words[: -len(SHORT) - 1], "whole", *SHORT).code == 0
+    said = call(capsys, *words, "--shard", "2/2")
+    assert (said.code, len(students())) == (0, 4)
+    assert said.last.startswith("Shard 2/2 lies in runs/grid; the same command with --gather")
+    assert not (GRID / "report.html").exists()
+    assert "4 of 8 runs are not finished" in call(capsys, *words, "--gather").err
+    assert call(capsys, *words, "--shard", "1/2").code == 0
+    said = call(capsys, *words, "--gather")
+    assert (said.code, said.last) == (0, "Report: runs/grid/report.html")
+    one, other = students(), students(Path("runs") / "whole")
+    assert {n: p.read_bytes() for n, p in one.items()} == {
+        n: p.read_bytes() for n, p in other.items()
+    }
+    rates = [json.loads((Path("runs") / n / "rates.json").read_text()) for n in ("grid", "whole")]
+    assert rates[0] == rates[1]
+    for given in ("0/2", "3/2", "2", "a/b", "/"):
+        assert f"--shard is '{given}'; give a part" in refused(capsys, *words, "--shard", given)
+    assert "holds no run; give fewer parts" in refused(capsys, *words, "--shard", "9/9")

@@ -5,10 +5,13 @@ import os
 import shlex
 import shutil
 import signal
+import subprocess
+import sys
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
+import torch.distributed as dist
 from command_line import QUICK, TEXT, call, refused
 from safetensors.torch import load_file
 
@@ -318,3 +321,24 @@ def assert_says(line: str, says: str) -> None:
     import re
 
     assert re.search(says, line), line
+
+
+def by_two_ranks(*words: str) -> subprocess.CompletedProcess:
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+    return subprocess.run(
+        [*launch, "2", str(Path(__file__).with_name("label_ranks.py")), *words], text=True,
+        capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=120, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(not dist.is_available(), reason="this torch has no ranks")
+def test_two_ranks_write_the_same_bytes(store, capsys):
+    words = ["label", RUN, "--sequences", SEQUENCES, "--out", "two"]
+    done = by_two_ranks(*words)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("Labels: ") == done.stderr.count("in two") == 1
+    assert contents(Path("two")) == contents(store)
+    again = by_two_ranks(*words)
+    assert again.returncode != 0
+    assert again.stderr.count("already holds labels; add --resume") == 1
+    assert "fault of pastforward" not in again.stderr

@@ -29,7 +29,15 @@ from pastforward.teacher.label_store import (
     open_labels,
     read_store,
 )
-from pastforward.teacher.label_writing import LabelJob, begin, kept, sequence_bytes, write_chunks
+from pastforward.teacher.label_writing import (
+    LabelJob,
+    Writers,
+    begin,
+    join,
+    kept,
+    sequence_bytes,
+    write_chunks,
+)
 from pastforward.teacher.target_source import StoredTargets
 from pastforward.training import FitConfig
 from pastforward.training.check import check
@@ -214,6 +222,35 @@ def test_an_interrupted_store_is_completed_to_the_same_bytes(store, done, tmp_pa
     with pytest.raises(UsageError, match=rf"holds {len(whole)} of 5 chunks.*label .* --resume"):
         open_labels(job.folder)
     resumed(job)
+    assert contents(job.folder) == contents(store.folder)
+
+
+@pytest.mark.parametrize("killed", [0, 1])
+def test_writers_share_a_store_and_keep_what_each_has_written(store, killed, tmp_path):
+    job, asked = new_job(tmp_path / "labels"), []
+    files = begin(job, {})
+
+    def one_chunk(count: int) -> None:
+        asked.append(count)
+        if len(asked) > 2:
+            raise Stop
+
+    for number in (1, 0):
+        if number == killed:
+            asked.clear()
+            with pytest.raises(Stop):  # in its second chunk
+                write_chunks(job, files, one_chunk, Writers(number, 2))
+        else:
+            write_chunks(job, files, ignore, Writers(number, 2))
+    done = {0: 3, 1: 4}[killed]
+    assert sum(name.startswith("chunk") for name in contents(job.folder)) == done
+    encoded = []
+    targets = job.targets
+    again = replace(job, targets=lambda x: encoded.append(len(x)) or targets(x))
+    for number in (0, 1):
+        write_chunks(again, kept(again), ignore, Writers(number, 2))
+    join(job.folder)
+    assert sum(encoded) == 23 - {0: 5 + 5 + 5, 1: 5 * 3 + 3}[killed]
     assert contents(job.folder) == contents(store.folder)
 
 

@@ -22,7 +22,7 @@ def seen(monkeypatch):
     """States of the student at its evaluations, whose losses are told beforehand."""
     states = []
 
-    def told(student, batches, codec):
+    def told(student, batches, codec, shared):
         states.append({name: tensor.clone() for name, tensor in student.state_dict().items()})
         return Score(LOSSES[len(states) - 1], None, 0.0, None, [])
 

@@ -167,7 +167,7 @@ def states(monkeypatch):
     """States of the network at its evaluations, whose losses are told beforehand."""
     found = []
 
-    def told(network, batches, codec):
+    def told(network, batches, codec, shared):
         found.append({name: tensor.clone() for name, tensor in network.state_dict().items()})
         return Score(LOSSES[len(found) - 1], None, 0.0, None, [])
 

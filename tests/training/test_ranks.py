@@ -12,7 +12,8 @@ from resumed_ranks import config, go_on
 
 from pastforward.errors import UsageError
 from pastforward.training import distributed
-from pastforward.training.folder import IfExists, RunFolder, load_tensors
+from pastforward.training.checkpoints import read_checkpoint
+from pastforward.training.folder import IfExists, RunFolder
 
 pytestmark = pytest.mark.skipif(
     not (dist.is_available() and dist.is_gloo_available()),
@@ -69,9 +70,9 @@ def test_another_number_of_ranks_skips_and_repeats_nothing(
     assert read(path, method, "2-0") == first
     assert read(path, method, "2-1") == second
     assert sorted(alone + first + second) == list(range(len(alone + first + second)))
-    facts = load_tensors(RunFolder(path).checkpoint)[1]
+    facts = read_checkpoint(RunFolder(path))[1]
     assert facts["progress"]["step"] == config(method).budget.steps
-    assert facts["batches"] == len(alone + first + second)
+    assert facts["sequences"] == config(method).fit.batch * len(alone + first + second)
 
 
 class Accelerators:
@@ -98,16 +99,7 @@ class Accelerators:
 def test_a_rank_works_on_its_own_device(monkeypatch):
     found = Accelerators(monkeypatch, rank=1)
     assert distributed.connect() == torch.device("cuda", 1)
-    assert (found.current, found.backend) == (1, "nccl")
-    devices, tensor = [], torch.tensor
-    monkeypatch.setattr(distributed, "world", lambda: 2)
-    monkeypatch.setattr(dist, "broadcast", lambda message, source: message.fill_(0.25))
-    monkeypatch.setattr(dist, "get_backend", lambda: "nccl")
-    monkeypatch.setattr(
-        torch, "tensor", lambda value, dtype, device: devices.append(device) or tensor(value)
-    )
-    assert distributed.agree(1.0) == 0.25
-    assert devices == [torch.device("cuda", 1)]
+    assert (found.current, found.backend) == (1, "cpu:gloo,cuda:nccl")
 
 
 def test_restarted_ranks_read_no_addresses_of_those_before(monkeypatch):

@@ -194,5 +194,5 @@ def test_checkpoints_come_by_the_clock(tmp_path, monkeypatch):
     monkeypatch.setattr(run_module, "CHECKPOINT_EVERY", 0.0)
     run = begin(tmp_path / "run")
     with pytest.raises(MemoryError):
-        run.train([Crash(2)], never)
+        run.train([Crash(3)], never)
     assert load_tensors(run.folder.checkpoint)[1]["progress"]["step"] == 2

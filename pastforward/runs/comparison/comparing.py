@@ -1,6 +1,6 @@
 """L6. Compare: the same networks on the same data by several methods, side by side."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -18,10 +18,11 @@ from pastforward.runs.comparison.planning import (
     clear,
     plan_of,
     plan_text,
+    shard_of,
     with_factors,
 )
 from pastforward.runs.comparison.progress import GridProgress
-from pastforward.runs.comparison.rates import write_rates
+from pastforward.runs.comparison.rates import Choice, write_rates
 from pastforward.runs.comparison.record import (
     Job,
     Record,
@@ -128,7 +129,31 @@ def plan(tasks: Sequence[str], request: CompareRequest, name: str | None = None)
     if not tasks:
         raise UsageError("No task was named; name a recipe, data or a path first.")
     root = RUNS / (name or "-".join(map(stem, tasks)))
-    return plan_of(configs_for(tasks, request), root)
+    whole = plan_of(configs_for(tasks, request), root)
+    return whole if request.shard is None else shard_of(request.shard).part(whole)
+
+
+def gather(
+    tasks: Sequence[str], request: CompareRequest = DEFAULT, *, name: str | None = None,
+    telling: Telling | None = None,
+) -> Comparison:  # fmt: skip
+    """The comparison whose parts were trained by shards: rates, results and page of all of it.
+
+    Runs that are missing are told. Raises `UsageError` where no run of it was begun.
+    """
+    planned = plan(tasks, replace(request, shard=None), name)
+    if not holds_grid(planned.root):
+        raise UsageError(f"{planned.root} holds no comparison; run its shards first (--shard 1/8).")
+    left = [job for job in planned.all if state(job.folder) in (State.WAITING, State.BEGUN)]
+    if left:
+        (telling or Telling()).console.print(
+            f"{len(left)} of {len(planned.all)} runs are not finished, {left[0].trial} among them",
+            highlight=False, markup=False, soft_wrap=True,
+        )  # fmt: skip
+    choices = choices_of(planned.searches)
+    if choices:
+        write_rates(planned.root, choices)
+    return _finished(_comparison(planned))
 
 
 def compare(
@@ -144,7 +169,8 @@ def compare(
 
     `jobs` runs are trained at a time, from 2 on in processes of one thread each; a script that asks
     for them must guard its entry by `if __name__ == "__main__":`. With `if_exists` 'resume'
-    finished runs are kept and stopped ones go on.
+    finished runs are kept and stopped ones go on. With `request.shard` a part of the runs is
+    trained, and `gather` writes the page.
 
     Raises `UsageError` for bad input before anything is trained, `Stopped` after Ctrl-C or SIGTERM
     with all saved, and `NonFiniteLoss` where every run failed.
@@ -160,19 +186,30 @@ def compare(
         sources = {job.trial.setting.task: job.config.data.source for job in planned.jobs}
         Record(command, planned.grid, sources).write(planned.root)
     barrier()  # until all ranks see the same
-    _train_all(planned, jobs, telling)
+    whole = request.shard is None
+    _train_all(planned, jobs, telling, write_rates if whole else _keep_no_rates)
+    return _finished(_comparison(planned)) if whole else _comparison(planned)
+
+
+def _comparison(planned: Plan) -> Comparison:
     named = {name for job in planned.jobs for name in foreign_names(job.config)}
-    return _finished(Comparison(planned.root, named))
+    return Comparison(planned.root, named)
 
 
-def _train_all(plan: Plan, count: int, telling: Telling) -> None:
+def _keep_no_rates(root: Path, choices: Sequence[Choice]) -> None:
+    """Of a shard, which knows some of them; `gather` writes all."""
+
+
+def _train_all(
+    plan: Plan, count: int, telling: Telling, keep: Callable[[Path, Sequence[Choice]], object]
+) -> None:
     """First the searches, then, with the rates that they found, the runs that are reported."""
     update = partial(_update_results, plan.root)
     with GridProgress(plan.all, count, telling.console, update) as progress:
         _run_jobs(plan.searches, count, progress, telling)
         choices = choices_of(plan.searches)
         if choices and rank() == 0:
-            write_rates(plan.root, choices)
+            keep(plan.root, choices)
         _run_jobs(with_factors(plan.jobs, choices), count, progress, telling)
 
 

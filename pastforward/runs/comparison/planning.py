@@ -35,6 +35,38 @@ class Plan:
         return [*self.searches, *self.jobs]
 
 
+@dataclass(frozen=True)
+class Shard:
+    """Part `number`, from 1, of a grid that is cut in `of` parts: every `of`-th run.
+
+    Where rates are searched, every `of`-th line of the table, with its searches.
+    """
+
+    number: int
+    of: int
+
+    def part(self, plan: Plan) -> Plan:
+        """The runs of this part."""
+        jobs = plan.jobs[self.number - 1 :: self.of]
+        if plan.searches:
+            own = set(plan.grid.settings()[self.number - 1 :: self.of])
+            jobs = [job for job in plan.jobs if job.trial.setting in own]
+        else:
+            own = set()
+        searches = [job for job in plan.searches if job.trial.setting in own]
+        return replace(plan, jobs=jobs, searches=searches)
+
+
+def shard_of(text: str) -> Shard:
+    """'3/8' as a `Shard`; raises `UsageError` for anything else."""
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise UsageError(
+            f"--shard is '{text}'; give a part and their number, from 1/N to N/N, as in 3/8."
+        )
+    return Shard(int(number), int(of))
+
+
 def plan_of(configs: Configs, root: Path) -> Plan:
     """What is trained, with which configs, and where."""
 
@@ -82,6 +114,8 @@ def check_plan(plan: Plan, count: int, if_exists: IfExists) -> None:
         if kind not in networks:
             networks.add(kind)
             Trainer(job.config, job.folder)
+    if not plan.jobs:
+        raise UsageError("This --shard of the grid holds no run; give fewer parts.")
     if plan.searches and not plan.jobs[0].config.fit.evaluations:
         raise UsageError("--search compares rates by held-out figures; give --fit.evaluations 1.")
     _require_room(plan, if_exists)

@@ -35,6 +35,8 @@ class CompareRequest:
     """Factors on the recipes' learning rates that are searched first; none for no search."""
     share: float = 0.25
     """Part of the budget of each run of the search."""
+    shard: str | None = None
+    """'3/8': every eighth run, from the third on, is trained; all when None."""
     budget: Budget | None = None
     """The recipes' when None."""
     encoder: str | None = None

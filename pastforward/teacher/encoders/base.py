@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from pastforward.errors import UsageError
 from pastforward.memory import rms_norm, take
+from pastforward.pieces import Piece
 from pastforward.types import Memories, MemoryShape
 
 SCALE = 2
@@ -46,6 +47,17 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def targets(self, x: Tensor) -> Memories:
         """m_0..m_T of every sequence, `[B, T+1, K, D]`; x is `[B, T]` or `[B, T, C]`."""
+
+    def whole_because(self) -> str | None:
+        """Why memories can't be computed piece by piece; None where they can."""
+        return "its memories need all that came before"
+
+    def targets_of_piece(self, x: Tensor, piece: Piece) -> Memories:
+        """m_begin..m_end of the sequences x, of which all steps are given; the same as `targets`.
+
+        The processes of all pieces call it together. Only where `whole_because` is None.
+        """
+        raise NotImplementedError(self.whole_because())
 
     def targets_at(
         self, x: Tensor, times: Int[Tensor, "batch count"]

@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from pastforward.blocks import Mlp, Rotary, Transformer, embedding, rotate
 from pastforward.memory import rms_norm, take
+from pastforward.pieces import Piece
 from pastforward.registry import NoConfig
 from pastforward.scan import DiagonalRecurrence
 from pastforward.teacher import TeacherConfig
@@ -29,6 +30,13 @@ class MemoryHead(nn.Module, ABC):
     @abstractmethod
     def forward(self, h: Tensor, times: Tensor | None = None) -> Memories:
         """Memories at all steps of h `[B, T+1, width]`, or at the given times `[B, count]`."""
+
+    whole_because: str | None = None
+    """Why memories can't be made piece by piece."""
+
+    def of_piece(self, h: Tensor, piece: Piece) -> Memories:
+        """Memories begin..end of a piece, from h at those steps."""
+        return self(h)
 
 
 @final
@@ -53,6 +61,8 @@ class RegisterHead(MemoryHead):
     A query is a learned register plus a linear map of the state at t. The heads of all K queries
     read the same keys and values causally, so no mask of size `[T * K, T]` is made.
     """
+
+    whole_because = "its registers attend to all states before"
 
     def __init__(self, width: int, heads: int, length: int, memory: MemoryShape) -> None:
         super().__init__()
@@ -124,6 +134,12 @@ class LinearHead(MemoryHead):
         m = m if times is None else take(m, times)
         return m.unflatten(-1, (self.memory.slots, self.memory.width))
 
+    @override
+    def of_piece(self, h: Tensor, piece: Piece) -> Tensor:
+        written = self.write(h)  # at step `begin` by the piece before, but for step 0
+        m = self.recurrence.of_piece(written[:, 1 if piece.number else 0 :], piece)
+        return m.unflatten(-1, (self.memory.slots, self.memory.width))
+
 
 class CausalEncoder(Encoder, ABC):
     """Abstract: what the three share. Target memories of all prefixes, the empty one included."""
@@ -135,9 +151,25 @@ class CausalEncoder(Encoder, ABC):
         self.start = nn.Parameter(torch.randn(config.width))
         self.transformer = Transformer(
             config.width, config.depth, config.heads, signature.length + 1, causal=True,
-            recompute=config.recompute,
+            recompute=config.recompute, window=config.window,
         )  # fmt: skip
         self.head = head
+
+    @override
+    def whole_because(self) -> str | None:
+        if self.transformer.reach is None:
+            return "its Transformer attends to all that came before; give --teacher.window"
+        return self.head.whole_because
+
+    @override
+    def targets_of_piece(self, x: Tensor, piece: Piece) -> Tensor:
+        # States that those of the piece depend on are computed here, too.
+        assert self.transformer.reach is not None
+        first = max(0, piece.begin - self.transformer.reach)
+        read = x[:, max(0, first - 1) : piece.end]
+        h = self.transformer(read, embed=self._without_start if first else self._embed, first=first)
+        h = h[:, piece.begin - first :]
+        return rms_norm(self.head.of_piece(h, piece))
 
     @override
     def targets(self, x: Tensor) -> Tensor:
@@ -151,6 +183,10 @@ class CausalEncoder(Encoder, ABC):
     def _states(self, x: Tensor) -> Float[Tensor, "batch steps width"]:
         """h_0..h_T, `[B, T+1, width]`."""
         return self.transformer(x, embed=self._embed)
+
+    def _without_start(self, x: Tensor) -> Tensor:
+        # In every piece's graph: FSDP2 sums gradients that all processes have.
+        return self.embed(x) + 0.0 * self.start.sum()
 
     def _embed(self, x: Tensor) -> Float[Tensor, "batch steps width"]:
         """A learned start symbol, whose state is h_0, and x."""

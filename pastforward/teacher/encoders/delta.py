@@ -23,7 +23,8 @@ from typing_extensions import override
 from pastforward.blocks import Mlp, embedding
 from pastforward.errors import UsageError
 from pastforward.memory import rms_norm
-from pastforward.scan import matrix_recurrence
+from pastforward.pieces import Piece
+from pastforward.scan import matrices_of_piece, matrix_recurrence
 from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import DeltaConfig
 from pastforward.teacher.encoders.base import Encoder
@@ -66,22 +67,42 @@ class DeltaEncoder(Encoder):
 
     @override
     def targets(self, x: Tensor) -> Tensor:
+        return self.targets_of_piece(x, Piece(0, (x.shape[1],)))
+
+    @override
+    def whole_because(self) -> None:
+        return None
+
+    @override
+    def targets_of_piece(self, x: Tensor, piece: Piece) -> Tensor:
         # In full precision: rounding errors of a product of T matrices accumulate.
         with torch.autocast(x.device.type, enabled=False):
-            e = self.embed(x)
-            start = self.start.expand(len(e), 1, -1, -1)
+            start = self.start.expand(len(x), 1, -1, -1)
             first = start[:, :, : self.matrices].unflatten(-1, (self.key_dim, -1))
-            matrices = matrix_recurrence(*self._transitions(e), first).flatten(-2)
+            e = self.embed(x[:, max(0, piece.begin - 1) : piece.end])
+            transitions = self._transitions(e, piece)
+            if piece.group is None:
+                matrices = matrix_recurrence(*transitions, first).flatten(-2)
+            else:
+                matrices = matrices_of_piece(*transitions, first, piece).flatten(-2)
             if self.input is None:
                 return rms_norm(matrices)
             inputs = self.input(e).unflatten(-1, (-1, self.memory.width))
-            inputs = torch.cat([start[:, :, self.matrices :], inputs], 1)
+            if not piece.begin:
+                inputs = torch.cat([start[:, :, self.matrices :], inputs], 1)
             return rms_norm(torch.cat([matrices, inputs], 2))
 
-    def _transitions(self, e: Float[Tensor, "batch steps width"]) -> tuple[Tensor, Tensor]:
-        """A_t `[B, T, matrices, n, n]` and W_t `[.., n, D / n]` of M_t = A_t M_{t-1} + W_t."""
+    def _transitions(
+        self, e: Float[Tensor, "batch steps width"], piece: Piece
+    ) -> tuple[Tensor, Tensor]:
+        """A_t `[B, T, matrices, n, n]` and W_t `[.., n, D / n]` of M_t = A_t M_{t-1} + W_t.
+
+        e begins with that of the step before the piece, if there is one.
+        """
         n, steps = self.key_dim, self.householder_steps
         before = F.pad(e, (0, 0, 1, 0))[:, :-1]
+        if piece.begin:
+            before, e = before[:, 1:], e[:, 1:]
         moves = self.moves(torch.cat([e, before], -1)).unflatten(-1, (self.matrices, -1))
         axes, beta = moves.split([steps * n, steps + 1], -1)
         beta = 2 * torch.sigmoid(beta)[..., None, None]  # 0: identity, 1: projection, 2: reflection

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from typing_extensions import override
 
 from pastforward.memory import take
+from pastforward.pieces import Piece
 from pastforward.scan import DiagonalRecurrence, multiply_modes
 from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import FourierConfig
@@ -51,12 +52,18 @@ class FourierEncoder(Encoder):
 
     @override
     def targets(self, x: Tensor) -> Tensor:
-        if isinstance(self.inputs, Tokens):
-            written = F.embedding(x.long(), self.write)
-        else:
-            written = self._channels_of(x) @ self.write
-        states = self.recurrence(written) + self.recurrence.extrapolate(self.start, x.shape[1])
+        states = self.recurrence(self._written(x))
+        states = states + self.recurrence.extrapolate(self.start, x.shape[1])
         return self._memories(torch.cat([self.start.expand(len(x), 1, -1), states], 1))
+
+    @override
+    def whole_because(self) -> None:
+        return None
+
+    @override
+    def targets_of_piece(self, x: Tensor, piece: Piece) -> Tensor:
+        written = self._written(piece.of(x))
+        return self._memories(self.recurrence.of_piece(written, piece, self.start))
 
     @override
     def targets_at(self, x: Tensor, times: Tensor) -> Tensor:
@@ -69,6 +76,12 @@ class FourierEncoder(Encoder):
     @override
     def empty_target(self, x: Tensor) -> Tensor:
         return self._memories(self.start.expand(1, 1, -1))
+
+    def _written(self, x: Tensor) -> Tensor:
+        """w(x_t) of every step, `[B, T, size]`."""
+        if isinstance(self.inputs, Tokens):
+            return F.embedding(x.long(), self.write)
+        return self._channels_of(x) @ self.write
 
     def _channels(self) -> int:
         """C: symbols; or the width of vectors and a constant."""

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from pastforward.blocks import Mlp, embedding
+from pastforward.pieces import Piece
 from pastforward.scan import DiagonalRecurrence
 from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import StackConfig
@@ -43,7 +44,16 @@ class _Layer(nn.Module):
         """The next layer's input `[B, T, width]` and states 1..T `[B, T, D-2]` from `start`."""
         read = self.norm(h)
         state = self.recurrence(self.write(read)) + self.recurrence.extrapolate(start, h.shape[1])
-        return (h if self.mix is None else h + self.mix(torch.cat([read, state], -1))), state
+        return self._mixed(h, read, state), state
+
+    def of_piece(self, h: Tensor, start: Tensor, piece: Piece) -> tuple[Tensor, Tensor]:
+        """The same of a piece, with the state before its first step; `start` is that of t = 0."""
+        read = self.norm(h)
+        states = self.recurrence.of_piece(self.write(read), piece, start)
+        return self._mixed(h, read, states[:, 1:]), states
+
+    def _mixed(self, h: Tensor, read: Tensor, state: Tensor) -> Tensor:
+        return h if self.mix is None else h + self.mix(torch.cat([read, state], -1))
 
 
 @final
@@ -72,6 +82,19 @@ class StackEncoder(Encoder):
     @override
     def empty_target(self, x: Tensor) -> Tensor:
         return with_scale(self.start.expand(1, 1, -1, -1))
+
+    @override
+    def whole_because(self) -> None:
+        return None
+
+    @override
+    def targets_of_piece(self, x: Tensor, piece: Piece) -> Tensor:
+        h, found = self.embed(piece.of(x)), []
+        for layer, start in zip(self.layers, self.start, strict=True):
+            assert isinstance(layer, _Layer)
+            h, states = layer.of_piece(h, start, piece)
+            found.append(states)
+        return with_scale(torch.stack(found, 2))
 
     def states(self, x: Tensor) -> Float[Tensor, "batch steps slots numbers"]:
         """States of all layers for t = 0..T, `[B, T+1, K, D-2]`."""

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from pastforward.blocks import Transformer, embedding
 from pastforward.memory import rms_norm
+from pastforward.pieces import Piece
 from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import WindowConfig
 from pastforward.teacher.encoders.base import Encoder
@@ -39,6 +40,15 @@ class WindowEncoder(Encoder):
     @override
     def targets(self, x: Tensor) -> Tensor:
         times = torch.arange(x.shape[1] + 1, device=x.device)
+        return self.targets_at(x, times.expand(x.shape[0], -1))
+
+    @override
+    def whole_because(self) -> None:
+        return None
+
+    @override
+    def targets_of_piece(self, x: Tensor, piece: Piece) -> Tensor:
+        times = torch.arange(piece.begin, piece.end + 1, device=x.device)
         return self.targets_at(x, times.expand(x.shape[0], -1))
 
     @override
