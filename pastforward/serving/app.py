@@ -1,17 +1,18 @@
 """L6. Routes, and the server: one process, one student.
 
-    GET  /                               the page
-    GET  /api/facts                      what is served
-    POST /api/sessions                   {}                          -> {"session", "state_bytes"}
-    POST /api/sessions/{session}/read    {"text"} or {"x"}           -> {"answers", "microseconds"}
-    POST /api/sessions/{session}/draw    {"count", "paths", "keep"}  -> events {"text"} or {"y"}
-    DELETE /api/sessions/{session}
-    GET  /v1/models                      as OpenAI's servers have them
-    POST /v1/completions
+GET  /                               the page
+GET  /api/facts                      what is served
+POST /api/sessions                   {}                          -> {"session", "state_bytes"}
+POST /api/sessions/{session}/read    {"text"} or {"x"}           -> {"answers", "microseconds"}
+POST /api/sessions/{session}/draw    {"count", "paths", "keep"}  -> events {"text"} or {"y"}
+DELETE /api/sessions/{session}
+GET  /v1/models                      as OpenAI's servers have them
+POST /v1/completions
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from typing import Any, final
 
@@ -22,6 +23,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Message, Send
+from typing_extensions import override
 
 from pastforward.files import json_text
 from pastforward.serving.batching import Batcher
@@ -31,9 +34,15 @@ from pastforward.serving.requests import REFUSALS, Limits, Refusal, body_of, err
 from pastforward.serving.served import Served
 from pastforward.serving.sessions import Session, Sessions
 
+STALLED = 30.0
+"""Seconds after which a reader of events that takes none is left."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_FILES = {"": ("page.html", "text/html"), "page.js": ("page.js", "text/javascript"),
-          "page.css": ("page.css", "text/css")}  # fmt: skip
+_FILES = {
+    "": ("page.html", "text/html"),
+    "page.js": ("page.js", "text/javascript"),
+    "views.js": ("views.js", "text/javascript"),
+    "page.css": ("page.css", "text/css"),
+}
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:",
     "X-Content-Type-Options": "nosniff",
@@ -65,9 +74,7 @@ def application(served: Served, limits: Limits, host: str = LOOPBACK[0]) -> Star
     # Other sites' pages could else reach a loopback server by a name of their own.
     guard = Middleware(TrustedHostMiddleware, allowed_hosts=names)
     handlers = REFUSALS | {HTTPException: _unknown}
-    return Starlette(
-        routes=routes, middleware=[guard], exception_handlers=handlers, lifespan=life
-    )
+    return Starlette(routes=routes, middleware=[guard], exception_handlers=handlers, lifespan=life)
 
 
 @final
@@ -151,7 +158,9 @@ class _Server:
     async def _body(self, request: Request) -> Any:
         # A page of another site can send a form, but no JSON, without asking first.
         if request.headers.get("content-type", "").partition(";")[0] != "application/json":
-            raise Refusal(400, "The body is not marked as JSON; send Content-Type application/json.")
+            raise Refusal(
+                400, "The body is not marked as JSON; send Content-Type application/json."
+            )
         return await body_of(request, self.limits)
 
     def _slot(self) -> "_Slot":
@@ -191,7 +200,20 @@ async def _streamed(events: AsyncIterator[dict[str, Any]]) -> Response:
             yield _event(error_content(500, str(error)))
         yield "data: [DONE]\n\n"
 
-    return StreamingResponse(lines(), media_type="text/event-stream", headers=_HEADERS)
+    return _Events(lines(), media_type="text/event-stream", headers=_HEADERS)
+
+
+class _Events(StreamingResponse):
+    """Ended where its reader takes nothing more: sessions and slots are not held for ever."""
+
+    @override
+    async def stream_response(self, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            async with asyncio.timeout(STALLED):
+                await send(message)
+
+        with suppress(TimeoutError):
+            await super().stream_response(sent)
 
 
 def _event(content: dict[str, Any]) -> str:

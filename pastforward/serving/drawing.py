@@ -1,4 +1,4 @@
-"""L6. A session goes on by itself: text, pixels or rows, drawn step by step, on one or more paths."""
+"""L6. A session goes on by itself: text, pixels or rows, step by step, on one path or more."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -34,7 +34,9 @@ class Drawing:
                 f"{limits.tokens:,} steps in all at most.",
             )
         if self.keep and self.paths > 1:
-            raise Refusal(400, "One memory is kept, of one path; ask for one, or set keep to false.")
+            raise Refusal(
+                400, "One memory is kept, of one path; ask for one, or set keep to false."
+            )
 
 
 async def drawn(

@@ -2,11 +2,16 @@
 
 import socket
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from pastforward.data.files import optional_package
 from pastforward.errors import UsageError
 from pastforward.serving.requests import Limits
 from pastforward.serving.served import Served
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from uvicorn import Server
 
 
 def serve(
@@ -16,7 +21,7 @@ def serve(
 
     Port 0 takes any that is free. Raises `UsageError` where the address can't be had.
     """
-    uvicorn = optional_package("uvicorn", "serve", "serve")
+    optional_package("uvicorn", "serve", "serve")
     from pastforward.serving.app import LOOPBACK, application
 
     with _bound(host, port) as bound:
@@ -24,14 +29,21 @@ def serve(
         told(f"Serving: http://{host}:{bound.getsockname()[1]}/ (Ctrl-C stops it)")
         if host not in LOOPBACK:
             told("Whoever reaches this address may use it: there is no password.")
-        config = uvicorn.Config(
-            app, log_level="warning", access_log=False, lifespan="on", timeout_keep_alive=15,
-            timeout_graceful_shutdown=2, backlog=256,
-        )  # fmt: skip
         try:
-            uvicorn.Server(config).run(sockets=[bound])
+            server_of(app).run(sockets=[bound])
         except KeyboardInterrupt:
             told("Stopped.")
+
+
+def server_of(app: "Starlette") -> "Server":
+    """The server of an application."""
+    from uvicorn import Config, Server
+
+    config = Config(
+        app, log_level="warning", access_log=False, lifespan="on", ws="none", backlog=256,
+        timeout_keep_alive=15, timeout_graceful_shutdown=2,
+    )  # fmt: skip
+    return Server(config)
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -1,4 +1,4 @@
-"""L6. What is served: a student, what its inputs and outputs mean, facts and examples for the page."""
+"""L6. What is served: a student, what its inputs and outputs mean, facts, examples."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -70,9 +70,7 @@ class Served:
 
     def inputs(self, given: Any) -> Tensor:
         """x `[1, T]` or `[1, T, C]` of text, symbols or rows; raises `UsageError` for others."""
-        reads: InputCodec = (
-            self.codec.inputs if isinstance(self.codec, LabelCodec) else self.codec
-        )
+        reads: InputCodec = self.codec.inputs if isinstance(self.codec, LabelCodec) else self.codec
         if isinstance(given, str):
             if not isinstance(reads, TextCodec | SymbolCodec):
                 raise UsageError("Text was given where numbers are read; give them as 'x'.")
