@@ -24,13 +24,13 @@ def serve(
     optional_package("uvicorn", "serve", "serve")
     from pastforward.serving.app import LOOPBACK, application
 
-    with _bound(host, port) as bound:
+    with bound(host, port) as place:
         app = application(served, limits, host)
-        told(f"Serving: http://{host}:{bound.getsockname()[1]}/ (Ctrl-C stops it)")
+        told(f"Serving: http://{host}:{place.getsockname()[1]}/ (Ctrl-C stops it)")
         if host not in LOOPBACK:
             told("Whoever reaches this address may use it: there is no password.")
         try:
-            server_of(app).run(sockets=[bound])
+            server_of(app).run(sockets=[place])
         except KeyboardInterrupt:
             told("Stopped.")
 
@@ -46,16 +46,16 @@ def server_of(app: "Starlette") -> "Server":
     return Server(config)
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
+    """A socket of that address; raises `UsageError` where it can't be had."""
     try:
-        kind = socket.AF_INET6 if ":" in host else socket.AF_INET
-        bound = socket.socket(kind, socket.SOCK_STREAM)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((host, port))
+        place = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        place.bind((host, port))
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(
             f"{host}:{port} can't be served on ({reason}); give another --port, such as 0 for any "
             "that is free, or another --host."
         ) from error
-    return bound
+    return place

@@ -162,6 +162,11 @@ trust = {"trust_remote_code": True}
 home = Path(sys.argv[1])
 found = {}
 
+
+def gap(a, b):
+    return float((a - b).detach().abs().max())
+
+
 text = AutoModelForCausalLM.from_pretrained(home / "text", **trust)
 tokenizer = AutoTokenizer.from_pretrained(home / "text", **trust)
 one = tokenizer("hello world", return_tensors="pt")
@@ -180,7 +185,7 @@ out = text(**one)
 halves = text(one["input_ids"][:, :4])
 kept = halves.cache.m.clone()
 after = text(one["input_ids"][:, 4:], past_key_values=halves.past_key_values)
-found["halves"] = float((after.logits[:, -1] - out.logits[:, -1]).abs().max())
+found["halves"] = gap(after.logits[:, -1], out.logits[:, -1])
 found["kept"] = bool((halves.cache.m == kept).all())
 loss = text(one["input_ids"], labels=one["input_ids"]).loss
 loss.backward()
@@ -190,7 +195,7 @@ found["written"] = write("hello", max_new_tokens=6)[0]["generated_text"]
 text.save_pretrained(home / "saved")
 tokenizer.save_pretrained(home / "saved")
 saved = AutoModelForCausalLM.from_pretrained(home / "saved", **trust)
-found["saved"] = float((saved(**one).logits - out.logits).abs().max())
+found["saved"] = gap(saved(**one).logits, out.logits)
 found["decoded"] = AutoTokenizer.from_pretrained(home / "saved", **trust).decode(found["ids"])
 
 raw = AutoTokenizer.from_pretrained(home / "bytes", **trust)

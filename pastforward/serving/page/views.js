@@ -104,7 +104,7 @@ const views = {
     const paintCourse = (length) => {
       const found = (course[0] ?? []).map((_, n) => ({ values: column(course, n), colour: colour(n) }));
       const [low, high] = classes ? [0, 1] : [Math.min(...course.flat()), Math.max(...course.flat())];
-      chart($("course"), [{ values: [low, low], colour: "--line" }, ...found], low, high, length);
+      chart($("course"), [{ values: Array(length).fill(low), colour: "--line" }, ...found], low, high, length);
     };
     const pick = () => {
       example = facts.examples[at] ?? { x: [0], text: "" };
