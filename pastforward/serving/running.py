@@ -48,11 +48,12 @@ def server_of(app: "Starlette") -> "Server":
 
 def bound(host: str, port: int) -> socket.socket:
     """A socket of that address; raises `UsageError` where it can't be had."""
+    place = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
-        place = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         place.bind((host, port))
     except (OSError, OverflowError) as error:
+        place.close()
         reason = getattr(error, "strerror", None) or error
         raise UsageError(
             f"{host}:{port} can't be served on ({reason}); give another --port, such as 0 for any "

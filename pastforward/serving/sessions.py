@@ -50,7 +50,8 @@ class Sessions:
 
     def drop(self, name: str) -> None:
         """Forget it."""
-        del self._known[self._find(name).name]
+        found = self._find(name)
+        del self._known[found.name]
 
     @contextmanager
     def working(self, name: str) -> Iterator[Session]:

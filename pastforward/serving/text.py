@@ -31,6 +31,8 @@ class Stops:
 
     def add(self, text: str) -> str:
         """What may be given out now."""
+        if self.reached:
+            return ""
         self._held += text
         found = [at for s in self._strings if (at := self._held.find(s)) >= 0]
         if found:
