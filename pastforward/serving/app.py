@@ -30,9 +30,10 @@ from pastforward.files import json_text
 from pastforward.serving.batching import Batcher
 from pastforward.serving.completions import Completion, asked, generator_of, models, sampling_of
 from pastforward.serving.drawing import Drawing, drawn
-from pastforward.serving.requests import REFUSALS, Limits, Refusal, body_of, error_content
+from pastforward.serving.requests import REFUSALS, Body, Limits, Refusal, body_of, error_content
 from pastforward.serving.served import Served
 from pastforward.serving.sessions import Session, Sessions
+from pastforward.serving.stretches import Stretch
 
 STALLED = 30.0
 """Seconds after which a reader of events that takes none is left."""
@@ -90,15 +91,20 @@ class _Server:
 
     async def begin(self, request: Request) -> Response:
         body = await self._body(request)
-        m = self.served.student.start(1).detach()
-        session = Session(m, self.served.pieces(), generator_of(body))
+        m, stretch = self.served.student.start(1).detach(), self._stretch(body)
+        session = Session(m, self.served.pieces(), generator_of(body), stretch)
         self.sessions.add(session)
         with self.sessions.working(session.name):
-            x = self.served.begin()
+            x = self.served.begin() if stretch is None else stretch.inputs()
             if x.shape[1]:
                 session.m = (await self.batcher.read(session.m, x)).m
-        size = session.m.numel() * session.m.element_size()
-        return _json({"session": session.name, "state_bytes": size}, 201)
+                session.steps = 0 if stretch is None else x.shape[1]
+        return _json({"session": session.name, "steps": session.steps}, 201)
+
+    def _stretch(self, body: Body) -> Stretch | None:
+        """Of series: the one that the session begins with."""
+        known = self.served.stretches
+        return known[body.whole("example", 0, 0, len(known) - 1)] if known else None
 
     async def end(self, request: Request) -> Response:
         self.sessions.drop(request.path_params["session"])
@@ -106,6 +112,8 @@ class _Server:
 
     async def read(self, request: Request) -> Response:
         body = await self._body(request)
+        if self.served.stretches:
+            raise Refusal(400, "A series is read as its session begins; begin one with 'example'.")
         with self.sessions.working(request.path_params["session"]) as session, self._slot():
             x = self.served.inputs(body.content.get("text", body.content.get("x")))
             if not 0 < x.shape[1] <= self.limits.tokens:
@@ -155,7 +163,7 @@ class _Server:
         found = [event["choices"][0]["text"] async for event in events()]
         return _json(completion.content("".join(found)) | {"usage": completion.usage()})
 
-    async def _body(self, request: Request) -> Any:
+    async def _body(self, request: Request) -> Body:
         # A page of another site can send a form, but no JSON, without asking first.
         if request.headers.get("content-type", "").partition(";")[0] != "application/json":
             raise Refusal(

@@ -6,6 +6,7 @@ sequences costs little more than one.
 
 import asyncio
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple, final
@@ -38,6 +39,8 @@ class Write:
     m: Tensor
     generator: torch.Generator
     sampling: Sampling
+    feed: Callable[[Tensor], Tensor] = fed_back
+    """From outputs to the next inputs."""
 
 
 Job = Read | Write
@@ -119,9 +122,10 @@ class Batcher:
             m, found = self._engine.read(m, torch.cat([j.x for j in jobs if isinstance(j, Read)]))
         else:
             parameters = student.readout(m).split(rows)
-            pairs = zip(jobs, parameters, strict=True)
-            found = torch.cat([self._draw(j, p) for j, p in pairs if isinstance(j, Write)])
-            m = student.step(m, fed_back(found))
+            pairs = [(j, p) for j, p in zip(jobs, parameters, strict=True) if isinstance(j, Write)]
+            drawn = [self._draw(*pair) for pair in pairs]
+            x = torch.cat([job.feed(y) for (job, _), y in zip(pairs, drawn, strict=True)])
+            m, found = student.step(m, x), torch.cat(drawn)
         seconds = (time.perf_counter() - began) / max(1, _size(jobs[0]))
         parts = zip(m.split(rows), found.split(rows), strict=True)
         return [Stepped(*part, seconds) for part in parts]

@@ -100,8 +100,8 @@ class Completion:
             m, y, _ = await batcher.do(Write(m, asked.generator, asked.sampling))
             self.tokens += 1
             text = stops.add(pieces.add(int(y)))
-            if stops.reached:
-                self.finish = "stop"
+            if stops.reached or int(y) == pieces.end:
+                self.finish, text = "stop", text + stops.rest()
             elif self.tokens == asked.most:
                 self.finish, text = "length", text + stops.rest()
             if text or self.finish:

@@ -84,7 +84,8 @@ def test_a_series_goes_on(opened):
         page = opened(address)
         page.fill("#count", "7")
         go(page)
-        assert page.inner_text("#steps") == "10"
+        assert page.inner_text("#steps") == "16"
+        assert "and the last 1 row(s) of 2" in page.inner_text("#formula")
         assert page.locator("#charts canvas").count() == 2
         assert page.inner_text("#charts").split() == ["north", "east"]
 

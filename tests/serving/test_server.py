@@ -246,10 +246,25 @@ def test_images_and_series_go_on_by_several_paths():
         assert [len(e["y"]) for e in found] == [3] * 6
         assert client.post("/v1/completions", json={}).status_code == 404
     with client_of("series") as client:
-        name = begin(client)
-        client.post(f"/api/sessions/{name}/read", json={"x": [[10.0, -3.0]]})
+        name = begin(client, example=2)
+        assert client.post(f"/api/sessions/{name}/read", json={"x": [[1.0]]}).status_code == 400
         found = events(client.post(f"/api/sessions/{name}/draw", json=body))
         assert [len(path) for path in found[0]["y"]] == [2] * 3
+        for wrong in ({"count": 81, "keep": False}, {"count": 2}):
+            assert client.post(f"/api/sessions/{name}/draw", json=wrong).status_code == 400
+        assert client.post("/api/sessions", json={"example": 3}).status_code == 400
+
+
+def test_text_ends_where_its_document_does():
+    what = served("documents")
+    with torch.no_grad():
+        what.student.readout.net.down.bias[-1] = 100.0  # the end of a document, always
+    with running(what) as at, httpx.Client(base_url=at, timeout=60) as client:
+        found = client.post("/v1/completions", json={"prompt": "he"}).json()
+        assert found["choices"][0]["text"] == ""
+        assert found["choices"][0]["finish_reason"] == "stop"
+        drawn = events(client.post(f"/api/sessions/{begin(client)}/draw", json={"count": 9}))
+        assert [(event["text"], event["end"]) for event in drawn] == [("", True)]
 
 
 def test_a_classifier_answers_after_every_step():

@@ -2,16 +2,19 @@
 
 import asyncio
 
+import numpy as np
 import pytest
 import torch
 from in_thread import KINDS, LETTERS, served, small
 
-from pastforward.data.codec import TextCodec
+from pastforward.data.text_codec import TextCodec
 from pastforward.errors import UsageError
+from pastforward.inference.forecast import stream_paths
 from pastforward.inference.sampling import Sampling
 from pastforward.serving.batching import CHUNK, Batcher, Write
 from pastforward.serving.requests import Body, Limits, Refusal
 from pastforward.serving.sessions import Session, Sessions
+from pastforward.serving.stretches import Rows
 from pastforward.serving.text import Pieces, Stops
 
 
@@ -132,24 +135,40 @@ def test_fields_are_checked():
 
 
 def test_inputs_and_answers_are_in_the_units_of_the_data():
-    series = served("series")
-    x = series.inputs([[10.5, -1.0]])
-    torch.testing.assert_close(x, torch.tensor([[[1.0, 1.0]]]))
-    assert series.outputs(x[:, 0]) == [[10.5, -1.0]]
-    number = served("number")
+    labels, number = served("labels"), served("number")
+    torch.testing.assert_close(labels.inputs([[10.5, -1.0]]), torch.tensor([[[1.0, 1.0]]]))
     assert number.answers(torch.tensor([[1.0, 0.0]])) == [[110.0]]
-    labels = served("labels")
     assert sum(labels.answers(torch.tensor([[1.0, 2.0, 3.0]]))[0]) == pytest.approx(1.0)
+
+
+def test_rows_are_drawn_as_forecasts_are():
+    student, stretch = small("series"), served("series").stretches[1]
+    generator = torch.Generator().manual_seed(3)
+    expected = stream_paths(student, stretch.codec, stretch.history, 6, 2, generator)[0]
+    rows, found = Rows(stretch, 2), []
+
+    async def draw():
+        batcher = Batcher(student)
+        m = (await batcher.read(student.start(1).detach(), stretch.inputs())).m.expand(2, -1, -1)
+        again = torch.Generator().manual_seed(3)
+        for _ in range(6):
+            m = (await batcher.do(Write(m, again, Sampling(), rows.feed))).m
+            found.append(rows.last())
+        batcher.close()
+
+    asyncio.run(draw())
+    mean, std = stretch.codec.scale("", np.zeros((1, 2)))
+    np.testing.assert_allclose(np.array(found), expected.swapaxes(0, 1) * std + mean, atol=1e-4)
 
 
 WRONG = {
     "are no|is no list": ("text", [0.5]),
     "where 0 to 11": ("text", [12]),
     "hold": ("text", "xyz"),
-    "Text was given": ("series", "3"),
-    "give 2": ("series", [[1.0]]),
-    "no numbers": ("series", [["a", "b"]]),
-    "NaN": ("series", [[float("nan"), 1.0]]),
+    "Text was given": ("labels", "3"),
+    "give 2": ("labels", [[1.0]]),
+    "no numbers": ("labels", [["a", "b"]]),
+    "NaN": ("labels", [[float("nan"), 1.0]]),
     "no list": ("text", None),
 }
 

@@ -12,10 +12,11 @@ async function call(method, path, body) {
 const post = async (path, body) => (await call("POST", path, body)).json();
 const read = (body) => post(`/api/sessions/${session}/read`, body).then((found) => (show(found), found));
 
-async function begin() {  // a new memory; the old one is given back
+async function begin(body = {}) {  // a new memory; the old one is given back
   if (session) call("DELETE", `/api/sessions/${session}`).catch(() => {});
-  ({ session } = await post("/api/sessions", {}));
-  show({ steps: steps = 0 });
+  const begun = await post("/api/sessions", body);
+  session = begun.session;
+  show(begun);
 }
 async function draw(body, told) {  // events of the server, one a step
   const reader = (await call("POST", `/api/sessions/${session}/draw`, body)).body
@@ -89,7 +90,8 @@ function pixels(canvas, grey, line) {  // values 0..levels-1; a line above the r
   const size = facts.slots * facts.width;
   $("what").textContent = `${facts.cell}, ${facts.parameters.toLocaleString()} parameters, ` +
     `a memory of ${facts.slots} × ${facts.width} numbers`;
-  $("formula").textContent = `State: ${size} numbers × 4 bytes. KV cache of one Transformer layer of the same width: ` +
+  const rows = facts.rows_kept ? ` and the last ${facts.rows_kept} row(s) of ${facts.columns.length}` : "";
+  $("formula").textContent = `State: ${size} numbers${rows}, × 4 bytes. KV cache of one Transformer layer of the same width: ` +
     `2 (key and value) × ${size} × t × 4 bytes; each further layer as much again.`;
   $("view").append($(facts.view).content.cloneNode(true));
   document.querySelectorAll("label").forEach((label) => {

@@ -8,7 +8,7 @@ const views = {
     $("prompt").value = facts.examples[0]?.text ?? "";
     $("interface").hidden = false;
     const write = (given) => draw({ count: +$("count").value, temperature: +$("temperature").value },
-      (event) => $("written").append(event.text));
+      (event) => $("written").append(event.text, event.end ? "\n\n⁂\n\n" : ""));
     act("go", async () => {
       await begin();
       const given = $("prompt").value;
@@ -68,11 +68,15 @@ const views = {
         { from, values: band(.5), colour: "--main" });
       chart(canvas, lines, Math.min(...all), Math.max(...all), past.length + count);
     });
-    const pick = () => paint([], history = (facts.examples[at]?.x ?? []).slice(-96), +$("count").value);
+    const pick = () => {
+      history = facts.examples[at].x.slice(-96);
+      paint([], +$("count").value);
+    };
     act("other", async () => { at = (at + 1) % facts.examples.length; pick(); });
+    $("count").max = facts.ahead;
+    $("count").value = Math.min(48, facts.ahead);
     act("go", async () => {
-      await begin();
-      if (history.length) await read({ x: history });
+      await begin({ example: at });
       const fan = [], count = +$("count").value;
       await draw({ count, paths: 48, keep: false }, ({ y }) => { fan.push(y); paint(fan, count); });
     });
