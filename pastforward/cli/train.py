@@ -32,8 +32,8 @@ def main(argv: list[str]) -> None:
     from rich.console import Console
 
     from pastforward.cli.showing import show
-    from pastforward.runs.training import train
     from pastforward.runs.tracking import tracked
+    from pastforward.runs.training import train
     from pastforward.training.distributed import rank
 
     if_exists, again = if_exists_of(asked.resume, asked.overwrite), resume_command("train", argv)
