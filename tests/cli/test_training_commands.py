@@ -65,7 +65,7 @@ def test_train_is_quiet_and_tracked_where_asked(here, capsys, monkeypatch):
     assert said.last == "Metrics: losses.csv"
     table = pandas.read_csv("losses.csv")
     assert set(table.run) == {"runs/mine"}
-    assert {"stage", "step", "loss", "valid"} <= set(table.columns)
+    assert {"stage", "step", "tokens", "valid"} <= set(table.columns)
 
 
 def test_train_on_a_task_with_axes(here, capsys):
