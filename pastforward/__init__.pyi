@@ -114,6 +114,7 @@ from .teacher.teacher import build_teacher as build_teacher
 from .training import FitConfig as FitConfig
 from .training.callbacks import Callback as Callback
 from .training.callbacks import TensorBoard as TensorBoard
+from .training.callbacks import Tracker as Tracker
 from .training.fit import FitContext as FitContext
 from .training.fit import fit as fit
 from .training.folder import RunFolder as RunFolder

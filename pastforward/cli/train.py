@@ -31,12 +31,19 @@ def main(argv: list[str]) -> None:
     opened = Opened()
     asked, config, name = read_train(argv, DESCRIPTION, opened)
 
+    from rich.console import Console
+
     from pastforward.cli.showing import show
+    from pastforward.runs.tracking import tracked
     from pastforward.runs.training import train
     from pastforward.training.distributed import rank
 
     if_exists, again = if_exists_of(asked.resume, asked.overwrite), resume_command("train", argv)
-    options = TrainOptions(resume_command=again, allow_new_data=asked.allow_new_data, opened=opened)
+    options = TrainOptions(
+        resume_command=again, allow_new_data=asked.allow_new_data, opened=opened,
+        console=Console(stderr=True, quiet=True) if asked.quiet else None,
+        callbacks=tracked(asked.track, name, config),
+    )  # fmt: skip
     run = train(config, name=name, if_exists=if_exists, options=options)
     if rank() == 0:
         page = run.report()  # first: nothing that is shown can keep it from being there

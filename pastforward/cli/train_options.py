@@ -1,7 +1,7 @@
 """L7. Options of `train`."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -50,6 +50,10 @@ class Options(Selection, TrainingOptions):
     seed: int = 0
     """Seed of weights, batches and noise."""
     stages: tuple[Stage, ...] = ()
+    quiet: bool = False
+    """Show results and errors alone."""
+    track: Literal["tensorboard", "trackio", "wandb"] | None = None
+    """Write losses there, too; tensorboard's files go to runs/tensorboard/NAME."""
     allow_new_data: bool = False
     """With --resume: the data may have grown; it is read by the codec and scaler of then."""
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pastforward.errors import UsageError
+from pastforward.files import write_atomically
 from pastforward.report.run_page import write_report
 from pastforward.report.summary import RunSummary
 from pastforward.runs.comparison.comparing import open_comparison
@@ -31,6 +32,22 @@ def report(
     folders = dict.fromkeys(run for name in names for run in find_runs(name))
     runs = [open_run(folder.path, *how) for folder in folders]
     return write_report(_summaries(runs), out or _default_place(names, runs))
+
+
+def metrics_csv(names: Sequence[str], out: Path) -> Path:
+    """Write what was logged in training of these runs as one table.
+
+    Raises `UsageError` where there is no such run, or `out` can't be written.
+    """
+    import pandas
+
+    if not names:
+        raise UsageError("No run was named; name one or more, as `pastforward list` shows them.")
+    folders = dict.fromkeys(run for name in names for run in find_runs(name))
+    parts = [pandas.DataFrame(f.metrics.read()).assign(run=str(f.path)) for f in folders]
+    table = pandas.concat(parts, ignore_index=True).set_index("run")
+    write_atomically(out, table.to_csv().encode())
+    return out
 
 
 def _summaries(runs: Sequence[Run]) -> list[RunSummary]:

@@ -1,17 +1,18 @@
 """L6. Routes, and the server: one process, one student.
 
-    GET  /                               the page
-    GET  /api/facts                      what is served
-    POST /api/sessions                   {}                          -> {"session", "state_bytes"}
-    POST /api/sessions/{session}/read    {"text"} or {"x"}           -> {"answers", "microseconds"}
-    POST /api/sessions/{session}/draw    {"count", "paths", "keep"}  -> events {"text"} or {"y"}
-    DELETE /api/sessions/{session}
-    GET  /v1/models                      as OpenAI's servers have them
-    POST /v1/completions
+GET  /                               the page
+GET  /api/facts                      what is served
+POST /api/sessions                   {}                          -> {"session", "state_bytes"}
+POST /api/sessions/{session}/read    {"text"} or {"x"}           -> {"answers", "microseconds"}
+POST /api/sessions/{session}/draw    {"count", "paths", "keep"}  -> events {"text"} or {"y"}
+DELETE /api/sessions/{session}
+GET  /v1/models                      as OpenAI's servers have them
+POST /v1/completions
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from typing import Any, final
 
@@ -22,18 +23,27 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Message, Send
+from typing_extensions import override
 
 from pastforward.files import json_text
 from pastforward.serving.batching import Batcher
 from pastforward.serving.completions import Completion, asked, generator_of, models, sampling_of
 from pastforward.serving.drawing import Drawing, drawn
-from pastforward.serving.requests import REFUSALS, Limits, Refusal, body_of, error_content
+from pastforward.serving.requests import REFUSALS, Body, Limits, Refusal, body_of, error_content
 from pastforward.serving.served import Served
 from pastforward.serving.sessions import Session, Sessions
+from pastforward.serving.stretches import Stretch
 
+STALLED = 30.0
+"""Seconds after which a reader of events that takes none is left."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_FILES = {"": ("page.html", "text/html"), "page.js": ("page.js", "text/javascript"),
-          "page.css": ("page.css", "text/css")}  # fmt: skip
+_FILES = {
+    "": ("page.html", "text/html"),
+    "page.js": ("page.js", "text/javascript"),
+    "views.js": ("views.js", "text/javascript"),
+    "page.css": ("page.css", "text/css"),
+}
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:",
     "X-Content-Type-Options": "nosniff",
@@ -65,9 +75,7 @@ def application(served: Served, limits: Limits, host: str = LOOPBACK[0]) -> Star
     # Other sites' pages could else reach a loopback server by a name of their own.
     guard = Middleware(TrustedHostMiddleware, allowed_hosts=names)
     handlers = REFUSALS | {HTTPException: _unknown}
-    return Starlette(
-        routes=routes, middleware=[guard], exception_handlers=handlers, lifespan=life
-    )
+    return Starlette(routes=routes, middleware=[guard], exception_handlers=handlers, lifespan=life)
 
 
 @final
@@ -83,15 +91,20 @@ class _Server:
 
     async def begin(self, request: Request) -> Response:
         body = await self._body(request)
-        m = self.served.student.start(1).detach()
-        session = Session(m, self.served.pieces(), generator_of(body))
+        m, stretch = self.served.student.start(1).detach(), self._stretch(body)
+        session = Session(m, self.served.pieces(), generator_of(body), stretch)
         self.sessions.add(session)
         with self.sessions.working(session.name):
-            x = self.served.begin()
+            x = self.served.begin() if stretch is None else stretch.inputs()
             if x.shape[1]:
                 session.m = (await self.batcher.read(session.m, x)).m
-        size = session.m.numel() * session.m.element_size()
-        return _json({"session": session.name, "state_bytes": size}, 201)
+                session.steps = 0 if stretch is None else x.shape[1]
+        return _json({"session": session.name, "steps": session.steps}, 201)
+
+    def _stretch(self, body: Body) -> Stretch | None:
+        """Of series: the one that the session begins with."""
+        known = self.served.stretches
+        return known[body.whole("example", 0, 0, len(known) - 1)] if known else None
 
     async def end(self, request: Request) -> Response:
         self.sessions.drop(request.path_params["session"])
@@ -99,6 +112,8 @@ class _Server:
 
     async def read(self, request: Request) -> Response:
         body = await self._body(request)
+        if self.served.stretches:
+            raise Refusal(400, "A series is read as its session begins; begin one with 'example'.")
         with self.sessions.working(request.path_params["session"]) as session, self._slot():
             x = self.served.inputs(body.content.get("text", body.content.get("x")))
             if not 0 < x.shape[1] <= self.limits.tokens:
@@ -148,10 +163,12 @@ class _Server:
         found = [event["choices"][0]["text"] async for event in events()]
         return _json(completion.content("".join(found)) | {"usage": completion.usage()})
 
-    async def _body(self, request: Request) -> Any:
+    async def _body(self, request: Request) -> Body:
         # A page of another site can send a form, but no JSON, without asking first.
         if request.headers.get("content-type", "").partition(";")[0] != "application/json":
-            raise Refusal(400, "The body is not marked as JSON; send Content-Type application/json.")
+            raise Refusal(
+                400, "The body is not marked as JSON; send Content-Type application/json."
+            )
         return await body_of(request, self.limits)
 
     def _slot(self) -> "_Slot":
@@ -191,7 +208,20 @@ async def _streamed(events: AsyncIterator[dict[str, Any]]) -> Response:
             yield _event(error_content(500, str(error)))
         yield "data: [DONE]\n\n"
 
-    return StreamingResponse(lines(), media_type="text/event-stream", headers=_HEADERS)
+    return _Events(lines(), media_type="text/event-stream", headers=_HEADERS)
+
+
+class _Events(StreamingResponse):
+    """Ended where its reader takes nothing more: sessions and slots are not held for ever."""
+
+    @override
+    async def stream_response(self, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            async with asyncio.timeout(STALLED):
+                await send(message)
+
+        with suppress(TimeoutError):
+            await super().stream_response(sent)
 
 
 def _event(content: dict[str, Any]) -> str:

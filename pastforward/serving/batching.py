@@ -6,6 +6,7 @@ sequences costs little more than one.
 
 import asyncio
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple, final
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from pastforward.errors import UsageError
 from pastforward.inference.sampling import Sampling, draw, noise
-from pastforward.inference.stream import Eager
+from pastforward.inference.stream import Eager, fed_back
 from pastforward.student import Student
 from pastforward.types import Tokens, not_finite
 
@@ -38,6 +39,8 @@ class Write:
     m: Tensor
     generator: torch.Generator
     sampling: Sampling
+    feed: Callable[[Tensor], Tensor] = fed_back
+    """From outputs to the next inputs."""
 
 
 Job = Read | Write
@@ -58,6 +61,7 @@ class Batcher:
 
     def __init__(self, student: Student) -> None:
         self._engine, self._thread = Eager(student), ThreadPoolExecutor(1, "steps")
+        self._kind = student.signature.outputs
         self._waiting: list[tuple[Job, asyncio.Future[Stepped]]] = []
         self._running: asyncio.Task[None] | None = None
         self.largest = 0
@@ -70,7 +74,10 @@ class Batcher:
         self._waiting.append((job, result))
         if self._running is None or self._running.done():
             self._running = loop.create_task(self._run())
-        return await result
+        stepped = await result
+        if isinstance(job, Write):
+            self._require_drawn(stepped.found)
+        return stepped
 
     async def read(self, m: Tensor, x: Tensor) -> Stepped:
         """Read x `[B, T]` or `[B, T, C]`, `CHUNK` steps at a time."""
@@ -115,23 +122,25 @@ class Batcher:
             m, found = self._engine.read(m, torch.cat([j.x for j in jobs if isinstance(j, Read)]))
         else:
             parameters = student.readout(m).split(rows)
-            pairs = zip(jobs, parameters, strict=True)
-            found = torch.cat([self._draw(j, p) for j, p in pairs if isinstance(j, Write)])
-            m = student.step(m, found)
+            pairs = [(j, p) for j, p in zip(jobs, parameters, strict=True) if isinstance(j, Write)]
+            drawn = [self._draw(*pair) for pair in pairs]
+            x = torch.cat([job.feed(y) for (job, _), y in zip(pairs, drawn, strict=True)])
+            m, found = student.step(m, x), torch.cat(drawn)
         seconds = (time.perf_counter() - began) / max(1, _size(jobs[0]))
         parts = zip(m.split(rows), found.split(rows), strict=True)
         return [Stepped(*part, seconds) for part in parts]
 
     def _draw(self, job: Write, parameters: Tensor) -> Tensor:
-        kind = self._engine.student.signature.outputs
+        kind, temperature = self._kind, torch.tensor(job.sampling.temperature)
         u = noise(kind, (len(job.m),), job.generator, job.m)
-        temperature = torch.tensor(job.sampling.temperature)
-        y = draw(kind, parameters, u, temperature, job.sampling)
-        if (y < 0).any() if isinstance(kind, Tokens) else not_finite(y):
+        return draw(kind, parameters, u, temperature, job.sampling)
+
+    def _require_drawn(self, y: Tensor) -> None:
+        """Said to the one whose memory it was: others were stepped with it."""
+        if (y < 0).any() if isinstance(self._kind, Tokens) else not_finite(y):
             raise UsageError(
                 "The network's outputs became NaN or infinite, so nothing can be drawn; begin anew."
             )
-        return y
 
 
 def _size(job: Job) -> int:

@@ -99,13 +99,13 @@ class Completion:
         while self.finish is None:
             m, y, _ = await batcher.do(Write(m, asked.generator, asked.sampling))
             self.tokens += 1
-            if text := stops.add(pieces.add(int(y))):
-                yield text
-            if stops.reached:
-                self.finish = "stop"
+            text = stops.add(pieces.add(int(y)))
+            if stops.reached or int(y) == pieces.end:
+                self.finish, text = "stop", text + stops.rest()
             elif self.tokens == asked.most:
-                self.finish = "length"
-                yield stops.rest()
+                self.finish, text = "length", text + stops.rest()
+            if text or self.finish:
+                yield text
 
     def content(self, text: str) -> dict[str, Any]:
         """As OpenAI's servers say it, of a part or of the whole."""

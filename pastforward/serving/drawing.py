@@ -1,14 +1,16 @@
-"""L6. A session goes on by itself: text, pixels or rows, drawn step by step, on one or more paths."""
+"""L6. A session goes on by itself: text, pixels or rows, step by step, on one path or more."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 from pastforward.inference.sampling import Sampling
+from pastforward.inference.stream import fed_back
 from pastforward.serving.batching import Batcher, Write
 from pastforward.serving.requests import Limits, Refusal
-from pastforward.serving.served import LABELS, Served
+from pastforward.serving.served import LABELS, SERIES, Served
 from pastforward.serving.sessions import Session
+from pastforward.serving.stretches import Rows
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,12 @@ class Drawing:
 
     def require(self, served: Served, limits: Limits) -> None:
         """Refused where it is too much, or where nothing can be drawn."""
+        if served.view == SERIES and (self.keep or self.count > served.ahead):
+            raise Refusal(
+                400,
+                f"Of a series up to {served.ahead} rows are drawn, and none is kept; set 'keep' to "
+                "false and 'count' to no more.",
+            )
         if served.view == LABELS:
             raise Refusal(400, f"'{served.name}' answers, and draws nothing; read steps instead.")
         if self.count * self.paths > limits.tokens:
@@ -34,23 +42,31 @@ class Drawing:
                 f"{limits.tokens:,} steps in all at most.",
             )
         if self.keep and self.paths > 1:
-            raise Refusal(400, "One memory is kept, of one path; ask for one, or set keep to false.")
+            raise Refusal(
+                400, "One memory is kept, of one path; ask for one, or set keep to false."
+            )
 
 
 async def drawn(
     served: Served, batcher: Batcher, session: Session, drawing: Drawing
 ) -> AsyncIterator[dict[str, Any]]:
-    """An event a step; text is given once its characters are whole."""
-    m = session.m.expand(drawing.paths, -1, -1)
+    """An event a step; text is given once its characters are whole, up to a document's end."""
+    m, rows = session.m.expand(drawing.paths, -1, -1), None
+    if session.stretch is not None:
+        rows = Rows(session.stretch, drawing.paths)
+    feed = fed_back if rows is None else rows.feed
     pieces = session.pieces if drawing.keep else served.pieces()
     for step in range(1, drawing.count + 1):
-        found = await batcher.do(Write(m, session.generator, drawing.sampling))
+        found = await batcher.do(Write(m, session.generator, drawing.sampling, feed))
         m = found.m
         if drawing.keep:
             session.m, session.steps = m, session.steps + 1
-        event = {"step": step, "microseconds": 1e6 * found.seconds}
+        event: dict[str, Any] = {"step": step, "microseconds": 1e6 * found.seconds}
         if pieces is not None and drawing.paths == 1:
             event["text"] = pieces.add(int(found.found))
+            event["end"] = int(found.found) == pieces.end
         else:
-            event["y"] = served.outputs(found.found)
+            event["y"] = found.found.tolist() if rows is None else rows.last()
         yield event
+        if event.get("end"):
+            return

@@ -43,6 +43,12 @@ class Refusal(Exception):
         self.status, self.sentence = status, sentence
 
 
+async def broken(request: Request, error: Exception) -> JSONResponse:
+    """The answer where the fault is ours; the server's console shows what it was."""
+    sentence = f"This is a fault of the server ({type(error).__name__}); its console says more."
+    return JSONResponse(error_content(500, sentence), 500)
+
+
 def error_content(status: int, sentence: str) -> dict[str, Any]:
     """As OpenAI's servers say it."""
     kind = "server_error" if status >= 500 else "invalid_request_error"
@@ -96,15 +102,16 @@ class Body:
         good = isinstance(value, int | float) and not isinstance(value, bool)
         if not good or not (math.isfinite(value) and low <= value <= high):
             raise Refusal(
-                400, f"'{name}' is {str(value)[:80]!r}; give a number from {low:g} to {high:g}."
+                400,
+                f"'{name}' is {json.dumps(value)[:80]}; give a number from {low:g} to {high:g}.",
             )
-        return value
+        return float(value)
 
     def whole(self, name: str, default: int, low: int, high: int) -> int:
         """A whole number from `low` to `high`."""
         value = self.number(name, default, low, high)
         if value != int(value):
-            raise Refusal(400, f"'{name}' is {value}; give a whole number.")
+            raise Refusal(400, f"'{name}' is {value:g}; give a whole number.")
         return int(value)
 
     def flag(self, name: str, default: bool = False) -> bool:
@@ -112,7 +119,7 @@ class Body:
         value = self.content.get(name)
         value = default if value is None else value
         if not isinstance(value, bool):
-            raise Refusal(400, f"'{name}' is {str(value)[:80]!r}; give true or false.")
+            raise Refusal(400, f"'{name}' is {json.dumps(value)[:80]}; give true or false.")
         return value
 
     def text(self, name: str, default: str) -> str:
@@ -120,9 +127,9 @@ class Body:
         value = self.content.get(name)
         value = default if value is None else value
         if not isinstance(value, str):
-            raise Refusal(400, f"'{name}' is {str(value)[:80]!r}; give one string.")
+            raise Refusal(400, f"'{name}' is {json.dumps(value)[:80]}; give one string.")
         return value
 
 
-REFUSALS: dict[Any, Any] = {Refusal: refused, UsageError: refused}
+REFUSALS: dict[Any, Any] = {Refusal: refused, UsageError: refused, Exception: broken}
 """For Starlette: what is said of each."""

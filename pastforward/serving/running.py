@@ -2,11 +2,16 @@
 
 import socket
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from pastforward.data.files import optional_package
 from pastforward.errors import UsageError
 from pastforward.serving.requests import Limits
 from pastforward.serving.served import Served
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from uvicorn import Server
 
 
 def serve(
@@ -16,34 +21,42 @@ def serve(
 
     Port 0 takes any that is free. Raises `UsageError` where the address can't be had.
     """
-    uvicorn = optional_package("uvicorn", "serve", "serve")
+    optional_package("uvicorn", "serve", "serve")
     from pastforward.serving.app import LOOPBACK, application
 
-    with _bound(host, port) as bound:
+    with bound(host, port) as place:
         app = application(served, limits, host)
-        told(f"Serving: http://{host}:{bound.getsockname()[1]}/ (Ctrl-C stops it)")
+        told(f"Serving: http://{host}:{place.getsockname()[1]}/ (Ctrl-C stops it)")
         if host not in LOOPBACK:
             told("Whoever reaches this address may use it: there is no password.")
-        config = uvicorn.Config(
-            app, log_level="warning", access_log=False, lifespan="on", timeout_keep_alive=15,
-            timeout_graceful_shutdown=2, backlog=256,
-        )  # fmt: skip
         try:
-            uvicorn.Server(config).run(sockets=[bound])
+            server_of(app).run(sockets=[place])
         except KeyboardInterrupt:
             told("Stopped.")
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def server_of(app: "Starlette") -> "Server":
+    """The server of an application."""
+    from uvicorn import Config, Server
+
+    config = Config(
+        app, log_level="warning", access_log=False, lifespan="on", ws="none", backlog=256,
+        timeout_keep_alive=15, timeout_graceful_shutdown=2,
+    )  # fmt: skip
+    return Server(config)
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket of that address; raises `UsageError` where it can't be had."""
+    place = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
-        kind = socket.AF_INET6 if ":" in host else socket.AF_INET
-        bound = socket.socket(kind, socket.SOCK_STREAM)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((host, port))
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        place.bind((host, port))
     except (OSError, OverflowError) as error:
+        place.close()
         reason = getattr(error, "strerror", None) or error
         raise UsageError(
             f"{host}:{port} can't be served on ({reason}); give another --port, such as 0 for any "
             "that is free, or another --host."
         ) from error
-    return bound
+    return place

@@ -1,4 +1,4 @@
-"""L6. What is served: a student, what its inputs and outputs mean, facts and examples for the page."""
+"""L6. What is served: a student, what its inputs and outputs mean, facts, examples."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,20 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pastforward.data.codec import (
-    Codec,
-    InputCodec,
-    LabelCodec,
-    PixelCodec,
-    SeriesCodec,
-    SymbolCodec,
-    TextCodec,
-)
+from pastforward.data.codec import Codec, LabelCodec, PixelCodec, SeriesCodec, SymbolCodec
+from pastforward.data.forecast_codec import ForecastCodec
+from pastforward.data.series import SeriesSource
+from pastforward.data.text_codec import SymbolsOfText
 from pastforward.errors import UsageError
 from pastforward.inference.export.checking import eager, microseconds
 from pastforward.outputs import class_probabilities, most_likely
 from pastforward.runs.networks import require_finished
 from pastforward.runs.opening import Run, open_run
+from pastforward.serving.stretches import Stretch, stretches
 from pastforward.serving.text import Pieces
 from pastforward.student import Student
 from pastforward.student_file import load_student
@@ -42,6 +38,13 @@ class Served:
     codec: Codec
     examples: tuple[Any, ...] = ()
     """Held-out sequences, as the page's requests have them."""
+    stretches: tuple[Stretch, ...] = ()
+    """Of series, in the order of the examples."""
+
+    @property
+    def ahead(self) -> int:
+        """Rows of a series that can be drawn."""
+        return min(one.ahead for one in self.stretches)
 
     @property
     def view(self) -> str:
@@ -49,19 +52,23 @@ class Served:
         codec = self.codec
         if isinstance(codec, LabelCodec):
             return LABELS
-        if self.student.is_autoregressive or isinstance(codec, PixelCodec):
-            kinds = {TextCodec: TEXT, SymbolCodec: TEXT, PixelCodec: IMAGE, SeriesCodec: SERIES}
-            if type(codec) in kinds:
-                return kinds[type(codec)]
+        if isinstance(codec, PixelCodec):
+            return IMAGE
+        if isinstance(codec, ForecastCodec) and self.stretches:
+            return SERIES
+        if isinstance(codec, SymbolsOfText | SymbolCodec) and self.student.is_autoregressive:
+            return TEXT
         what = self.student.signature
         raise UsageError(
             f"'{self.name}' reads {what.inputs} and writes {what.outputs}, which the page can't "
-            "show; serve a student of text, images, series or labels, or use pastforward.Stream."
+            "show; serve a student of text, images or labels, or a run on a series whose data is "
+            "there."
         )
 
     def pieces(self) -> Pieces | None:
         """Of text and symbols."""
-        return Pieces(self.codec) if isinstance(self.codec, TextCodec | SymbolCodec) else None
+        codec = self.codec
+        return Pieces(codec) if isinstance(codec, SymbolsOfText | SymbolCodec) else None
 
     def begin(self) -> Tensor:
         """What a new sequence has read already, `[1, N]`: an image begins with a symbol."""
@@ -70,11 +77,9 @@ class Served:
 
     def inputs(self, given: Any) -> Tensor:
         """x `[1, T]` or `[1, T, C]` of text, symbols or rows; raises `UsageError` for others."""
-        reads: InputCodec = (
-            self.codec.inputs if isinstance(self.codec, LabelCodec) else self.codec
-        )
+        reads = self.codec.inputs if isinstance(self.codec, LabelCodec) else self.codec
         if isinstance(given, str):
-            if not isinstance(reads, TextCodec | SymbolCodec):
+            if not isinstance(reads, SymbolsOfText | SymbolCodec):
                 raise UsageError("Text was given where numbers are read; give them as 'x'.")
             return torch.tensor([reads.encode(given)], dtype=torch.long)
         kind = self.student.signature.inputs
@@ -93,12 +98,6 @@ class Served:
         with np.errstate(over="ignore"):
             read = torch.from_numpy(reads.encode(values)[None].astype(np.float32))
         return checked(kind, read, self.student.empty)
-
-    def outputs(self, y: Tensor) -> list[Any]:
-        """Drawn outputs `[B]` or `[B, C]` in the units of the data."""
-        if isinstance(self.codec, SeriesCodec):
-            return self.codec.decode(y.double().numpy()).tolist()
-        return y.tolist()
 
     def answers(self, parameters: Tensor) -> list[Any]:
         """Of labels, after each step `[N, P]`: probabilities, or numbers in the data's units."""
@@ -122,11 +121,13 @@ class Served:
         }  # fmt: skip
         if isinstance(codec, LabelCodec):
             found["classes"] = codec.classes
-            found["reads_text"] = isinstance(codec.inputs, TextCodec)
+            found["reads_text"] = isinstance(codec.inputs, SymbolsOfText)
         if isinstance(codec, PixelCodec):
             found |= {"height": codec.height, "wide": codec.width, "levels": codec.levels}
-        if isinstance(codec, SeriesCodec):
-            found["columns"] = codec.columns
+        if isinstance(codec, ForecastCodec):
+            rows = codec.first + 1
+            found |= {"columns": codec.columns, "ahead": self.ahead, "rows_kept": rows}
+            found["state_bytes"] += 4 * rows * len(codec.columns)
         return found
 
 
@@ -145,9 +146,17 @@ def open_served(
         path = run.folder.student
     student, codec = load_student(path, next(iter(allow), None))
     called = path.stem if run is None else run.name
-    served = Served(called, student.float(), codec, tuple(_examples(run, codec)))
+    known = tuple(_stretches(run))
+    examples = tuple({"x": one.rows()} for one in known) or tuple(_examples(run, codec))
+    served = Served(called, student.float(), codec, examples, known)
     assert served.view
     return served
+
+
+def _stretches(run: Run | None) -> Iterator[Stretch]:
+    if run is not None and isinstance(run.codec, ForecastCodec):
+        assert isinstance(run.source, SeriesSource)
+        yield from stretches(run.source, _EXAMPLES)
 
 
 def _examples(run: Run | None, codec: Codec) -> Iterator[Any]:
@@ -165,15 +174,13 @@ def _examples(run: Run | None, codec: Codec) -> Iterator[Any]:
 def _example(codec: Codec, x: Tensor, y: Tensor, mask: Tensor) -> Any:
     if isinstance(codec, PixelCodec):
         return {"x": y.tolist()}
-    if isinstance(codec, TextCodec | SymbolCodec):
+    if isinstance(codec, SymbolsOfText | SymbolCodec):
         return {"text": codec.decode(x[:48].tolist())}
-    if isinstance(codec, SeriesCodec):
-        return {"x": np.round(codec.decode(x.double().numpy()), 6).tolist()}
     assert isinstance(codec, LabelCodec)
     last = y[mask][-1]
     truth = codec.classes[int(last)] if codec.classes and last.dim() == 0 else last.tolist()
     if isinstance(codec.inputs, SeriesCodec):
         return {"x": codec.inputs.decode(x.double().numpy()).tolist(), "truth": truth}
-    if isinstance(codec.inputs, TextCodec):
+    if isinstance(codec.inputs, SymbolsOfText):
         return {"text": codec.inputs.decode(x.tolist()), "truth": truth}
     return {"x": x.tolist(), "truth": truth}

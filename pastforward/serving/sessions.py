@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pastforward.serving.requests import Limits, Refusal
+from pastforward.serving.stretches import Stretch
 from pastforward.serving.text import Pieces
 
 
@@ -21,6 +22,8 @@ class Session:
     pieces: Pieces | None
     """Of text: what of the last character is still missing."""
     generator: torch.Generator
+    stretch: Stretch | None = None
+    """Of series: what was read."""
     name: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     used: float = field(default_factory=time.monotonic)
     steps: int = 0
@@ -50,7 +53,8 @@ class Sessions:
 
     def drop(self, name: str) -> None:
         """Forget it."""
-        del self._known[self._find(name).name]
+        found = self._find(name)
+        del self._known[found.name]
 
     @contextmanager
     def working(self, name: str) -> Iterator[Session]:

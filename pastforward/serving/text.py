@@ -3,23 +3,24 @@
 import codecs
 from collections.abc import Sequence
 
-from pastforward.data.codec import SymbolCodec, TextCodec
+from pastforward.data.codec import SymbolCodec
+from pastforward.data.text_codec import SymbolsOfText
 
 
 class Pieces:
     """Text of symbols, one by one; a character is given out once all of its bytes are there."""
 
-    def __init__(self, codec: TextCodec | SymbolCodec) -> None:
+    def __init__(self, codec: SymbolsOfText | SymbolCodec) -> None:
         self._codec = codec
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self.end = codec.end if isinstance(codec, SymbolsOfText) else None
+        """The symbol that ends a document."""
 
     def add(self, symbol: int) -> str:
         """What one more symbol completes: a character, several, or nothing yet."""
         if isinstance(self._codec, SymbolCodec):
             return f" {symbol}"
-        if self._codec.characters is None:
-            return self._decoder.decode(bytes([symbol]))
-        return self._codec.decode([symbol])
+        return self._decoder.decode(self._codec.pieces[symbol])
 
 
 class Stops:
@@ -31,6 +32,8 @@ class Stops:
 
     def add(self, text: str) -> str:
         """What may be given out now."""
+        if self.reached:
+            return ""
         self._held += text
         found = [at for s in self._strings if (at := self._held.find(s)) >= 0]
         if found:

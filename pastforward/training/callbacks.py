@@ -1,13 +1,15 @@
 """L4. Callbacks: who is told how training goes. And Ctrl-C and SIGTERM as a request to stop."""
 
 import signal
-from collections.abc import Iterable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, final
 
 from typing_extensions import override
 
+from pastforward.data.files import optional_package
 from pastforward.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,11 +56,39 @@ class Callbacks(Callback):
             one.on_end()
 
 
-class TensorBoard(Callback):
-    """Losses, gradient norm and held-out loss as TensorBoard scalars, against optimiser steps.
+class Scalars(Callback, ABC):
+    """Abstract: writes losses, gradient norm and held-out losses against optimiser steps."""
 
-    Needs the extra `pastforward[tensorboard]`.
-    """
+    def __init__(self, every: int) -> None:
+        """A row every `every` steps, and where a held-out loss is new."""
+        self._every = every
+        self._stage, self._steps, self._valid = "", 0, None
+
+    @abstractmethod
+    def write(self, row: dict[str, float], step: int) -> None:
+        """Write numbers by name."""
+
+    @final
+    @override
+    def on_stage(self, name: str, number: int, of: int) -> None:
+        self._stage = name
+
+    @final
+    @override
+    def on_step(self, fit: "Fit", terms: dict[str, float], valid: float | None) -> None:
+        self._steps += 1
+        row: dict[str, float] = {}
+        if self._steps % self._every == 0:
+            row |= {f"{self._stage}/{name}": value for name, value in terms.items()}
+        if valid is not None and valid != self._valid:
+            self._valid = row["valid"] = valid
+        if row:
+            self.write(row, self._steps)
+
+
+@final
+class TensorBoard(Scalars):
+    """As TensorBoard scalars. Needs the extra `pastforward[tensorboard]`."""
 
     def __init__(self, folder: Path | str, every: int = 10) -> None:
         """Event files go to `folder`, a row every `every` steps; `UsageError` without the extra."""
@@ -69,26 +99,41 @@ class TensorBoard(Callback):
                 f"TensorBoard can't be imported ({error}); get it with: "
                 "pip install 'pastforward[tensorboard]'."
             ) from error
-        self._writer, self._every = SummaryWriter(str(folder)), every
-        self._stage, self._steps, self._valid = "", 0, None
+        super().__init__(every)
+        self._writer = SummaryWriter(str(folder))
 
     @override
-    def on_stage(self, name: str, number: int, of: int) -> None:
-        self._stage = name
-
-    @override
-    def on_step(self, fit: "Fit", terms: dict[str, float], valid: float | None) -> None:
-        self._steps += 1
-        if self._steps % self._every == 0:
-            for name, value in terms.items():
-                self._writer.add_scalar(f"{self._stage}/{name}", value, self._steps)
-        if valid is not None and valid != self._valid:
-            self._valid = valid
-            self._writer.add_scalar("valid", valid, self._steps)
+    def write(self, row: dict[str, float], step: int) -> None:
+        for name, value in row.items():
+            self._writer.add_scalar(name, value, step)
 
     @override
     def on_end(self) -> None:
         self._writer.close()
+
+
+@final
+class Tracker(Scalars):
+    """By trackio or by Weights & Biases, which are called alike. Needs the extra of that name."""
+
+    def __init__(
+        self, package: str, run: str, config: Mapping[str, Any] | None = None, every: int = 10
+    ) -> None:
+        """`package`: 'trackio' or 'wandb'; `run` names the run, of the project 'pastforward'.
+
+        Raises `UsageError` where it isn't installed.
+        """
+        super().__init__(every)
+        self._tracker = optional_package(package, package, package)
+        self._tracker.init(project="pastforward", name=run, config=dict(config or {}))
+
+    @override
+    def write(self, row: dict[str, float], step: int) -> None:
+        self._tracker.log(row, step=step)
+
+    @override
+    def on_end(self) -> None:
+        self._tracker.finish()
 
 
 class StopRequest:

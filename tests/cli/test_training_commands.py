@@ -5,7 +5,10 @@ import json
 import os
 import shlex
 import shutil
+import sys
+from types import SimpleNamespace
 
+import pandas
 import pytest
 import torch
 from command_line import QUICK, TINY, call, refused
@@ -40,6 +43,29 @@ def test_train_shows_table_samples_and_place(here, capsys):
         assert shown in said.out
     assert said.last == "Report: runs/mine/report.html"
     assert "stage 4 of 4: dmt" in said.err
+
+
+def test_train_is_quiet_and_tracked_where_asked(here, capsys, monkeypatch):
+    heard = []
+    tracker = SimpleNamespace(
+        init=lambda **given: heard.append(given["name"]),
+        log=lambda row, step: heard.append(step),
+        finish=lambda: heard.append("finished"),
+    )
+    monkeypatch.setitem(sys.modules, "trackio", tracker)
+    said = call(
+        capsys, "train", "copy:8", "--name", "mine", *QUICK, *TINY, "--quiet", "--track", "trackio",
+        "--method", "bptt",
+    )  # fmt: skip
+    assert said.code == 0
+    assert said.err == ""
+    assert said.last == "Report: runs/mine/report.html"
+    assert heard == ["mine", 3, "finished"]
+    said = call(capsys, "report", "mine", "--csv", "losses.csv")
+    assert said.last == "Metrics: losses.csv"
+    table = pandas.read_csv("losses.csv")
+    assert set(table.run) == {"runs/mine"}
+    assert {"stage", "step", "tokens", "valid"} <= set(table.columns)
 
 
 def test_train_on_a_task_with_axes(here, capsys):

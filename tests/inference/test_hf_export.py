@@ -13,14 +13,9 @@ from torch import nn
 
 from pastforward.cells import CELLS, StudentConfig, TorchConfig
 from pastforward.cells.build import wrap
-from pastforward.data.codec import (
-    Codec,
-    LabelCodec,
-    PixelCodec,
-    SeriesCodec,
-    SymbolCodec,
-    TextCodec,
-)
+from pastforward.data.codec import Codec, LabelCodec, PixelCodec, SeriesCodec, SymbolCodec
+from pastforward.data.text_codec import TextCodec, TokenCodec
+from pastforward.data.units import train_bpe
 from pastforward.errors import UsageError
 from pastforward.inference.export import Exported, Shipment
 from pastforward.inference.export.checking import probe
@@ -34,6 +29,8 @@ from pastforward.inference.export.hf import code, export
 
 LETTERS = TextCodec("\n abcdehlorw<|p>")
 SERIES = SeriesCodec(("a", "b"), (1e4, -3.0), (0.5, 2.0))
+BPE = train_bpe(iter(["hello world, a cold world. " * 9]), 270)
+ENDED = train_bpe(iter(["hello world, a cold world. " * 9]), 270, ["<|end|>"])
 TEXT = Signature(Tokens(LETTERS.size), Tokens(LETTERS.size), 9)
 
 
@@ -45,6 +42,9 @@ def small(what: Signature = TEXT, cell: str = "gru", layers: int = 1, hidden: in
     for weights in student.parameters():
         nn.init.normal_(weights, std=0.5)
     return student
+
+
+TOKENS = [TokenCodec(BPE), TokenCodec(ENDED, "<|end|>"), TokenCodec(BPE, "")]
 
 
 def classes(*names: str, inputs: Codec = LETTERS) -> LabelCodec:
@@ -79,6 +79,10 @@ def test_every_cell_does_what_pytorch_does(cell, hidden, tmp_path):
         (Signature(Tokens(5), Flags(3), 9), classes("1", "2", "3", inputs=SymbolCodec(5))),
         (Signature(Tokens(5), Tokens(4), 9), PixelCodec(3, 3, 4)),
         (Signature(Tokens(256), Tokens(256), 9), TextCodec()),
+        (Signature(Tokens(257), Tokens(257), 9), TextCodec(None, "\n\n")),
+        (Signature(Tokens(257), Tokens(257), 9), TextCodec(None, "")),
+        (Signature(Tokens(16), Tokens(16), 9), replace(LETTERS, document_end="##")),
+        *((Signature(Tokens(codec.size), Tokens(codec.size), 9), codec) for codec in TOKENS),
     ],
 )
 def test_every_kind_of_student_is_written(what, codec, tmp_path):
@@ -92,6 +96,14 @@ def test_the_file_of_code_is_short_and_has_one_cell():
         assert "pastforward.inference" not in text
         assert len(text.splitlines()) < 260
         assert ("class GRU(" in text) == (cell == "GRU")
+
+
+def test_a_document_ends_a_generation(tmp_path):
+    codec = TOKENS[1]
+    kind = Tokens(codec.size)
+    export(Shipment(small(Signature(kind, kind, 9)), codec), tmp_path)
+    settings = json.loads((tmp_path / "generation_config.json").read_text())
+    assert settings == {"do_sample": True, "pad_token_id": codec.end, "eos_token_id": codec.end}
 
 
 REFUSED = {
@@ -162,6 +174,11 @@ trust = {"trust_remote_code": True}
 home = Path(sys.argv[1])
 found = {}
 
+
+def gap(a, b):
+    return float((a - b).detach().abs().max())
+
+
 text = AutoModelForCausalLM.from_pretrained(home / "text", **trust)
 tokenizer = AutoTokenizer.from_pretrained(home / "text", **trust)
 one = tokenizer("hello world", return_tensors="pt")
@@ -180,7 +197,7 @@ out = text(**one)
 halves = text(one["input_ids"][:, :4])
 kept = halves.cache.m.clone()
 after = text(one["input_ids"][:, 4:], past_key_values=halves.past_key_values)
-found["halves"] = float((after.logits[:, -1] - out.logits[:, -1]).abs().max())
+found["halves"] = gap(after.logits[:, -1], out.logits[:, -1])
 found["kept"] = bool((halves.cache.m == kept).all())
 loss = text(one["input_ids"], labels=one["input_ids"]).loss
 loss.backward()
@@ -190,7 +207,7 @@ found["written"] = write("hello", max_new_tokens=6)[0]["generated_text"]
 text.save_pretrained(home / "saved")
 tokenizer.save_pretrained(home / "saved")
 saved = AutoModelForCausalLM.from_pretrained(home / "saved", **trust)
-found["saved"] = float((saved(**one).logits - out.logits).abs().max())
+found["saved"] = gap(saved(**one).logits, out.logits)
 found["decoded"] = AutoTokenizer.from_pretrained(home / "saved", **trust).decode(found["ids"])
 
 raw = AutoTokenizer.from_pretrained(home / "bytes", **trust)
@@ -274,8 +291,9 @@ def test_a_cache_is_a_value(used):
 def test_it_can_be_trained_on_and_saved(used):
     found, given = used
     x = torch.tensor([LETTERS.encode("hello world")])
-    logits = given["text"][0](x)[0][:, :-1]
-    assert found["loss"] == pytest.approx(float(nn.functional.cross_entropy(logits[0], x[0, 1:])))
+    with torch.inference_mode():
+        logits = given["text"][0](x)[0][0, :-1]
+    assert found["loss"] == pytest.approx(float(nn.functional.cross_entropy(logits, x[0, 1:])))
     assert found["gradient"] > 0
     assert found["saved"] == 0
 
@@ -289,9 +307,9 @@ def test_classifiers_read_the_units_of_the_data(used):
         expected = student(read)[0][:, -1]
     torch.testing.assert_close(torch.tensor(found["labels"]), expected, rtol=0, atol=1e-5)
     torch.testing.assert_close(torch.tensor(found["cut"]), torch.tensor(found["shorter"]))
-    probabilities = given["tokens"][0](torch.tensor([LETTERS.encode("hello")]))[0][0, -1].softmax(
-        -1
-    )
+    with torch.inference_mode():
+        last = given["tokens"][0](torch.tensor([LETTERS.encode("hello")]))[0][0, -1]
+    probabilities = last.softmax(-1)
     judged = found["judged"][0]
     assert judged["label"] == ["no", "yes"][int(probabilities.argmax())]
     assert judged["score"] == pytest.approx(float(probabilities.max()), abs=1e-5)

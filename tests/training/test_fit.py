@@ -23,7 +23,7 @@ from pastforward.student import Student, build_student
 from pastforward.teacher.teacher import Teacher, build_teacher
 from pastforward.training import FitConfig
 from pastforward.training import networks as selection
-from pastforward.training.callbacks import Callback, TensorBoard
+from pastforward.training.callbacks import Callback, TensorBoard, Tracker
 from pastforward.training.fit import FitContext, fit, fit_stages
 
 SOURCE = open_source("copy:8")
@@ -253,6 +253,40 @@ def test_tensorboard_writes_event_files(tmp_path):
     told = FitContext(callbacks=[TensorBoard(tmp_path, every=1)])
     fit(bptt(student()), SOURCE, 1e-2, Budget(steps=2), CONFIG, told)
     assert list(tmp_path.glob("events.out.tfevents.*"))
+
+
+class FakeTracker:
+    def __init__(self):
+        self.heard = []
+
+    def init(self, **given):
+        self.heard.append(given)
+
+    def log(self, row, step):
+        self.heard.append((step, row))
+
+    def finish(self):
+        self.heard.append("finished")
+
+
+@pytest.mark.parametrize("package", ["trackio", "wandb"])
+def test_trackers_get_terms_and_held_out_losses(package, monkeypatch, states):
+    monkeypatch.setattr(sys.modules[__name__], "LOSSES", (3.0, 1.0, 1.0, 2.0))
+    tracker = FakeTracker()
+    monkeypatch.setitem(sys.modules, package, tracker)
+    told = FitContext(validation=SOURCE, callbacks=[Tracker(package, "notes", {"seed": 3}, 3)])
+    fit(bptt(student()), SOURCE, 1e-2, Budget(steps=8), CONFIG, told)
+    begun, *rows, end = tracker.heard
+    assert begun == {"project": "pastforward", "name": "notes", "config": {"seed": 3}}
+    assert end == "finished"
+    assert [step for step, row in rows if any(name.endswith("/loss") for name in row)] == [3, 6]
+    assert [step for step, row in rows if "valid" in row] == [2, 4, 8]
+
+
+def test_a_tracker_that_is_not_installed_is_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "trackio", None)
+    with pytest.raises(UsageError, match=r"pip install pastforward\[trackio\]"):
+        Tracker("trackio", "notes")
 
 
 STAGES = replace(SMALL, fit=replace(SMALL.fit, evaluations=3))

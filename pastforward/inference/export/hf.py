@@ -29,7 +29,7 @@ from pastforward.errors import UsageError
 from pastforward.files import write_atomically, write_json
 from pastforward.inference.export import Exported, Replay, Shipment, hf_cells, hf_model
 from pastforward.inference.export.hf_card import card
-from pastforward.inference.export.hf_tokenizer import write_tokenizer
+from pastforward.inference.export.hf_tokenizer import special_ids, write_tokenizer
 from pastforward.outputs import parameter_count
 from pastforward.student import Student
 from pastforward.types import Flags, Tokens
@@ -44,14 +44,15 @@ def export(shipment: Shipment, folder: Path) -> Exported:
     student, codec = shipment.student, shipment.codec
     task = _task(student, codec)
     write_json(folder / "config.json", _config(student, codec, task))
-    if task == CAUSAL:
-        write_json(folder / "generation_config.json", {"do_sample": True})
     write_atomically(folder / WEIGHTS, _weights(student))
     write_atomically(folder / f"{MODULE}.py", code(type(student.cell).__name__).encode())
     kind = student.signature.inputs
     if isinstance(kind, Tokens):
         read = codec.inputs if isinstance(codec, LabelCodec) else codec
         write_tokenizer(read, kind.size, folder)
+        special = special_ids(read, kind.size)
+        if task == CAUSAL:
+            write_json(folder / "generation_config.json", {"do_sample": True} | special)
     write_atomically(folder / "README.md", card(shipment, task).encode())
     hint = f"{task}.from_pretrained('{{place}}', trust_remote_code=True)"
     return Exported(_replays(folder, codec, task), hint=hint)

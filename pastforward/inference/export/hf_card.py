@@ -5,7 +5,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pastforward.data.codec import InputCodec, LabelCodec, PixelCodec, TextCodec
+from pastforward.data.codec import Codec, LabelCodec, PixelCodec
+from pastforward.data.text_codec import SymbolsOfText, TextCodec
 from pastforward.inference.export import Shipment
 from pastforward.types import Tokens
 
@@ -58,11 +59,12 @@ def _use(shipment: Shipment, task: str) -> str:
     return f"```python\n{block}\n```\n\nIt needs transformers 5.24 or later."
 
 
-def _prompt(codec: InputCodec) -> str:
+def _prompt(codec: Codec) -> str:
     """Something to go on from, in symbols that are known."""
-    if not isinstance(codec, TextCodec):
+    if not isinstance(codec, SymbolsOfText):
         return str(codec.levels) if isinstance(codec, PixelCodec) else "0"
-    known = codec.characters is None or set("The ") <= set(codec.characters)
+    characters = codec.characters if isinstance(codec, TextCodec) else None
+    known = characters is None or set("The ") <= set(characters)
     return "The " if known else codec.decode([0])
 
 
