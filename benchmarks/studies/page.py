@@ -18,6 +18,7 @@ from benchmarks.studies.comparisons import (
 )
 from benchmarks.studies.extrapolation_table import extrapolation_table
 from benchmarks.studies.files import path_of, read, rows_of
+from benchmarks.studies.forecast_table import forecast_table
 from benchmarks.studies.labelled_table import labelled_table
 from benchmarks.studies.tables import (
     by_cell,
@@ -101,6 +102,7 @@ def filled(text: str) -> str:
     text = text.replace("{labelled}", labelled_table())
     text = text.replace("{extrapolation}", extrapolation_table())
     text = text.replace("{short first}", section(*filter(read, SHORT_FIRST)))
+    text = text.replace("{forecasts}", forecast_table())
     for question in ANALYSIS_TABLES:
         text = text.replace(f"{{{question}}}", analyses(question))
     return text
