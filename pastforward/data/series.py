@@ -4,8 +4,7 @@ Rows of each series are split 80/10/10 in their order. A training window lies an
 training rows; a held-out one reads up to half its steps from earlier rows, which don't count.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple, final
 
@@ -13,41 +12,24 @@ import numpy as np
 import torch
 from typing_extensions import override
 
-from pastforward.data.forecast_codec import ForecastCodec, filled, require_columns
+from pastforward.data.encoded import Encoded, encode, row_ends
+from pastforward.data.forecast_codec import ForecastCodec, require_columns
 from pastforward.data.inputs import FARTHEST
 from pastforward.data.label_references import references
-from pastforward.data.panel import Measured, Panel, one_series
+from pastforward.data.panel import Panel, one_series
 from pastforward.data.sampling import TRAIN, generator, portions
-from pastforward.data.scaling import ahead, plain_codec, require_numbers
+from pastforward.data.scaling import plain_codec, require_numbers
 from pastforward.data.source import Source, Splits, held_out_index
 from pastforward.errors import UsageError
 from pastforward.types import Batch, Kind, Signature, Vectors
 
 _SHORTEST = 4
+_SOME = 50_000
+"""Training outputs by which references are fitted, where windows differ in what they see."""
 _AHEAD = 0.5
 """Of the training windows, those whose rows are not seen from some step on."""
 MOST = 144
 """T where none is given: no more steps than these, and few enough for the training rows."""
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """One series as the network reads it."""
-
-    measured: Measured
-    z: np.ndarray
-    """`[N, C]`, standardised, without gaps."""
-    ahead: np.ndarray
-    """`[N + A, E]`, what is known of each row before it."""
-    seen: np.ndarray
-    """`[N]`, whether all columns of a row were measured."""
-    first: int
-    """Rows that the first x_t looks back to."""
-
-    @property
-    def steps(self) -> int:
-        """Outputs that the series has: of the rows first + 1..N-1."""
-        return max(0, len(self.z) - self.first - 1)
 
 
 class _Window(NamedTuple):
@@ -72,10 +54,12 @@ class SeriesSource(Source):
 
     def __init__(
         self, name: str, rows: np.ndarray | Panel, columns: tuple[str, ...] = (),
-        length: int | None = None, how: str = "", codec: ForecastCodec | None = None,
+        length: int | None = None, how: str | Mapping[str, str] = "",
+        codec: ForecastCodec | None = None,
         outputs: Kind | None = None,
     ) -> None:  # fmt: skip
-        """`rows` `[N, C]` without missing values, or a panel; `how` tells how they were read.
+        """`rows` `[N, C]` without missing values, or a panel; `how` tells how they were read,
+        in a line or several with names.
 
         `codec` is that of series that a network was trained on, and scales these alike; by their
         own training rows, and without a reference, when None. `outputs` is the kind of y_t,
@@ -85,7 +69,7 @@ class SeriesSource(Source):
         panel = rows if isinstance(rows, Panel) else _as_panel(name, rows, columns)
         codec = plain_codec(name, panel) if codec is None else codec
         require_columns(codec, panel.names.columns, f"The series '{name}'")
-        self.panel, self._how = panel, how
+        self.panel, self._how = panel, {"table": how} if isinstance(how, str) else how
         self.encoded = [encode(codec, one) for one in panel.series]
         extra = self.encoded[0].ahead.shape[1]
         self.parts = [_bounds(one, codec.first) for one in self.encoded]
@@ -131,7 +115,7 @@ class SeriesSource(Source):
             "origin": f"{self.name}, standardised by its training rows",
             "kind": "series",
             "columns": list(self.codec.columns),
-            "table": self._how,
+            **self._how,
             "rows": {k: sum(p[k] for p in self._row_counts) for k in Splits._fields},
             "sequences": dict(
                 zip(Splits._fields, [None, *map(len, self._windows[1:])], strict=True)
@@ -140,7 +124,12 @@ class SeriesSource(Source):
         }
 
     def targets(self, split: int) -> np.ndarray:
-        """All outputs `[n, C]` of a split that count."""
+        """Outputs `[n, C]` of a split that count; of training ones some."""
+        if self.codec.marked:
+            size = max(1, _SOME // self.signature.length)
+            train = iter([self.batch(0, 0, size)])
+            batches = self.held_out(Splits._fields[split], size, 10**9) if split else train
+            return np.concatenate([batch.y[batch.mask].numpy() for batch in batches])
         found = []
         for one, ends in zip(self.encoded, self.parts, strict=True):
             start, end = (k + one.first + 1 for k in ([0, *ends][split], ends[split]))
@@ -190,20 +179,6 @@ class SeriesSource(Source):
         seen = seen[:, :-1] & (np.arange(length + back) <= origins[:, None])
         x, y = codec.inputs(z, known, seen), codec.outputs(truth, z)
         return Batch(*(torch.from_numpy(a) for a in (np.float32(x), np.float32(y), counts)))
-
-
-def encode(codec: ForecastCodec, one: Measured) -> Encoded:
-    """A series by a codec; raises `UsageError` for words or covariates that it doesn't know."""
-    mean, std = codec.scale(one.name, one.values)
-    values = filled(one.values, codec.missing, codec.seasons[0] if codec.seasons else 0, mean)
-    z, known = (values - mean) / std, ahead(codec, one)
-    seen = np.isfinite(one.values).all(axis=1)
-    return Encoded(one, z, known, np.asarray(seen), codec.first)
-
-
-def row_ends(count: int) -> tuple[int, int]:
-    """Rows at which training and validation rows of a series end."""
-    return count - 2 * (count // 10), count - count // 10
 
 
 def _bounds(one: Encoded, first: int) -> tuple[int, int, int]:
