@@ -1,7 +1,9 @@
 """Text of 2 GB: seconds to the first step and peak memory, the first time and with a cache.
 
-The text is made of words drawn as words are in English, by their rank, in lines and documents. Each
-run is a process of its own that takes 200 steps. The rival is the same run again.
+The text is made of words drawn as words are in English, by their rank, in lines and documents, of
+which 100 MB are written again and again. Each run is a process of its own that takes 70 steps.
+Seconds are of CPU time, of all threads, so that other work on the machine does not count; those of
+the clock are told beside them. The rival is the first run.
 """
 
 import json
@@ -16,7 +18,7 @@ import numpy as np
 from benchmarks.speed.measuring import Row, run_module
 
 SIZE = int(float(os.environ.get("LARGE_TEXT_GB", "2")) * 1e9)
-FIRST, AGAIN, MEMORY, STEPS = 60.0, 5.0, 1000.0, 200
+FIRST, AGAIN, MEMORY, STEPS = 60.0, 5.0, 1000.0, 70
 END = "<|endoftext|>"
 CASES = {
     "bytes": ("--data.unit", "bytes"),
@@ -41,9 +43,9 @@ def _rows(case: str, folder: Path) -> Iterator[Row]:
     size = f"{SIZE / 1e9:g} GB"
     for what, found, target in (("first time", first, FIRST), ("later", again, AGAIN)):
         yield Row(
-            "large-text", f"{case}, {size}, seconds to the first step, {what}", found["seconds"],
-            "<=", target, (found["seconds"], found["seconds"]), found["seconds"],
-            first["seconds"], "s", f"{found['cpu']:.1f} s of them CPU time, imports included",
+            "large-text", f"{case}, {size}, CPU seconds to the first step, {what}", found["cpu"],
+            "<=", target, (found["cpu"], found["cpu"]), found["cpu"], first["cpu"], "s",
+            f"imports included; {found['seconds']:.1f} s on the clock without them",
         )  # fmt: skip
     peak = max(first["peak"], again["peak"])
     yield Row(
@@ -66,15 +68,26 @@ def _run(case: str, folder: Path) -> dict[str, float]:
 
 def write_text(path: Path, size: int) -> None:
     """About `size` bytes: 50,000 made-up words, the n-th drawn as 1 / n, in documents of a page."""
+    block = "".join(_pages(min(size, _BLOCK))).encode()
+    with path.open("wb") as file:
+        for _ in range(max(1, size // len(block))):
+            file.write(block)
+
+
+_BLOCK = 10**8
+
+
+def _pages(size: int) -> Iterator[str]:
     random = np.random.default_rng(0)
     letters = np.array(list("etaoinshrdlucmfwypvbgk"))
     words = ["".join(random.choice(letters, n)) for n in random.integers(1, 11, 50_000)]
     share = 1.0 / np.arange(1, 50_001)
     ends = (share / share.sum()).cumsum()
     written = 0
-    with path.open("w", encoding="utf-8") as file:
-        while written < size:
-            drawn = np.searchsorted(ends, random.random(200_000)).tolist()
-            lines = [" ".join(words[i] for i in drawn[a : a + 12]) for a in range(0, 200_000, 12)]
-            pages = ["\n".join(lines[a : a + 20]) + "\n" for a in range(0, len(lines), 20)]
-            written += file.write(f"{END}\n".join(pages) + END + "\n")
+    while written < size:
+        drawn = np.searchsorted(ends, random.random(200_000)).tolist()
+        lines = [" ".join(words[i] for i in drawn[a : a + 12]) for a in range(0, 200_000, 12)]
+        pages = ["\n".join(lines[a : a + 20]) + "\n" for a in range(0, len(lines), 20)]
+        text = f"{END}\n".join(pages) + END + "\n"
+        written += len(text)
+        yield text

@@ -15,7 +15,7 @@ from pastforward.data import SeriesConfig
 from pastforward.data.series_tables import series_source
 from pastforward.data.tables import frame_table
 from pastforward.errors import UsageError
-from pastforward.inference.forecast import History, coupled, marginals, stream_paths
+from pastforward.inference.forecast import History, coupled, marginals, sample_rows, stream_paths
 from pastforward.inference.sampling import draw
 from pastforward.outputs import most_likely, output_loss
 from pastforward.report.forecast_charts import fan
