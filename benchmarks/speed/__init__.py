@@ -48,6 +48,11 @@ BENCHES = {
         ),
     ),
     "startup": Bench("startup", "seconds from `pastforward train` to the first optimiser step"),
+    "large-text": Bench(
+        "large_text",
+        "seconds to the first step on 2 GB of text, and peak memory (minutes)",
+        ("bytes", "chars", "bpe", "bpe-documents"),
+    ),
     "store": Bench("store", "five students from one label store over five joint runs (minutes)"),
     "time-to-loss": Bench(
         "time_to_loss", "seconds to a standalone loss, over the paper's method", ("text", "copy")
@@ -55,5 +60,5 @@ BENCHES = {
 }
 """By name, in the order in which they run."""
 
-LONG = ("ship", "store", "time-to-loss")
+LONG = ("ship", "large-text", "store", "time-to-loss")
 """Those that take many minutes and run only when they are named."""

@@ -34,7 +34,7 @@ Examples:
   python -m benchmarks.speed time-to-loss:text --threads 1
 """.format(
     benches="\n".join(f"  {name:<14}{bench.question}" for name, bench in BENCHES.items()),
-    long=" and ".join(LONG),
+    long=", ".join(LONG),
 )
 
 

@@ -5,9 +5,9 @@
 
 FOLDER/tinystories holds train.txt and valid.txt, stories apart by <|endoftext|>. The recipe of
 text for SMT then DMT; BPTT at two rates on seed 0, the better on the validation part with the other
-seeds. Windows are about 256 bytes long in every unit. One thread; seconds are of CPU time, which
-are those of an idle core whatever else the machine does. Rows go to benchmarks/results/tokens.jsonl:
-figures on the whole test part, of the student alone. Rows that are there are not made again.
+seeds. Windows are about 256 bytes long in every unit. One thread; seconds are of CPU time, as of an
+idle core whatever else the machine does. Rows go to benchmarks/results/tokens.jsonl: figures on the
+whole test part, of the student alone. Rows that are there are not made again.
 """
 
 import argparse

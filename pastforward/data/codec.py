@@ -79,7 +79,7 @@ class SeriesCodec:
         return vectors * np.array(self.std) + np.array(self.mean)
 
 
-InputCodec = TextCodec | TokenCodec | PixelCodec | SymbolCodec | SeriesCodec
+InputCodec = TextCodec | PixelCodec | SymbolCodec | SeriesCodec
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class LabelCodec:
         return outputs * np.array(self.std) + np.array(self.mean)
 
 
-Codec = InputCodec | LabelCodec | ForecastCodec
+Codec = InputCodec | TokenCodec | LabelCodec | ForecastCodec
 
 _KINDS = {
     "text": TextCodec, "tokens": TokenCodec, "pixels": PixelCodec, "symbols": SymbolCodec,
@@ -144,8 +144,8 @@ def codec_from_json(data: dict[str, Any]) -> Codec:
         if kind is not LabelCodec:
             return from_json(kind, fields)
         inputs = codec_from_json(fields.pop("inputs"))
-        if isinstance(inputs, LabelCodec | ForecastCodec):
-            raise ValueError("labels in labels")
+        if isinstance(inputs, LabelCodec | TokenCodec | ForecastCodec):
+            raise ValueError("labels of what has none")
         names, mean, std = (fields.pop(name) for name in ("classes", "mean", "std"))
         return LabelCodec(
             inputs, tuple(map(str, names)), *(tuple(map(float, v)) for v in (mean, std))

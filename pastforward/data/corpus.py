@@ -41,7 +41,7 @@ class Part:
     @cached_property
     def checksum(self) -> str:
         """SHA-256 of the values and of the places of documents."""
-        whole = self.known or hashlib.sha256(np.ascontiguousarray(self.values)).hexdigest()
+        whole = self.known or hashlib.sha256(np.ascontiguousarray(self.values).data).hexdigest()
         if self.bounds is None:
             return whole
         return hashlib.sha256(whole.encode() + self.bounds.tobytes()).hexdigest()
@@ -195,7 +195,7 @@ def _array(bounds: list[tuple[int, int]], apart: bool) -> np.ndarray | None:
 
 
 def _join(files: list[Path], named: bool, apart: bool, write: Write) -> list[tuple[int, int]]:
-    """Where each file begins and ends; other files than .txt are left out where they are no text."""
+    """Where each file begins and ends; what is no text is left out, but of .txt files nothing."""
     bounds: list[tuple[int, int]] = []
     for path in watched(files, "reading files of text", len(files)):
         values = _file(path).values
@@ -206,7 +206,7 @@ def _join(files: list[Path], named: bool, apart: bool, write: Write) -> list[tup
             write(b"\n")
             begin += 1
         for portion in released_portions(values) if len(values) >= LARGE else [values]:
-            write(memoryview(portion))
+            write(portion.data)
         bounds.append((begin, begin + len(values)))
         del values  # before the next file is read
     return bounds

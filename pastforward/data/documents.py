@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def _cut(name: str, part: Part, shares: tuple[float, ...]) -> list[Part]:
     if bounds is None:
         size = len(part.values)
         at = [0, *(word_after(part.values, round(s * size)) for s in shares), size]
-        return [_slice(part, a, b) for a, b in zip(at, at[1:], strict=False)]
+        return [_slice(part, a, b) for a, b in pairwise(at)]
     if len(bounds) <= len(shares):
         raise UsageError(
             f"The text '{name}' holds {len(bounds)} documents where {len(shares) + 1} parts are to "

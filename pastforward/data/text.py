@@ -15,7 +15,7 @@ from pastforward.data.documents import three_parts, unescaped, with_documents
 from pastforward.data.mapped import release
 from pastforward.data.sampling import contiguous, fit_length
 from pastforward.data.source import Source, Splits
-from pastforward.data.text_codec import TextCodec, TokenCodec
+from pastforward.data.text_codec import AnyTextCodec, TextCodec, TokenCodec
 from pastforward.data.text_sources import About, Documents, TextAsRead, TextSource, kind_of_text
 from pastforward.data.tokenising import Symbols, symbols_of
 from pastforward.data.units import characters_codec, is_tokens, token_codec
@@ -81,7 +81,7 @@ def source_of(
     return _once(corpus, parts, codec, length)
 
 
-def _end(corpus: Corpus, options: TextDials, known: TextCodec | TokenCodec | None) -> str | None:
+def _end(corpus: Corpus, options: TextDials, known: AnyTextCodec | None) -> str | None:
     if known is not None:
         return known.document_end
     if options.document_end is not None:
@@ -90,15 +90,16 @@ def _end(corpus: Corpus, options: TextDials, known: TextCodec | TokenCodec | Non
 
 
 def _characters(
-    name: str, parts: list[Part], unit: str, end: str | None, known: Codec | None
+    name: str, parts: list[Part], unit: str, end: str | None, known: AnyTextCodec | None
 ) -> TextCodec:
     # Any file can be read as bytes; the other units need valid UTF-8.
-    if unit == "bytes" or (isinstance(known, TextCodec) and known.characters is None):
+    known = known if isinstance(known, TextCodec) else None
+    if unit == "bytes" or (known is not None and known.characters is None):
         return TextCodec(None, end)
     return characters_codec(name, parts, unit, end, known)
 
 
-def _long(corpus: Corpus, unit: str, length: int | None, known: Codec | None) -> TextSource:
+def _long(corpus: Corpus, unit: str, length: int | None, known: AnyTextCodec | None) -> TextSource:
     """One long text, in bytes or characters."""
     codec = _characters(corpus.name, corpus.parts, unit, None, known)
     large = any(part.is_large for part in corpus.parts)
@@ -130,9 +131,7 @@ def _divide(arrays: list[np.ndarray]) -> Splits:
     return Splits(*arrays)
 
 
-def _once(
-    corpus: Corpus, parts: list[Part], codec: TextCodec | TokenCodec, length: int | None
-) -> Source:
+def _once(corpus: Corpus, parts: list[Part], codec: AnyTextCodec, length: int | None) -> Source:
     """Symbols of the whole text: bytes as they are, others from the cache."""
     about = About(corpus.name, corpus.name, tuple(p.size for p in parts), _checksum(corpus, codec))
     if isinstance(codec, TextCodec) and codec.characters is None:
@@ -146,7 +145,9 @@ def _once(
     return Documents(about, found, codec, _window(corpus.name, found, length))
 
 
-def _as_read(corpus: Corpus, parts: list[Part], codec: Codec, length: int | None) -> TextAsRead:
+def _as_read(
+    corpus: Corpus, parts: list[Part], codec: AnyTextCodec, length: int | None
+) -> TextAsRead:
     for part in corpus.parts:
         _require_text(corpus.name, part)
     about = About(corpus.name, corpus.name, tuple(p.size for p in parts), _checksum(corpus, codec))
@@ -154,7 +155,7 @@ def _as_read(corpus: Corpus, parts: list[Part], codec: Codec, length: int | None
     return TextAsRead(about, parts, codec, _window(corpus.name, found, length))
 
 
-def _checksum(corpus: Corpus, codec: Codec) -> str | None:
+def _checksum(corpus: Corpus, codec: AnyTextCodec) -> str | None:
     """Of the text itself where its symbols would take long to read."""
     large = any(part.is_large for part in corpus.parts)
     return corpus.checksum if large or isinstance(codec, TokenCodec) else None

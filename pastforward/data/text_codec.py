@@ -74,9 +74,13 @@ class TextCodec(SymbolsOfText):
     def end(self) -> int | None:
         return None if self.document_end is None else len(self._written)
 
-    @cached_property
+    @property
     @override
     def pieces(self) -> Sequence[bytes]:
+        return self._pieces
+
+    @cached_property
+    def _pieces(self) -> list[bytes]:
         return self._written if self.document_end is None else [*self._written, b""]
 
     @cached_property
@@ -126,9 +130,13 @@ class TokenCodec(SymbolsOfText):
         """The token of that text where the tokenizer has one, else a symbol after its own."""
         return None if self.document_end is None else self._ids.get(self.document_end, self._count)
 
-    @cached_property
+    @property
     @override
     def pieces(self) -> Sequence[bytes]:
+        return self._pieces
+
+    @cached_property
+    def _pieces(self) -> list[bytes]:
         content = json.loads(self.tokenizer)
         added = {one["id"]: one["content"].encode() for one in content["added_tokens"]}
         of = _bytes_of if "ByteLevel" in json.dumps(content.get("decoder")) else _marked_bytes_of
@@ -152,8 +160,7 @@ class TokenCodec(SymbolsOfText):
         return [one.ids for one in found]
 
 
-Codec = TextCodec | TokenCodec
-"""All codecs of text."""
+AnyTextCodec = TextCodec | TokenCodec
 
 
 @lru_cache(maxsize=4)

@@ -28,7 +28,7 @@ from pastforward.data.source import (
     portions_of,
     symbol_references,
 )
-from pastforward.data.text_codec import Codec, TextCodec
+from pastforward.data.text_codec import AnyTextCodec, TextCodec
 from pastforward.data.tokenising import Symbols, encoder
 from pastforward.types import Batch, Signature, Tokens
 
@@ -49,7 +49,7 @@ class About:
     checksum: str | None = None
     """Of its content, where it is known."""
 
-    def describe(self, codec: Codec, **more: Any) -> dict[str, Any]:
+    def describe(self, codec: AnyTextCodec, **more: Any) -> dict[str, Any]:
         """As `Source.describe` has it."""
         sizes = dict(zip(Splits._fields, self.sizes, strict=True))
         return {
@@ -58,7 +58,7 @@ class About:
         }  # fmt: skip
 
 
-def kind_of_text(codec: Codec) -> str:
+def kind_of_text(codec: AnyTextCodec) -> str:
     """What people call its symbols."""
     if not isinstance(codec, TextCodec):
         return "tokens"
@@ -69,10 +69,10 @@ def kind_of_text(codec: Codec) -> str:
 class TextSource(WindowSource):
     """One long text: x_t is a symbol, y_t the next one."""
 
-    codec: Codec
+    codec: AnyTextCodec
     dtype = np.int64
 
-    def __init__(self, about: About, splits: Splits, codec: Codec, length: int) -> None:
+    def __init__(self, about: About, splits: Splits, codec: AnyTextCodec, length: int) -> None:
         """`splits` hold symbols `[N]`, in memory or on disk, longer than `length`."""
         symbols = Tokens(codec.size)
         super().__init__(about.name, Signature(symbols, symbols, length), codec)
@@ -104,10 +104,15 @@ class TextSource(WindowSource):
 class DocumentSource(Source):
     """Abstract: windows of documents. Each is drawn by how long it is."""
 
-    codec: Codec
+    codec: AnyTextCodec
 
     def __init__(
-        self, about: About, parts: list[Symbols], codec: Codec, length: int, units: float = 1.0
+        self,
+        about: About,
+        parts: list[Symbols],
+        codec: AnyTextCodec,
+        length: int,
+        units: float = 1.0,
     ) -> None:
         """Values of each split, and its documents in them; `units` of values are a symbol."""
         symbols = Tokens(codec.size)
@@ -185,7 +190,7 @@ class Documents(DocumentSource):
         assert part.bounds is not None
         begin, end = part.bounds[document].tolist()
         last = first + self.signature.length
-        between = [self.codec.end]
+        between = np.array([self.codec.end])
         return np.concatenate([
             between[: first == 0],
             part.values[begin + max(first, 1) - 1 : min(begin + last, end)],
@@ -224,7 +229,7 @@ class Documents(DocumentSource):
     @override
     def describe(self) -> dict[str, Any]:
         documents, sizes, sequences = {}, {}, {}
-        for name, part, ends in zip(Splits._fields, self.parts, self._outputs, strict=True):
+        for name, ends in zip(Splits._fields, self._outputs, strict=True):
             lengths = np.diff(ends, prepend=0)
             documents[name], sizes[name] = len(ends), int(ends[-1] - len(ends))
             sequences[name] = int(np.ceil(lengths / self.signature.length).sum())
@@ -241,7 +246,7 @@ class TextAsRead(DocumentSource):
     """
 
     def __init__(
-        self, about: About, parts: list[Part], codec: Codec, length: int
+        self, about: About, parts: list[Part], codec: AnyTextCodec, length: int
     ) -> None:  # fmt: skip
         """`parts` hold UTF-8 bytes."""
         self._encode, self._raw = encoder(codec), parts
@@ -315,7 +320,7 @@ _SAMPLE = 2**20
 """Bytes of a part by which its tokens are counted."""
 
 
-def _token_counts(part: Part, codec: Codec, encode: Any) -> np.ndarray:
+def _token_counts(part: Part, codec: AnyTextCodec, encode: Any) -> np.ndarray:
     texts = [text.decode(errors="replace") for text in sample(part, _SAMPLE)]
     return counts(np.concatenate([np.asarray(s, np.int64) for s in encode(texts)]), codec.size)
 

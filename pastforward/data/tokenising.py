@@ -14,7 +14,7 @@ from pastforward.data.codec import codec_to_json
 from pastforward.data.corpus import Part
 from pastforward.data.documents import stretches
 from pastforward.data.mapped import mapped, release
-from pastforward.data.text_codec import Codec, TextCodec
+from pastforward.data.text_codec import AnyTextCodec, TextCodec
 from pastforward.errors import UsageError
 from pastforward.watching import counting
 
@@ -31,7 +31,7 @@ class Symbols(NamedTuple):
     bounds: np.ndarray | None
 
 
-def symbols_of(name: str, parts: Sequence[Part], codec: Codec) -> list[Symbols]:
+def symbols_of(name: str, parts: Sequence[Part], codec: AnyTextCodec) -> list[Symbols]:
     """The symbols of each part, from the cache where they were made before.
 
     Raises `UsageError` for what is no UTF-8, or the cache can't be written.
@@ -63,7 +63,7 @@ def _kept(folder: Path, place: int, facts: dict[str, Any], dtype: np.dtype) -> S
 
 
 def _write(
-    name: str, part: Part, codec: Codec, path: Path, done: Callable[[int], object]
+    name: str, part: Part, codec: AnyTextCodec, path: Path, done: Callable[[int], object]
 ) -> dict[str, Any]:
     dtype, encode = np.min_scalar_type(codec.size - 1), encoder(codec)
     bounds = np.array([[0, len(part.values)]]) if part.bounds is None else part.bounds
@@ -85,7 +85,7 @@ def _write(
     return {"count": int(lengths.sum()), "apart": part.bounds is not None}
 
 
-def encoder(codec: Codec) -> Encode:
+def encoder(codec: AnyTextCodec) -> Encode:
     """What turns texts without ends of documents into symbols, many at a time."""
     if not isinstance(codec, TextCodec):
         return codec.encode_all

@@ -13,7 +13,7 @@ from pastforward.data.corpus import Part
 from pastforward.data.documents import sample, unescaped
 from pastforward.data.files import optional_package, read_bytes
 from pastforward.data.mapped import release
-from pastforward.data.text_codec import Codec, TextCodec, TokenCodec, loaded
+from pastforward.data.text_codec import TextCodec, TokenCodec, loaded
 from pastforward.errors import UsageError
 
 MOST_CHARACTERS = 128

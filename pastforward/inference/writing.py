@@ -74,7 +74,8 @@ def until(texts: Iterator[str], stop: Sequence[str]) -> Iterator[str]:
         waiting += text
         found = [place for one in stop if (place := waiting.find(one)) >= 0]
         if found:
-            yield waiting[: min(found)]
+            if ready := waiting[: min(found)]:
+                yield ready
             return
         kept = max((_overlap(waiting, one) for one in stop), default=0)
         ready, waiting = waiting[: len(waiting) - kept], waiting[len(waiting) - kept :]

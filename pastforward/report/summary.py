@@ -149,8 +149,8 @@ def cells(result: Result) -> tuple[str, ...]:
     """A row as text, in the order of `HEAD`."""
     return (
         result.name, number(result.nats, 4), number(result.error, 4), number(result.bits, 4),
-        number(result.bits_per_byte, 4), percent(result.accuracy), _over(result.over_teacher), number(result.parameters, 0),
-        seconds_text(result.seconds), _calls(result.serial_calls),
+        number(result.bits_per_byte, 4), percent(result.accuracy), _over(result.over_teacher),
+        number(result.parameters, 0), seconds_text(result.seconds), _calls(result.serial_calls),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import torch
 from pastforward.analysis.samples import ImageSamples, draw_samples, new_images
 from pastforward.data.codec import ForecastCodec, LabelCodec, PixelCodec, SymbolCodec
 from pastforward.data.documents import unescaped
-from pastforward.data.text_codec import SymbolsOfText
+from pastforward.data.text_codec import AnyTextCodec, SymbolsOfText
 from pastforward.errors import UsageError
 from pastforward.files import write_atomically
 from pastforward.inference.sampling import PLAIN, Sampling
@@ -117,9 +117,7 @@ def _student_file(name: str) -> Path:
     return folder.student
 
 
-def _text(
-    student: Student, codec: SymbolsOfText | SymbolCodec, drawing: Drawing, told: Told
-) -> str:
+def _text(student: Student, codec: AnyTextCodec | SymbolCodec, drawing: Drawing, told: Told) -> str:
     prompt = _default_prompt(codec) if drawing.prompt is None else drawing.prompt
     generator = torch.Generator().manual_seed(drawing.seed)
     words = stream_text(Stream(student), codec, prompt, drawing.tokens, generator, drawing.sampling)
@@ -131,7 +129,7 @@ def _text(
     return "".join(shown)
 
 
-def _default_prompt(codec: SymbolsOfText | SymbolCodec) -> str:
+def _default_prompt(codec: AnyTextCodec | SymbolCodec) -> str:
     """The end of the document before, a new line where the text had any, else the first symbol."""
     if isinstance(codec, SymbolsOfText):
         if codec.document_end:

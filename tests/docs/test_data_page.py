@@ -1,9 +1,11 @@
 """Every command of docs/data.md runs on small files, and its program too."""
 
+import importlib.util
 import re
 import shlex
 import sys
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,14 +20,18 @@ from pastforward.config import Budget
 from pastforward.data import SOURCES
 from pastforward.data.label_files import FORMATS
 from pastforward.data.opening import kind_of
+from pastforward.data.units import train_bpe
 from pastforward.estimators.forecaster import Forecaster
 from pastforward.runs.opening import open_run
 
 PAGE = (Path(__file__).parents[2] / "docs/data.md").read_text(encoding="utf-8")
-COMMANDS = [shlex.split(line)[1:] for line in re.findall(r"\| `(pastforward [^`]+)` \|", PAGE)]
+COMMANDS = [
+    shlex.split(line.replace("\\|", "|"))[1:]
+    for line in re.findall(r"\| `(pastforward [^`]+)` \|", PAGE)
+]
 PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 SERIES = "load.csv", "shops.csv", "walk.csv"
-AFTER = [shlex.split(line)[1:] for line in re.findall(r"^pastforward .*", PAGE, re.M)]
+AFTER = [shlex.split(line)[1:] for line in re.findall(r"^pastforward (?!generate).*", PAGE, re.M)]
 QUICK = ["--steps", "3", "--fit.batch", "4", "--name", "run"]
 
 
@@ -45,8 +51,18 @@ def files(tmp_path, monkeypatch):
     np.savetxt("walk.csv", random.normal(size=(400, 2)).cumsum(0), delimiter=",")
     write_series(random)
     reviews = Split(words=["abc", "cab", "b", "ab"] * 8, mood=[0, 1, 1, 0] * 8)
-    hub = SimpleNamespace(load_dataset=lambda *names: {"train": reviews})
-    monkeypatch.setitem(sys.modules, "datasets", hub)
+    stories = [f"Once upon a time there was number {i}. It was good.\n" for i in range(90)]
+    (tmp_path / "stories.txt").write_text("\n<|endoftext|>\n".join(stories))
+    (tmp_path / "articles").mkdir()
+    for place, story in enumerate(stories[:20]):
+        (tmp_path / "articles" / f"{place}.txt").write_text(story * 3)
+    if importlib.util.find_spec("tokenizers"):
+        (tmp_path / "tokenizer.json").write_text(train_bpe(iter(stories), 300))
+
+    def load_dataset(*names, streaming=False):
+        return {"train": [{"text": one} for one in stories] if streaming else reviews}
+
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
 
 
 def write_series(random):
@@ -70,13 +86,15 @@ def write_series(random):
 def test_the_page_has_a_command_for_every_kind_of_file(files):
     kinds = {kind_of(words[1]) for words in COMMANDS}
     assert {"labelled", "images", "table", "text"} <= kinds <= SOURCES.keys()
-    labelled = [words[1] for words in COMMANDS[3:] if words[1] not in SERIES]
+    labelled = [words[1] for words in COMMANDS[6:] if words[1] not in SERIES]
     assert {name.partition(":")[0] for name in labelled} == {*WRITERS, "digits", "hf"}
     assert len(WRITERS) + 2 >= len(FORMATS)
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_commands_run(words, files, capsys):
+    if any(word.startswith("bpe:") or word.endswith(".json") for word in words):
+        pytest.importorskip("tokenizers", reason="needs pip install pastforward[tokens]")
     assert main([*words, *QUICK]) == 0, capsys.readouterr().err
     assert capsys.readouterr().out.strip().endswith("report.html")
     run = open_run("run")
@@ -101,6 +119,21 @@ def test_the_program_of_series_runs(files, monkeypatch, capsys):
     exec(compile(PROGRAMS[0], "data.md", "exec"), names := {})
     assert "(100, 24, 1)" in capsys.readouterr().out
     assert Forecaster.load("load.safetensors").predict(X=names["load"]).shape == (48, 6)
+
+
+def test_text_is_drawn_as_the_page_says(files, capsys, monkeypatch):
+    pytest.importorskip("tokenizers", reason="needs pip install pastforward[tokens]")
+    words = next(words for words in COMMANDS if words[1] == "stories.txt")
+    assert main([*words, *QUICK[:-1], "stories"]) == 0
+    first, second = re.findall(r"^(?:echo .*\| )?(pastforward generate .+)$", PAGE, re.M)
+    capsys.readouterr()
+    assert main([*shlex.split(first)[1:], "--tokens", "30"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("Once upon")
+    assert said.splitlines()[-1].startswith("Drawn by: ")
+    monkeypatch.setattr(sys, "stdin", StringIO("Once upon a time\n"))
+    assert main(shlex.split(second)[1:]) == 0
+    assert capsys.readouterr().out.startswith("Once upon a time")
 
 
 def test_the_program_runs(files, monkeypatch, capsys):

@@ -11,8 +11,8 @@ from pastforward.report.tables import Table
 from pastforward.runs.comparison.results import Duel, Line, Spread, best_of, duel
 
 HEAD = (
-    "task", "cell", "method", "loss", "bits/byte", "correct", "selected by", "time", "n", "teacher's loss",
-    "serial calls", "weights", "rates by stage",
+    "task", "cell", "method", "loss", "bits/byte", "correct", "selected by", "time", "n",
+    "teacher's loss", "serial calls", "weights", "rates by stage",
 )  # fmt: skip
 
 
