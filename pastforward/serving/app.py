@@ -1,13 +1,13 @@
 """L6. Routes, and the server: one process, one student.
 
-    GET  /                               the page
-    GET  /api/facts                      what is served
-    POST /api/sessions                   {}                          -> {"session", "state_bytes"}
-    POST /api/sessions/{session}/read    {"text"} or {"x"}           -> {"answers", "microseconds"}
-    POST /api/sessions/{session}/draw    {"count", "paths", "keep"}  -> events {"text"} or {"y"}
-    DELETE /api/sessions/{session}
-    GET  /v1/models                      as OpenAI's servers have them
-    POST /v1/completions
+GET  /                               the page
+GET  /api/facts                      what is served
+POST /api/sessions                   {}                          -> {"session", "state_bytes"}
+POST /api/sessions/{session}/read    {"text"} or {"x"}           -> {"answers", "microseconds"}
+POST /api/sessions/{session}/draw    {"count", "paths", "keep"}  -> events {"text"} or {"y"}
+DELETE /api/sessions/{session}
+GET  /v1/models                      as OpenAI's servers have them
+POST /v1/completions
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -65,9 +65,7 @@ def application(served: Served, limits: Limits, host: str = LOOPBACK[0]) -> Star
     # Other sites' pages could else reach a loopback server by a name of their own.
     guard = Middleware(TrustedHostMiddleware, allowed_hosts=names)
     handlers = REFUSALS | {HTTPException: _unknown}
-    return Starlette(
-        routes=routes, middleware=[guard], exception_handlers=handlers, lifespan=life
-    )
+    return Starlette(routes=routes, middleware=[guard], exception_handlers=handlers, lifespan=life)
 
 
 @final
@@ -151,7 +149,9 @@ class _Server:
     async def _body(self, request: Request) -> Any:
         # A page of another site can send a form, but no JSON, without asking first.
         if request.headers.get("content-type", "").partition(";")[0] != "application/json":
-            raise Refusal(400, "The body is not marked as JSON; send Content-Type application/json.")
+            raise Refusal(
+                400, "The body is not marked as JSON; send Content-Type application/json."
+            )
         return await body_of(request, self.limits)
 
     def _slot(self) -> "_Slot":

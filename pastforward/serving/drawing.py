@@ -34,7 +34,9 @@ class Drawing:
                 f"{limits.tokens:,} steps in all at most.",
             )
         if self.keep and self.paths > 1:
-            raise Refusal(400, "One memory is kept, of one path; ask for one, or set keep to false.")
+            raise Refusal(
+                400, "One memory is kept, of one path; ask for one, or set keep to false."
+            )
 
 
 async def drawn(

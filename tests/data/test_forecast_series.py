@@ -18,7 +18,9 @@ from pastforward.types import Quantiles, StudentT
 RANDOM = np.random.default_rng(0)
 HOURS = pandas.date_range("2025-01-06", periods=600, freq="h")
 DAY = np.sin(np.arange(600) / 24 * 2 * np.pi)
-FRAME = pandas.DataFrame({"date": HOURS.astype(str), "load": 9 + DAY + 0.1 * RANDOM.normal(size=600)})
+FRAME = pandas.DataFrame(
+    {"date": HOURS.astype(str), "load": 9 + DAY + 0.1 * RANDOM.normal(size=600)}
+)
 
 
 def source_of(frame=FRAME, length=None, **options):
@@ -55,7 +57,8 @@ def test_rows_ahead_are_filled_by_their_references(lag):
 
 
 @pytest.mark.parametrize(
-    ("rule", "wanted"), [("last", [1, 2, 2, 2, 5]), ("season", [1, 2, 1, 2, 5]), ("mean", [1, 2, 7, 7, 5])]
+    ("rule", "wanted"),
+    [("last", [1, 2, 2, 2, 5]), ("season", [1, 2, 1, 2, 5]), ("mean", [1, 2, 7, 7, 5])],
 )
 def test_missing_values_by_a_rule(rule, wanted):
     values = np.array([[1.0], [2.0], [np.nan], [np.nan], [5.0]])
@@ -164,7 +167,7 @@ def changed_dates(where, by):
     return FRAME.assign(date=dates.astype(str))
 
 
-TWO = FRAME.assign(date=[*HOURS[:300].astype(str), *HOURS[300:] .astype(str)])
+TWO = FRAME.assign(date=[*HOURS[:300].astype(str), *HOURS[300:].astype(str)])
 
 
 @pytest.mark.parametrize(
