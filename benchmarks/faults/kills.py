@@ -198,6 +198,7 @@ _READERS: dict[str, Any] = {
     "last.safetensors": _tensors,
     "metrics.jsonl": _metrics,
     "evaluation.json": lambda path: json.loads(path.read_text())["evaluation"],
+    "last.json": _nothing,
     "results.json": _nothing,
     "grid.json": _nothing,
     "rates.json": _nothing,

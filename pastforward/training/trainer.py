@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from pastforward.config import RunConfig, Stage
 from pastforward.data.opening import open_data, open_known
@@ -22,8 +21,7 @@ from pastforward.training.callbacks import Callback, Callbacks
 from pastforward.training.check import check
 from pastforward.training.checkpoints import Checkpoints, has_checkpoint
 from pastforward.training.distributed import agree, connect, rank
-from pastforward.training.engine import whole
-from pastforward.training.folder import RunFolder, join_parts, part, save_tensors
+from pastforward.training.folder import RunFolder, save_tensors
 from pastforward.training.loop import Fit, Progress
 from pastforward.training.networks import (
     AnyTeacher,
@@ -36,6 +34,7 @@ from pastforward.training.networks import (
     require_metric,
     sharded_engine,
 )
+from pastforward.training.state import facts_of, go_back, join_parts_of, tensors_of
 
 CHECKPOINT_EVERY = 60.0
 """Seconds of training between checkpoints."""
@@ -73,7 +72,7 @@ class Trainer:
         self.number, self.spent, self.selection = 0, Progress(), Selection(config.fit.select)
         self._checkpointed = 0.0
         self._skip_empty()
-        self.fit = self._make_fit()
+        self.fit = self.make_fit()
 
     def start_from(self, module: nn.Module) -> None:
         """Give the student the weights of a network of torch.nn; `UsageError` where it has others.
@@ -133,7 +132,7 @@ class Trainer:
         self._checkpointed = self.fit.progress.seconds
         over = self.number == len(self.config.stages)
         step = self.spent.step + (0 if over else self.fit.progress.step)
-        self.checkpoints.begin(self._tensors(), self._facts(), f"{step}-{self.number}")
+        self.checkpoints.begin(tensors_of(self), facts_of(self), f"{step}-{self.number}")
 
     def restore(self) -> None:
         """Go back to the last checkpoint; raises `UsageError` when it can't be used.
@@ -142,7 +141,7 @@ class Trainer:
         """
         if has_checkpoint(self.folder):
             try:
-                self._load()
+                go_back(self)
             except (LookupError, RuntimeError, TypeError, ValueError) as error:
                 if isinstance(error, UsageError):
                     raise
@@ -153,25 +152,6 @@ class Trainer:
         # Metrics of steps taken after the checkpoint: those steps are taken again.
         if rank() == 0:
             self.folder.metrics.truncate(self.spent.step + self.fit.progress.step)
-
-    def _tensors(self) -> dict[str, Tensor]:
-        ended = self.number == len(self.config.stages)  # its optimiser is of no more use
-        return join_parts(
-            network=self.network.state_dict(),
-            teacher=self.teacher.state_dict() if self.teacher else {},
-            best=self.selection.tensors,
-            optimiser={} if ended else self.fit.optimiser.tensors(),
-        )
-
-    def _facts(self) -> dict[str, Any]:
-        return {
-            "number": self.number,
-            "progress": asdict(self.fit.progress),
-            "sequences": self.fit.sequences,
-            "spent": asdict(self.spent),
-            "selection": self.selection.facts(),
-            "label_store": self.store and self.store.identity,
-        }
 
     def _train_stage(self, told: Callbacks, stopping: Callable[[], bool]) -> None:
         self.fit.prepare()
@@ -192,38 +172,11 @@ class Trainer:
             if saves:
                 self.checkpoint()
 
-    def _load(self) -> None:
-        tensors = self.checkpoints.load(self._go_to, self._like)
-        self.network.load_state_dict(part("network", tensors))
-        if self.teacher:
-            self.teacher.load_state_dict(part("teacher", tensors))
-        self.selection.tensors = part("best", tensors)
-        if self.number < len(self.config.stages):
-            self.fit.optimiser.restore(part("optimiser", tensors))
-
-    def _go_to(self, facts: dict[str, Any]) -> None:
-        """The stage of a checkpoint, all but its tensors."""
-        self.number = facts["number"]
-        if facts.get("label_store") != (self.store and self.store.identity):
-            raise ValueError(f"{self.config.label_store} holds other targets than it began with")
-        self.selection = Selection(self.config.fit.select, **facts["selection"])
-        self.spent = Progress(**facts["spent"])
-        if self.number < len(self.config.stages):
-            self.fit = self._make_fit()
-            self.fit.go_on_from(Progress(**facts["progress"]), facts["sequences"])
-
-    def _like(self, name: str) -> Tensor | None:
-        """This rank's tensor that one of a checkpoint is shaped and cut like."""
-        whose, _, key = name.partition("/")
-        if whose == "optimiser":
-            return self.fit.optimiser.like(key)
-        network = self.teacher if whose == "teacher" else self.network
-        return None if network is None else network.state_dict()[key]
-
     def _make_method(self, stage: Stage, config: RunConfig) -> Method:
         return METHODS.load(stage.method)(self.network, self.target_source, config)
 
-    def _make_fit(self) -> Fit:
+    def make_fit(self) -> Fit:
+        """The stage `number`, from its beginning."""
         stage, budget = self.stage, self.budgets[self.number]
         assert budget is not None
         config = self.config.during(stage, self.source.signature.length)
@@ -269,14 +222,14 @@ class Trainer:
         self._skip_empty()
         self._checkpointed = 0.0
         if self.number < len(self.config.stages):
-            self.fit = self._make_fit()
+            self.fit = self.make_fit()
             self.checkpoint()
 
     def _finish(self) -> None:
         """Put the best network and its teacher where readers look for them."""
         self.selection.restore(self.network)
         if self.engine is not None:
-            self._join_parts()
+            join_parts_of(self)
         if rank() == 0:
             config = network_config(self.config, self.source.signature)
             extra = {"data": to_json(self.source.identity)}
@@ -285,13 +238,3 @@ class Trainer:
                 save_tensors(self.folder.teacher, self.teacher.cpu().state_dict(), {})
         self.checkpoint()
         self.checkpoints.wait()
-
-    def _join_parts(self) -> None:
-        """Networks of whole weights, as if no rank had held a part of them only."""
-        before = self.network, self.teacher
-        self.network, targets = build_networks(self.config, self.source.signature, self.store)
-        self.target_source = targets
-        for one, other in zip(before, (self.network, self.teacher), strict=True):
-            if one is not None and other is not None:
-                state = {name: whole(tensor).cpu() for name, tensor in one.state_dict().items()}
-                other.load_state_dict(state)

@@ -18,6 +18,7 @@ from pastforward.training.checkpoints import read_checkpoint
 from pastforward.training.distributed import barrier, connect, rank, world
 from pastforward.training.engine import whole
 from pastforward.training.folder import IfExists, RunFolder
+from pastforward.training.state import tensors_of
 from pastforward.training.trainer import Interrupted, Trainer
 from pastforward.types import Batch
 
@@ -75,7 +76,7 @@ def go_on(path: Path, mode: str, steps: int) -> Trainer:
 def require_restored(run: Trainer) -> None:
     """Every rank has its part of what was saved, to the bit."""
     saved, _ = read_checkpoint(run.folder)
-    held = {name: whole(tensor) for name, tensor in run._tensors().items()}
+    held = {name: whole(tensor) for name, tensor in tensors_of(run).items()}
     assert held.keys() == saved.keys()
     assert all(torch.equal(held[name], tensor) for name, tensor in saved.items())
     cut = world() > 1 and run.config.dist.mode == "fsdp"

@@ -77,7 +77,6 @@ def test_a_run_cut_over_ranks_resumes_to_the_bit(by_two_ranks):
     expected, others = read_checkpoint(RunFolder(by_two_ranks / "fsdp"))
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
-    assert any(name.startswith("optimiser/") for name in found)
     assert facts["sequences"] == others["sequences"]
 
 
