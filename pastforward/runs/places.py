@@ -14,7 +14,7 @@ RUNS = Path("runs")
 
 def all_runs() -> list[RunFolder]:
     """Every run below `RUNS`, those of comparisons too."""
-    return [RunFolder(path.parent) for path in sorted(_below(RUNS, "config.json"))]
+    return [RunFolder(path.parent) for path in sorted(_configs(RUNS))]
 
 
 def _below(folder: Path, name: str) -> Iterator[Path]:
@@ -22,6 +22,11 @@ def _below(folder: Path, name: str) -> Iterator[Path]:
     for path in folder.rglob(name):
         if not any(part.startswith(".") for part in path.relative_to(folder).parts):
             yield path
+
+
+def _configs(folder: Path) -> Iterator[Path]:
+    """Those of runs: exports have a config.json, too."""
+    return (path for path in _below(folder, "config.json") if RunFolder(path.parent).is_run)
 
 
 def describe_runs() -> Iterator[str]:
@@ -90,6 +95,6 @@ def _state(folder: Path) -> str:
 
 def _inside(comparison: Path) -> Iterator[Path]:
     """Configs of a comparison's runs, without those that searched learning rates."""
-    for config in _below(comparison, "config.json"):
+    for config in _configs(comparison):
         if "rates" not in config.relative_to(comparison).parts:
             yield config

@@ -54,7 +54,7 @@ def bound(host: str, port: int) -> socket.socket:
         place.bind((host, port))
     except (OSError, OverflowError) as error:
         place.close()
-        reason = getattr(error, "strerror", None) or error
+        reason = str(getattr(error, "strerror", None) or error).rstrip(".")
         raise UsageError(
             f"{host}:{port} can't be served on ({reason}); give another --port, such as 0 for any "
             "that is free, or another --host."
