@@ -44,8 +44,10 @@ def step_seconds(frequency: str) -> float:
     """Length of a step; of months and business days about that."""
     import pandas
 
-    one = pandas.date_range("2001-01-01", periods=2, freq=frequency)
-    return float((one[1] - one[0]).total_seconds())
+    if frequency == "B":
+        return _DAY
+    dates = pandas.date_range("2001-01-01", periods=13, freq=frequency)
+    return float((dates[12] - dates[0]).total_seconds()) / 12
 
 
 def calendar_of(frequency: str, rows: int) -> tuple[str, ...]:

@@ -1,14 +1,15 @@
 """L1. Series of numbers as a network reads and writes them, and back to the units of the file.
 
     z_t = (v_t - mean) / std               by the training rows of each series
-    r_{t+1} = z_{t+1-lag}, or 0            the reference that outputs are relative to
-    y_t = (z_{t+1} - r_{t+1}) / change     what the network predicts at step t
+    d_t = z_t - z_{t-lag}                  the change; none at lag 0, where r = 0
+    r_{t+1} = z_{t+1-lag} + decay * d_t    the reference that outputs are relative to
+    y_t = (z_{t+1} - r_{t+1}) / error      what the network predicts at step t
 
-x_t holds what is known after row t: how far z_t is from its own reference and from the mean of the
-longest season, z_{t+1-s} of each season s relative to z_t, and the calendar, covariates and static
-columns of row t+1. Where row t was not seen, a mark says so and z_t is filled in: by a rule where
-it is missing in the data, and by its reference where it lies ahead. So a network that reads such
-rows predicts many rows ahead, step by step, without values that it drew itself.
+x_t holds what is known after row t: d_t, how far z_t is from the mean of the longest season,
+z_{t+1-s} of each season s relative to z_t, and the calendar, covariates and static columns of row t+1. Where
+row t was not seen, a mark says so and z_t is filled in: by a rule where it is missing in the data,
+and by its reference where it lies ahead. So a network that reads such rows predicts many rows
+ahead, step by step, without values that it drew itself.
 """
 
 from collections.abc import Sequence
@@ -35,7 +36,11 @@ class ForecastCodec:
     """Outputs are relative to the value so many rows before: the last one at 1, a season; 0: none.
     """
     change: tuple[float, ...] = ()
-    """`[C]`, standard deviation of z_t - z_{t-lag}; none at lag 0."""
+    """`[C]`, standard deviation of d_t; none at lag 0."""
+    decay: tuple[float, ...] = ()
+    """`[C]`, of d_t from row to row."""
+    error: tuple[float, ...] = ()
+    """`[C]`, standard deviation of z_t - r_t."""
     seasons: tuple[int, ...] = ()
     """Rows after which a pattern comes again, rising."""
     calendar: tuple[str, ...] = ()
@@ -63,6 +68,11 @@ class ForecastCodec:
     def first(self) -> int:
         """The first row t that has an x_t: all that it looks back to is there."""
         return max(self.lag, *(season - 1 for season in self.seasons), 0)
+
+    @property
+    def back(self) -> int:
+        """Rows before a row that its reference needs."""
+        return self.lag + 1 if self.lag else 0
 
     def scale(self, name: str, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation `[C]` of a series: those trained on, or its own where new.
@@ -103,13 +113,14 @@ class ForecastCodec:
         self, z: Float[np.ndarray, "*lead rows channels"], origin: Int[np.ndarray, "*lead"]
     ) -> Float[np.ndarray, "*lead rows channels"]:
         """z with all rows after `origin` filled in by their references."""
-        rows = np.arange(z.shape[-2])
-        after = rows > origin[..., None]
+        after = np.arange(z.shape[-2]) > origin[..., None]
         if not self.lag:
             return np.where(after[..., None], 0.0, z)
-        beyond = -(-(rows - origin[..., None]) // self.lag)
-        source = np.where(after, rows - self.lag * beyond, rows)
-        return np.take_along_axis(z, source[..., None], -2)
+        found = z.copy()
+        for row in range(max(self.back, int(origin.min()) + 1), z.shape[-2]):
+            filled = self.references(found[..., row - self.back : row, :], 1)[..., 0, :]
+            found[..., row, :] = np.where(after[..., row, None], filled, z[..., row, :])
+        return found
 
     def outputs(
         self, after: Float[np.ndarray, "*lead steps channels"],
@@ -118,19 +129,21 @@ class ForecastCodec:
         """y_t, of the rows `after`, that follow the last n rows of z; z may be filled in."""
         if not self.lag:
             return after
-        return (after - self.references(z, after.shape[-2])) / np.array(self.change)
+        return (after - self.references(z, after.shape[-2])) / np.array(self.error)
 
     def following(
         self, y: Float[np.ndarray, "*lead steps channels"],
         z: Float[np.ndarray, "*lead rows channels"],
     ) -> Float[np.ndarray, "*lead steps channels"]:  # fmt: skip
         """The rows that follow the last n ones of z, by outputs y that were predicted of them."""
-        return y * np.array(self.change) + self.references(z, y.shape[-2]) if self.lag else y
+        return y * np.array(self.error) + self.references(z, y.shape[-2]) if self.lag else y
 
     def references(self, z: np.ndarray, count: int) -> np.ndarray:
         """What the rows that follow the last `count` ones of z are relative to."""
-        end = z.shape[-2] + 1 - self.lag
-        return z[..., end - count : end, :]
+        end, lag = z.shape[-2], self.lag
+        base = z[..., end + 1 - lag - count : end + 1 - lag, :]
+        change = z[..., end - count :, :] - z[..., end - lag - count : end - lag, :]
+        return base + np.array(self.decay) * change
 
     def width(self, extra: int) -> int:
         """Channels of x_t, with `extra` features that are known ahead."""

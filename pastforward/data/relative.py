@@ -19,19 +19,33 @@ _STEPS, _HORIZON, _ORIGINS = 3, 48, 24
 _MOST = 24
 """Series that are looked at."""
 _ALPHA = 1e-3
+_SLOWEST = 0.995
+"""Decay of a change at most: rows far ahead go back to their season."""
 
 
 def relative_codec(codec: ForecastCodec, panel: Panel, lag: int) -> ForecastCodec:
     """The codec with outputs relative to the value `lag` rows before, scaled by training rows."""
     if not lag:
-        return replace(codec, lag=0, change=())
-    changes = []
+        return replace(codec, lag=0, change=(), decay=(), error=())
+    changes, before = [], []
     for one in panel.series:
-        z = encode(replace(codec, lag=0, change=()), one).z
+        z = encode(replace(codec, lag=0), one).z
         z = z[: row_ends(len(z))[0]]
-        changes.append(z[lag:] - z[:-lag])
-    change = np.concatenate(changes).std(0)
-    return replace(codec, lag=lag, change=tuple(np.where(change > 0, change, 1.0).tolist()))
+        change = z[lag:] - z[:-lag]
+        changes.append(change[1:])
+        before.append(change[:-1])
+    now, last = np.concatenate(changes), np.concatenate(before)
+    square = (last**2).sum(0)
+    decay = np.clip((now * last).sum(0) / np.where(square > 0, square, 1.0), 0.0, _SLOWEST)
+    return replace(
+        codec, lag=lag, change=_scale(now), decay=tuple(decay.tolist()),
+        error=_scale(now - decay * last),
+    )  # fmt: skip
+
+
+def _scale(values: np.ndarray) -> tuple[float, ...]:
+    found = values.std(0) if len(values) else np.ones(values.shape[-1])
+    return tuple(np.where(found > 0, found, 1.0).tolist())
 
 
 def chosen_lag(codec: ForecastCodec, panel: Panel) -> tuple[int, dict[int, float]]:
@@ -83,7 +97,7 @@ def _read(inputs: np.ndarray) -> np.ndarray:
 def _rolled_error(one: Encoded, codec: ForecastCodec, weights: np.ndarray) -> np.ndarray:
     """Absolute errors of the map on its own predictions."""
     train, valid = row_ends(len(one.z))
-    horizon, back = min(_HORIZON, valid - train), codec.first + _STEPS
+    horizon, back = min(_HORIZON, valid - train), codec.first + _STEPS + 1
     if train < back or horizon < 1:
         return np.empty(0)
     origins = np.unique(np.linspace(train, valid - horizon, _ORIGINS).astype(int))

@@ -115,7 +115,7 @@ def _told(panel: Panel) -> list[str]:
     found = []
     if panel.names.time:
         starts = [one.start for one in panel.series]
-        ends = [one.dates(panel.frequency, len(one.values))[-1] for one in panel.series]
+        ends = [one.dates(panel.frequency, max(1, len(one.values)))[-1] for one in panel.series]
         found.append(
             f"dates in column '{panel.names.time}' from {min(starts)} to {max(ends)}, a row every "
             f"{panel.frequency}, {panel.gaps or 'no'} rows left out"

@@ -116,8 +116,9 @@ def _places(dates: Any, frequency: str) -> tuple[str, np.ndarray]:
         days = dates.values.astype("datetime64[D]")
         return "B", np.busday_count(days[0], days).astype(float)
     if frequency:
-        base = int(pandas.Timedelta(pandas.tseries.frequencies.to_offset(frequency)).value)
-        return frequency, (dates - dates[0]).total_seconds().to_numpy() * 1e9 / base
+        one = extended(dates[0], frequency, 2)
+        step = (one[1] - one[0]).total_seconds()
+        return frequency, (dates - dates[0]).total_seconds().to_numpy() / step
     days, rest = divmod(base, _DAY)
     offset: Any = pandas.Timedelta(base, unit="ns")
     name = pandas.tseries.frequencies.to_offset(offset).freqstr

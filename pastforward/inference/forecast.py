@@ -65,7 +65,7 @@ def sample_rows(
     parameters = parameters.unsqueeze(1).expand(-1, count, -1, -1)
     u = noise(kind, tuple(parameters.shape[:3]), generator, parameters)
     y = draw(kind, parameters, u, torch.tensor(1.0, device=parameters.device), PLAIN)
-    scale = np.array(codec.change) if codec.lag else 1.0
+    scale = np.array(codec.error) if codec.lag else 1.0
     return _finite(y.cpu().numpy().astype(np.float64) * scale + references[:, None])
 
 
@@ -92,6 +92,20 @@ def stream_paths(
             known = ahead[:, z.shape[1] - back : z.shape[1] + 1]
             m = student.step(m, _read(codec.inputs(z[:, -back:], known, own), m)[:, 0])
     return _finite(z[:, start:].reshape(len(history.z), count, horizon, -1))
+
+
+def samples(
+    way: str, student: Student, codec: ForecastCodec, history: History, horizon: int, count: int,
+    generator: torch.Generator,
+) -> Float[np.ndarray, "origins paths horizon channels"]:  # fmt: skip
+    """`sample_rows` by 'rows', `stream_paths` by 'paths', or half of them each by 'both'."""
+    given = student, codec, history, horizon
+    if way == "rows":
+        return sample_rows(*given, count, generator)
+    if way == "paths":
+        return stream_paths(*given, count, generator)
+    rows = sample_rows(*given, count - count // 2, generator)
+    return np.concatenate([rows, stream_paths(*given, count // 2, generator)], 1)
 
 
 def coupled(rows: np.ndarray, paths: np.ndarray) -> np.ndarray:

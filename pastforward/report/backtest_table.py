@@ -1,6 +1,7 @@
 """L4. The table of a backtest: the student beside forecasts without a network."""
 
 from pastforward.analysis.forecasts.backtest import STUDENT, Backtest
+from pastforward.analysis.forecasts.calibration import WAYS
 from pastforward.report.formats import number, percent
 from pastforward.report.tables import Line, Table
 
@@ -26,14 +27,19 @@ def backtest_table(found: Backtest) -> Table:
     )  # fmt: skip
 
 
+_SAID = {
+    "rows": "each row ahead by itself", "paths": "paths drawn row by row",
+    "both": "half of the samples by themselves, half by paths",
+}  # fmt: skip
+
+
 def how_drawn(found: Backtest) -> str:
-    """By which of two ways the student's forecasts were made, and why."""
-    way = "paths drawn row by row" if found.calibration.streamed else "each row ahead by itself"
-    if found.calibration.crps is None:
+    """By which way the student's forecasts were made, and why."""
+    way, losses = _SAID[found.calibration.way], found.calibration.crps
+    if not losses:
         return f"Student: {way}."
-    rows, paths = found.calibration.crps
-    said = f"CRPS there {rows:.4g} by itself and {paths:.4g} by paths, in standard deviations"
-    return f"Student: {way}, the better way on validation rows ({said})."
+    compared = ", ".join(f"{name} {loss:.3g}" for name, loss in zip(WAYS, losses, strict=True))
+    return f"Student: {way}, the best on validation rows (CRPS of {compared})."
 
 
 def _short(value: float) -> str:

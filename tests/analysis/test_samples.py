@@ -9,7 +9,7 @@ from pastforward.cells import StudentConfig
 from pastforward.data.codec import PixelCodec, SymbolCodec, TextCodec
 from pastforward.outputs import most_likely
 from pastforward.student import build_student
-from pastforward.types import Batch, Signature, Tokens, Vectors
+from pastforward.types import Batch, Signature, Tokens
 
 
 def student_of(inputs, outputs, length):

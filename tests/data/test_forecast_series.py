@@ -18,7 +18,9 @@ from pastforward.types import Quantiles, StudentT
 RANDOM = np.random.default_rng(0)
 HOURS = pandas.date_range("2025-01-06", periods=600, freq="h")
 DAY = np.sin(np.arange(600) / 24 * 2 * np.pi)
-FRAME = pandas.DataFrame({"date": HOURS.astype(str), "load": 9 + DAY + 0.1 * RANDOM.normal(size=600)})
+FRAME = pandas.DataFrame(
+    {"date": HOURS.astype(str), "load": 9 + DAY + 0.1 * RANDOM.normal(size=600)}
+)
 
 
 def source_of(frame=FRAME, length=None, **options):
@@ -28,7 +30,16 @@ def source_of(frame=FRAME, length=None, **options):
 def test_inputs_and_outputs_by_hand():
     z, known = RANDOM.normal(size=(40, 1)), RANDOM.normal(size=(41, 2))
     codec = ForecastCodec(
-        ("a",), ("",), ((0.0,),), ((1.0,),), lag=3, change=(2.0,), seasons=(3, 5), marked=True
+        ("a",),
+        ("",),
+        ((0.0,),),
+        ((1.0,),),
+        lag=3,
+        change=(2.0,),
+        decay=(0.5,),
+        error=(4.0,),
+        seasons=(3, 5),
+        marked=True,
     )
     x = codec.inputs(z, known, np.arange(40) != 20)
     y = codec.outputs(z[codec.first + 1 :], z[:-1])
@@ -39,23 +50,26 @@ def test_inputs_and_outputs_by_hand():
         wanted += [z[t - 4] - z[t], known[t + 1], [float(t == 20)]]
         np.testing.assert_allclose(x[step], np.concatenate(wanted))
         if t < 39:
-            np.testing.assert_allclose(y[step], (z[t + 1] - z[t - 2]) / 2)
+            reference = z[t - 2] + 0.5 * (z[t] - z[t - 3])
+            np.testing.assert_allclose(y[step], (z[t + 1] - reference) / 4)
     np.testing.assert_allclose(codec.following(y, z[:-1]), z[5:])
 
 
 @pytest.mark.parametrize("lag", [0, 1, 3])
 def test_rows_ahead_are_filled_by_their_references(lag):
-    codec = ForecastCodec(("a",), ("",), ((0.0,),), ((1.0,),), lag=lag, change=(1.0,))
+    codec = ForecastCodec(("a",), ("",), ((0.0,),), ((1.0,),), lag, *3 * ((0.7,),))
     z = RANDOM.normal(size=(2, 20, 1))
     found, wanted = codec.unseen(z, np.array([9, 15])), z.copy()
     for one, origin in enumerate((9, 15)):
         for row in range(origin + 1, 20):
-            wanted[one, row] = wanted[one, row - lag] if lag else 0.0
+            change = wanted[one, row - 1] - wanted[one, row - 1 - lag]
+            wanted[one, row] = wanted[one, row - lag] + 0.7 * change if lag else 0.0
     np.testing.assert_allclose(found, wanted)
 
 
 @pytest.mark.parametrize(
-    ("rule", "wanted"), [("last", [1, 2, 2, 2, 5]), ("season", [1, 2, 1, 2, 5]), ("mean", [1, 2, 7, 7, 5])]
+    ("rule", "wanted"),
+    [("last", [1, 2, 2, 2, 5]), ("season", [1, 2, 1, 2, 5]), ("mean", [1, 2, 7, 7, 5])],
 )
 def test_missing_values_by_a_rule(rule, wanted):
     values = np.array([[1.0], [2.0], [np.nan], [np.nan], [5.0]])
@@ -72,13 +86,13 @@ def test_missing_rows_count_nowhere_and_later_values_change_no_earlier_input():
     masks = [sum(int(b.mask.sum()) for b in s.held_out("test", 8, 99)) for s in (source, whole)]
     assert masks[1] - masks[0] == 10  # once where they are seen, once where none is
     for one in (source, whole):
-        assert all(np.isfinite(b.x).all() for b in one.held_out("test", 8, 99))
+        assert all(b.x.isfinite().all() for b in one.held_out("test", 8, 99))
     assert codec_from_json(codec_to_json(source.codec)) == source.codec
 
 
 def test_half_of_the_windows_see_nothing_from_some_step_on():
     source = source_of(length=48, relative="24")
-    x, y, mask = source.batch(0, 0, 64)
+    x, _, mask = source.batch(0, 0, 64)
     marks = x[..., -1].numpy()
     assert set(np.unique(marks)) == {0.0, 1.0}
     blind = marks.any(1)
@@ -91,16 +105,17 @@ def test_half_of_the_windows_see_nothing_from_some_step_on():
 
 
 def test_the_reference_is_the_best_on_validation_rows():
-    walk = pandas.DataFrame({"date": HOURS.astype(str), "v": RANDOM.normal(size=600).cumsum() + 50})
+    walk = pandas.DataFrame(
+        {"date": HOURS.astype(str), "v": (RANDOM.normal(size=600) + 1).cumsum()}
+    )
     steady = pandas.DataFrame({"date": HOURS.astype(str), "v": RANDOM.normal(size=600)})
-    assert source_of(walk, calendar=("none",), seasons=(7,)).codec.lag == 1
+    assert source_of(walk, calendar=("none",), seasons=(7,)).codec.lag in (1, 7)
     assert source_of(steady).codec.lag == 0
     source = source_of()
     lag, errors = chosen_lag(source.codec, source.panel)
     assert errors[lag] == min(errors.values())
     assert set(errors) == {0, 1, 24}
-    changes = np.diff(relative_codec(source.codec, source.panel, 1).change)
-    assert changes.size == 0
+    assert relative_codec(source.codec, source.panel, 0).change == ()
     assert source_of(relative="last").codec.lag == 1
 
 
@@ -164,7 +179,7 @@ def changed_dates(where, by):
     return FRAME.assign(date=dates.astype(str))
 
 
-TWO = FRAME.assign(date=[*HOURS[:300].astype(str), *HOURS[300:] .astype(str)])
+TWO = FRAME.assign(date=[*HOURS[:300].astype(str), *HOURS[300:].astype(str)])
 
 
 @pytest.mark.parametrize(
@@ -172,7 +187,7 @@ TWO = FRAME.assign(date=[*HOURS[:300].astype(str), *HOURS[300:] .astype(str)])
     [
         (changed_dates(300, "-5h"), {}, "dates that don't rise: 2025-01-18 07:00:00 comes after"),
         (changed_dates(300, "-1h"), {}, "comes twice; sort the rows, or name .* --data.series"),
-        (changed_dates(300, "20min"), {}, "lies between two of them; give rows at one regular step"),
+        (changed_dates(300, "20min"), {}, "lies between two of them; give rows at one regular"),
         (pandas.concat([FRAME[:300], FRAME[300::6]]), {}, "two frequencies: steps of 0 days 06:00"),
         (FRAME[:8], {}, "8 rows long, too short for windows of 4 steps"),
         (FRAME[:100], {"length": 90}, "give a length of at most 79 or more rows|at most"),
@@ -182,7 +197,7 @@ TWO = FRAME.assign(date=[*HOURS[:300].astype(str), *HOURS[300:] .astype(str)])
         (FRAME, {"series": "shop"}, "no column 'shop'"),
         (FRAME.drop(index=9), {"missing": "refuse"}, "lacks 1 values, 1 rows among them"),
         (FRAME[["load"]], {"calendar": ("hour",)}, "which has no dates"),
-        (panel(size=range(310)), WITH_SHOPS, "150 values in the static column 'size' of series 'no"),
+        (panel(size=range(310)), WITH_SHOPS, "150 values in the static column 'size' of ser"),
         (panel(), {"columns": ("sold",)}, "comes after .* --data.series"),
     ],
 )  # fmt: skip
@@ -208,7 +223,7 @@ def test_a_saved_codec_reads_other_rows_alike():
     other = series_source(frame_table(FRAME[:500], "t"), SeriesConfig(), None, first.codec)
     np.testing.assert_allclose(other.encoded[0].z, first.encoded[0].z[:500])
     daily = FRAME.assign(date=pandas.date_range("2025-01-01", periods=600).astype(str))
-    with pytest.raises(UsageError, match="two frequencies|not every|one regular step"):
+    with pytest.raises(UsageError, match=r"two frequencies|not every"):
         series_source(frame_table(daily, "t"), SeriesConfig(), None, first.codec)
     with pytest.raises(UsageError, match="columns b, not those of the codec given, load"):
         replace_columns(first)

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from pastforward.analysis.forecasts.calibration import Calibration, spread_of
+from pastforward.analysis.forecasts.calibration import WAYS, Calibration, spread_of
 from pastforward.analysis.forecasts.rivals import rivals, truth
 from pastforward.analysis.forecasts.scores import Scores, crps, naive_scale, score
 from pastforward.data.forecast_codec import ForecastCodec
 from pastforward.data.scaling import ahead, training_rows
 from pastforward.data.series import Encoded, SeriesSource, row_ends
 from pastforward.errors import UsageError
-from pastforward.inference.forecast import History, rows_read, sample_rows, stream_paths
+from pastforward.inference.forecast import History, rows_read, samples
 from pastforward.student import Student
 from pastforward.watching import counting
 
@@ -80,7 +80,7 @@ def backtest(
     others = rivals([one for one, _ in chosen], season, horizon, window)
     drawn: dict[str, list[np.ndarray]] = {name: [] for name in (STUDENT, *others)}
     real, scales = [], []
-    for one, origins, paths in _drawn(student, source, asked, chosen, calibration.streamed):
+    for one, origins, paths in _drawn(student, source, asked, chosen, calibration.way):
         mean, std = codec.scale(one.measured.name, one.measured.values)
         drawn[STUDENT].append(calibration.applied(paths) * std + mean)
         for name, rival in others.items():
@@ -100,21 +100,27 @@ def calibrate(student: Student, source: SeriesSource, asked: Origins) -> Calibra
     """How to draw from this student, by validation rows; as it is where they hold no horizon."""
     chosen = _chosen(source, replace(asked, paths=min(asked.paths, _PATHS)), 1, required=False)
     if not chosen:
-        return Calibration(streamed=not source.codec.marked)
+        return Calibration(uncalibrated(source.codec))
     real = np.concatenate([truth(one, origins, asked.horizon) for one, origins in chosen])
-    ways = (False, True) if source.codec.marked else (True,)
     found = {}
-    for way in ways:
+    for way in WAYS[:2] if source.codec.marked else ("paths",):
         drawn = _drawn(student, source, asked, chosen, way)
         found[way] = np.concatenate([paths for _, _, paths in drawn])
+    if len(found) == 2:
+        found["both"] = np.concatenate([paths[:, ::2] for paths in found.values()], 1)
     losses = {way: float(np.nanmean(crps(paths, real))) for way, paths in found.items()}
     best = min(losses, key=lambda way: losses[way])
-    both = (losses[False], losses[True]) if len(losses) == 2 else None
-    return Calibration(best, spread_of(found[best], real), both)
+    compared = tuple(losses.values()) if len(losses) > 1 else ()
+    return Calibration(best, spread_of(found[best], real), compared)
+
+
+def uncalibrated(codec: ForecastCodec) -> str:
+    """The way of a student that was not calibrated."""
+    return "rows" if codec.marked else "paths"
 
 
 def _drawn(
-    student: Student, source: SeriesSource, asked: Origins, chosen: list[Chosen], streamed: bool
+    student: Student, source: SeriesSource, asked: Origins, chosen: list[Chosen], way: str
 ) -> Iterator[tuple[Encoded, np.ndarray, np.ndarray]]:
     """Series, origins, and standardised samples of each."""
     generator = torch.Generator(student.empty.device).manual_seed(asked.seed)
@@ -126,9 +132,8 @@ def _drawn(
                 history = history_of(
                     source.codec, source.signature.length, one, some, asked.horizon
                 )
-                make = stream_paths if streamed else sample_rows
-                given = student, source.codec, history, asked.horizon, asked.paths, generator
-                found.append(make(*given))
+                given = student, source.codec, history, asked.horizon
+                found.append(samples(way, *given, asked.paths, generator))
                 done(len(some))
             yield one, origins, np.concatenate(found)
 

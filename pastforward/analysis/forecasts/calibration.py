@@ -1,9 +1,9 @@
 """L4. What validation rows say of a student's forecasts: how to draw them, and how wide they are.
 
-Two ways are compared by CRPS: each row by itself, without drawn values as inputs, or by paths that
-are drawn row by row. Then the samples of each step ahead are spread around their median so that
-their central 80% cover 80% of the validation rows (split conformal prediction, Vovk et al. 2005,
-with a factor in place of a margin).
+Three ways are compared by CRPS: each row by itself, without drawn values as inputs; by paths that
+are drawn row by row; and half of the samples by either. Then the samples of each step ahead are
+spread around their median so that their central 80% cover 80% of the validation rows (split
+conformal prediction, Vovk et al. 2005, with a factor in place of a margin).
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,8 @@ import numpy as np
 
 from pastforward.analysis.forecasts.scores import INTERVAL
 
+WAYS = "rows", "paths", "both"
+"""Each row by itself, paths, and half of the samples by either."""
 _NARROWEST, _WIDEST = 0.5, 3.0
 """Factors are kept between these: validation rows are few."""
 _NEAR = 8
@@ -22,13 +24,13 @@ _NEAR = 8
 class Calibration:
     """How a student's samples are made."""
 
-    streamed: bool = False
-    """By paths drawn row by row; else each row by itself."""
+    way: str = "rows"
+    """One of `WAYS`."""
     spread: tuple[float, ...] = (1.0,)
     """Factor on the distance to the median of each step ahead; the last one for all further ones.
     """
-    crps: tuple[float, float] | None = None
-    """On validation rows, of each row by itself and of paths, before they were spread."""
+    crps: tuple[float, ...] = ()
+    """Of the `WAYS`, on validation rows, before samples were spread; none where one is possible."""
 
     def applied(self, drawn: np.ndarray) -> np.ndarray:
         """Samples `[origins, paths, horizon, C]`, spread."""

@@ -13,7 +13,7 @@ from pastforward.data.forecast_codec import ForecastCodec
 from pastforward.data.scaling import ahead
 from pastforward.data.series import Encoded
 from pastforward.errors import UsageError
-from pastforward.inference.forecast import coupled, sample_rows, stream_paths
+from pastforward.inference.forecast import coupled, samples, stream_paths
 from pastforward.student import Student
 from pastforward.watching import watched
 
@@ -75,8 +75,8 @@ def future_of(
     history = history_of(codec, length, one, np.array([row]), horizon)
     given = student, codec, history, horizon, asked.paths, generator
     drawn = stream_paths(*given)
-    if codec.marked and not calibration.streamed:
-        drawn = coupled(sample_rows(*given), drawn)
+    if calibration.way != "paths":
+        drawn = coupled(samples(calibration.way, *given), drawn)
     mean, std = codec.scale(one.measured.name, one.measured.values)
     drawn = calibration.applied(drawn)[0] * std + mean
     past = one.measured.values[:row]

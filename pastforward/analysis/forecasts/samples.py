@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pastforward.analysis.forecasts.backtest import Origins
+from pastforward.analysis.forecasts.backtest import Origins, uncalibrated
 from pastforward.analysis.forecasts.calibration import Calibration
 from pastforward.analysis.forecasts.futures import Future, Origin, default_horizon, future_of
 from pastforward.baselines.base import Network
@@ -37,7 +37,7 @@ def series_samples(network: Network, source: SeriesSource, seed: int = 0) -> Ser
         if row <= codec.first or horizon < 1:
             continue
         asked = Origins(horizon, paths=_PATHS)
-        way = Calibration(streamed=not codec.marked)
+        way = Calibration(uncalibrated(codec))
         found.append(future_of(network, codec, Origin(one, row), asked, way, generator))
         truths.append(one.measured.values[row : row + horizon])
     return SeriesSamples(found, truths) if found else None
