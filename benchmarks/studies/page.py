@@ -19,6 +19,7 @@ from benchmarks.studies.comparisons import (
 )
 from benchmarks.studies.extrapolation_table import extrapolation_table
 from benchmarks.studies.files import path_of, read, rows_of
+from benchmarks.studies.forecast_table import forecast_table
 from benchmarks.studies.labelled_table import labelled_table
 from benchmarks.studies.summary import summary_table
 from benchmarks.studies.tables import (
@@ -104,6 +105,7 @@ def filled(text: str) -> str:
     text = text.replace("{summary}", summary_table())
     text = text.replace("{extrapolation}", extrapolation_table())
     text = text.replace("{short first}", section(*filter(read, SHORT_FIRST)))
+    text = text.replace("{forecasts}", forecast_table())
     for question in ANALYSIS_TABLES:
         text = text.replace(f"{{{question}}}", analyses(question))
     return text

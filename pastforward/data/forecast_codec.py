@@ -6,10 +6,10 @@
     y_t = (z_{t+1} - r_{t+1}) / error      what the network predicts at step t
 
 x_t holds what is known after row t: d_t, how far z_t is from the mean of the longest season,
-z_{t+1-s} of each season s relative to z_t, and the calendar, covariates and static columns of row t+1. Where
-row t was not seen, a mark says so and z_t is filled in: by a rule where it is missing in the data,
-and by its reference where it lies ahead. So a network that reads such rows predicts many rows
-ahead, step by step, without values that it drew itself.
+z_{t+1-s} of each season s relative to z_t, and the calendar, covariates and static columns of row
+t+1. Where row t was not seen, a mark says so and z_t is filled in: by a rule where it is missing in
+the data, and by its reference where it lies ahead. So a network that reads such rows predicts many
+rows ahead, step by step, without values that it drew itself.
 """
 
 from collections.abc import Sequence

@@ -19,6 +19,8 @@ _STEPS, _HORIZON, _ORIGINS = 3, 48, 24
 _MOST = 24
 """Series that are looked at."""
 _ALPHA = 1e-3
+_SAME = 1e-6
+"""Standard deviations, of the series, below which changes are all the same."""
 _SLOWEST = 0.995
 """Decay of a change at most: rows far ahead go back to their season."""
 
@@ -39,13 +41,16 @@ def relative_codec(codec: ForecastCodec, panel: Panel, lag: int) -> ForecastCode
     decay = np.clip((now * last).sum(0) / np.where(square > 0, square, 1.0), 0.0, _SLOWEST)
     return replace(
         codec, lag=lag, change=_scale(now), decay=tuple(decay.tolist()),
-        error=_scale(now - decay * last),
+        error=_scale(now - decay * last, 0.01 * np.array(_scale(now))),
     )  # fmt: skip
 
 
-def _scale(values: np.ndarray) -> tuple[float, ...]:
+def _scale(values: np.ndarray, least: np.ndarray | None = None) -> tuple[float, ...]:
+    """Standard deviations, `least` at least; without it 1 where there is none to speak of."""
     found = values.std(0) if len(values) else np.ones(values.shape[-1])
-    return tuple(np.where(found > 0, found, 1.0).tolist())
+    if least is None:
+        return tuple(np.where(found > _SAME, found, 1.0).tolist())
+    return tuple(np.maximum(found, least).tolist())
 
 
 def chosen_lag(codec: ForecastCodec, panel: Panel) -> tuple[int, dict[int, float]]:
