@@ -4,7 +4,7 @@ Rows of each series are split 80/10/10 in their order. A training window lies an
 training rows; a held-out one reads up to half its steps from earlier rows, which don't count.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, final
@@ -24,6 +24,8 @@ from pastforward.errors import UsageError
 from pastforward.types import Batch, Kind, Signature, Vectors
 
 _SHORTEST = 4
+_SOME = 50_000
+"""Training outputs by which references are fitted, where windows differ in what they see."""
 _AHEAD = 0.5
 """Of the training windows, those whose rows are not seen from some step on."""
 MOST = 144
@@ -72,10 +74,12 @@ class SeriesSource(Source):
 
     def __init__(
         self, name: str, rows: np.ndarray | Panel, columns: tuple[str, ...] = (),
-        length: int | None = None, how: str = "", codec: ForecastCodec | None = None,
+        length: int | None = None, how: str | Mapping[str, str] = "",
+        codec: ForecastCodec | None = None,
         outputs: Kind | None = None,
     ) -> None:  # fmt: skip
-        """`rows` `[N, C]` without missing values, or a panel; `how` tells how they were read.
+        """`rows` `[N, C]` without missing values, or a panel; `how` tells how they were read,
+        in a line or several with names.
 
         `codec` is that of series that a network was trained on, and scales these alike; by their
         own training rows, and without a reference, when None. `outputs` is the kind of y_t,
@@ -85,7 +89,7 @@ class SeriesSource(Source):
         panel = rows if isinstance(rows, Panel) else _as_panel(name, rows, columns)
         codec = plain_codec(name, panel) if codec is None else codec
         require_columns(codec, panel.names.columns, f"The series '{name}'")
-        self.panel, self._how = panel, how
+        self.panel, self._how = panel, {"table": how} if isinstance(how, str) else how
         self.encoded = [encode(codec, one) for one in panel.series]
         extra = self.encoded[0].ahead.shape[1]
         self.parts = [_bounds(one, codec.first) for one in self.encoded]
@@ -131,7 +135,7 @@ class SeriesSource(Source):
             "origin": f"{self.name}, standardised by its training rows",
             "kind": "series",
             "columns": list(self.codec.columns),
-            "table": self._how,
+            **self._how,
             "rows": {k: sum(p[k] for p in self._row_counts) for k in Splits._fields},
             "sequences": dict(
                 zip(Splits._fields, [None, *map(len, self._windows[1:])], strict=True)
@@ -140,7 +144,12 @@ class SeriesSource(Source):
         }
 
     def targets(self, split: int) -> np.ndarray:
-        """All outputs `[n, C]` of a split that count."""
+        """Outputs `[n, C]` of a split that count; of training ones some."""
+        if self.codec.marked:
+            size = max(1, _SOME // self.signature.length)
+            train = iter([self.batch(0, 0, size)])
+            batches = self.held_out(Splits._fields[split], size, 10**9) if split else train
+            return np.concatenate([batch.y[batch.mask].numpy() for batch in batches])
         found = []
         for one, ends in zip(self.encoded, self.parts, strict=True):
             start, end = (k + one.first + 1 for k in ([0, *ends][split], ends[split]))

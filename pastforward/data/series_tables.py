@@ -35,11 +35,13 @@ def series_source(
     """The series of a table, to train on."""
     name = str(table.path)
     panel = panel_of(table, options, codec)
-    told = [table.how, *_told(panel)]
+    how = {"table": table.how} | _told(panel)
     if codec is None:
         codec, reason = _codec(name, panel, options)
-        told += reason
-    how = "; ".join(told)
+        how |= reason
+    if codec.seasons or codec.calendar:
+        seasons = ", ".join(map(str, codec.seasons)) or "none"
+        how["seasons"] = f"{seasons} rows; calendar of {', '.join(codec.calendar) or 'nothing'}"
     return SeriesSource(name, panel, (), length, how, codec, _outputs(panel, options))
 
 
@@ -65,7 +67,7 @@ def panel_of(table: Table, options: SeriesConfig, codec: ForecastCodec | None = 
     return panel
 
 
-def _codec(name: str, panel: Panel, options: SeriesConfig) -> tuple[ForecastCodec, list[str]]:
+def _codec(name: str, panel: Panel, options: SeriesConfig) -> tuple[ForecastCodec, dict[str, str]]:
     """How a panel is read, and why its outputs are relative to what they are."""
     rows = min(len(training_rows(one.values)) for one in panel.series)
     frequency = panel.frequency
@@ -88,11 +90,11 @@ def _codec(name: str, panel: Panel, options: SeriesConfig) -> tuple[ForecastCode
     )
     if options.relative != "auto":
         lag = _asked(options.relative)
-        return relative_codec(codec, panel, lag), [f"outputs relative to {_named(lag)}, as asked"]
+        return relative_codec(codec, panel, lag), {"relative": f"to {_named(lag)}, as asked"}
     lag, errors = chosen_lag(codec, panel)
     shown = ", ".join(f"{_named(one)} {error:.3g}" for one, error in errors.items())
-    reason = f"outputs relative to {_named(lag)}, best on validation rows by a linear map ({shown})"
-    return relative_codec(codec, panel, lag), [reason] if errors else []
+    reason = f"to {_named(lag)}, the best on validation rows by a linear map ({shown})"
+    return relative_codec(codec, panel, lag), {"relative": reason} if errors else {}
 
 
 def _asked(relative: str) -> int:
@@ -100,7 +102,7 @@ def _asked(relative: str) -> int:
 
 
 def _named(lag: int) -> str:
-    return {0: "none", 1: "the last value"}.get(lag, f"the value {lag} rows before")
+    return {0: "nothing", 1: "the last value"}.get(lag, f"the value {lag} rows before")
 
 
 def _outputs(panel: Panel, options: SeriesConfig) -> Kind:
@@ -110,16 +112,16 @@ def _outputs(panel: Panel, options: SeriesConfig) -> Kind:
     return StudentT(width) if options.head == "student-t" else Vectors(width)
 
 
-def _told(panel: Panel) -> list[str]:
+def _told(panel: Panel) -> dict[str, str]:
     """What was understood of dates and series, for people."""
-    found = []
+    found = {}
     if panel.names.time:
         starts = [one.start for one in panel.series]
         ends = [one.dates(panel.frequency, max(1, len(one.values)))[-1] for one in panel.series]
-        found.append(
-            f"dates in column '{panel.names.time}' from {min(starts)} to {max(ends)}, a row every "
+        found["dates"] = (
+            f"column '{panel.names.time}', {min(starts)} to {max(ends)}, a row every "
             f"{panel.frequency}, {panel.gaps or 'no'} rows left out"
         )
     if panel.names.by:
-        found.append(f"{len(panel.series)} series by column '{panel.names.by}'")
+        found["series"] = f"{len(panel.series)}, by column '{panel.names.by}'"
     return found

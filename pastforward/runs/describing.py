@@ -21,7 +21,7 @@ def data_lines(source: Source) -> list[str]:
     outputs = [named.replace("symbols", kind) if kind == "classes" else named, where]
     lines = {
         "data": f"'{source.name}', {about.get('kind', 'a source of your own')}",
-        "table": about.get("table"),
+        **{name: about.get(name) for name in ("table", "dates", "series", "seasons", "relative")},
         "text": _text(about),
         "sequences": "; ".join(filter(None, [_splits(about), about.get("splits")])),
         "inputs": ", ".join(inputs),

@@ -82,7 +82,7 @@ def test_missing_rows_count_nowhere_and_later_values_change_no_earlier_input():
     frame = FRAME.drop(index=range(590, 595))
     source, whole = source_of(frame, 24, relative="24"), source_of(length=24, relative="24")
     assert source.panel.gaps == source.panel.missing == 5
-    assert "5 rows left out" in source.describe()["table"]
+    assert "5 rows left out" in source.describe()["dates"]
     masks = [sum(int(b.mask.sum()) for b in s.held_out("test", 8, 99)) for s in (source, whole)]
     assert masks[1] - masks[0] == 10  # once where they are seen, once where none is
     for one in (source, whole):
@@ -165,7 +165,7 @@ def test_several_series_with_covariates_and_static_columns():
     assert x.shape[-1] == 7
     assert {tuple(row) for row in x[..., 3:6].reshape(-1, 3).tolist()} == {(0, 1, 0), (1, 0, 10)}
     assert source.describe()["rows"] == {"train": 248, "valid": 31, "test": 31}
-    assert "2 series by column 'shop'" in source.describe()["table"]
+    assert source.describe()["series"] == "2, by column 'shop'"
 
 
 def test_heads():
