@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from pastforward.analysis.forecasts.futures import Future
-from pastforward.report.charts import COLOURS, INK, dress, legend
+from pastforward.report.charts import COLOURS, INK, dress
 
 _PANELS = 6
 _PAST = 3
@@ -27,7 +28,7 @@ def fan(
             ahead = one.index[len(one.past) :]
             ax.plot(ahead, truth[:, column], color=INK, lw=1.0, ls=":", label="what came")
         if place == 0:
-            legend(ax)
+            ax.legend(frameon=False, fontsize=8.5, labelcolor=INK, loc="upper left")
     return figure
 
 
@@ -37,15 +38,17 @@ def _panel(axes: Axes, one: Future, column: int, levels: Sequence[float]) -> Non
     axes.plot(before, one.past[rows - shown :, column], color=INK, lw=1.2, label="history")
     ordered = sorted(levels)
     values = one.quantiles(ordered)[..., column]
-    pairs = [(k, len(ordered) - 1 - k) for k in range(len(ordered) // 2)]
-    for low, high in pairs:
+    for low in range(len(ordered) // 2):
+        high = len(ordered) - 1 - low
         share = ordered[high] - ordered[low]
         axes.fill_between(
-            after, values[low], values[high], color=COLOURS[0], alpha=0.22, lw=0,
+            after, values[low], values[high], color=COLOURS[0], alpha=0.2 + 0.15 * low, lw=0,
             label=f"central {share:.0%}",
         )  # fmt: skip
     axes.plot(after, one.quantiles([0.5])[0, :, column], color=COLOURS[0], lw=1.8, label="median")
     name = " ".join(filter(None, [one.name, one.columns[column]]))
     dress(axes, name, "", "")
     if hasattr(after, "year"):
-        axes.tick_params(axis="x", labelsize=8)
+        ticks = AutoDateLocator(maxticks=8)
+        axes.xaxis.set_major_locator(ticks)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(ticks))
