@@ -6,10 +6,10 @@
     y_t = (z_{t+1} - r_{t+1}) / error      what the network predicts at step t
 
 x_t holds what is known after row t: d_t, how far z_t is from the mean of the longest season,
-z_{t+1-s} of each season s relative to z_t, and the calendar, covariates and static columns of row
-t+1. Where row t was not seen, a mark says so and z_t is filled in: by a rule where it is missing in
-the data, and by its reference where it lies ahead. So a network that reads such rows predicts many
-rows ahead, step by step, without values that it drew itself.
+z_{t+1-s} of each season s (and twice the shortest) relative to z_t, and the calendar, covariates
+and static columns of row t+1. Where row t was not seen, a mark says so and z_t is filled in: by a
+rule where it is missing in the data, and by its reference where it lies ahead. So a network that
+reads such rows predicts many rows ahead, step by step, without values that it drew itself.
 """
 
 from collections.abc import Sequence
@@ -67,7 +67,15 @@ class ForecastCodec:
     @property
     def first(self) -> int:
         """The first row t that has an x_t: all that it looks back to is there."""
-        return max(self.lag, *(season - 1 for season in self.seasons), 0)
+        return max(self.lag, *(season - 1 for season in self.reread), 0)
+
+    @property
+    def reread(self) -> tuple[int, ...]:
+        """Rows back at which the next one is looked up: each season, and the shortest one twice.
+
+        Two of them tell how much the same row of a season changed.
+        """
+        return tuple(sorted({*self.seasons, *(2 * season for season in self.seasons[:1])}))
 
     @property
     def back(self) -> int:
@@ -101,7 +109,7 @@ class ForecastCodec:
             parts = [(now - before) / np.array(self.change)]
             if self.seasons:
                 parts.append(now - _trailing_mean(z, self.seasons[-1])[..., -now.shape[-2] :, :])
-        for season in self.seasons:
+        for season in self.reread:
             same = z[..., start + 1 - season : count + 1 - season, :]
             parts.append(same - now if self.lag else same)
         parts.append(ahead[..., start + 1 : count + 1, :])
@@ -147,7 +155,7 @@ class ForecastCodec:
 
     def width(self, extra: int) -> int:
         """Channels of x_t, with `extra` features that are known ahead."""
-        own = 1 + len(self.seasons) + (self.lag > 0 and len(self.seasons) > 0)
+        own = 1 + len(self.reread) + (self.lag > 0 and len(self.seasons) > 0)
         return own * len(self.columns) + extra + self.marked
 
 

@@ -43,16 +43,16 @@ def test_inputs_and_outputs_by_hand():
     )
     x = codec.inputs(z, known, np.arange(40) != 20)
     y = codec.outputs(z[codec.first + 1 :], z[:-1])
-    assert codec.first == 4
-    assert x.shape == (36, codec.width(2))
-    for step, t in enumerate(range(4, 40)):
+    assert codec.first == 5
+    assert x.shape == (35, codec.width(2))
+    for step, t in enumerate(range(5, 40)):
         wanted = [(z[t] - z[t - 3]) / 2, z[t] - z[t - 4 : t + 1].mean(), z[t - 2] - z[t]]
-        wanted += [z[t - 4] - z[t], known[t + 1], [float(t == 20)]]
+        wanted += [z[t - 4] - z[t], z[t - 5] - z[t], known[t + 1], [float(t == 20)]]
         np.testing.assert_allclose(x[step], np.concatenate(wanted))
         if t < 39:
             reference = z[t - 2] + 0.5 * (z[t] - z[t - 3])
             np.testing.assert_allclose(y[step], (z[t + 1] - reference) / 4)
-    np.testing.assert_allclose(codec.following(y, z[:-1]), z[5:])
+    np.testing.assert_allclose(codec.following(y, z[:-1]), z[6:])
 
 
 @pytest.mark.parametrize("lag", [0, 1, 3])
@@ -160,10 +160,10 @@ def test_several_series_with_covariates_and_static_columns():
     assert source.codec.series == ("north", "south")
     assert source.codec.static_words == (("large", "small"), ())
     assert source.codec.mean[1][0] - source.codec.mean[0][0] == pytest.approx(50, abs=1)
-    # Value, the season, price, two kinds, size, the mark.
+    # Value, the season once and twice, price, two kinds, size, the mark.
     x = source.batch(0, 0, 32).x.numpy()
-    assert x.shape[-1] == 7
-    assert {tuple(row) for row in x[..., 3:6].reshape(-1, 3).tolist()} == {(0, 1, 0), (1, 0, 10)}
+    assert x.shape[-1] == 8
+    assert {tuple(row) for row in x[..., 4:7].reshape(-1, 3).tolist()} == {(0, 1, 0), (1, 0, 10)}
     assert source.describe()["rows"] == {"train": 248, "valid": 31, "test": 31}
     assert source.describe()["series"] == "2, by column 'shop'"
 
