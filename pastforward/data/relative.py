@@ -2,7 +2,8 @@
 
 The choice is that of a linear map in the network's place: from the inputs of a few steps to the
 next output, by ridge regression on training rows, rolled forward on its own predictions from places
-of the validation rows. The reference with the least mean absolute error is taken.
+of the validation rows. The one with the least mean absolute error is taken, or an earlier one whose
+error is hardly larger.
 """
 
 from dataclasses import replace
@@ -19,6 +20,7 @@ _STEPS, _HORIZON, _ORIGINS = 3, 48, 24
 _MOST = 24
 """Series that are looked at."""
 _ALPHA = 1e-3
+_ALIKE = 1.02
 _SAME = 1e-6
 """Standard deviations, of the series, below which changes are all the same."""
 _SLOWEST = 0.995
@@ -63,7 +65,8 @@ def chosen_lag(codec: ForecastCodec, panel: Panel) -> tuple[int, dict[int, float
         for lag in watched(lags, "choosing a reference", len(lags))
     }
     errors = {lag: error for lag, error in errors.items() if np.isfinite(error)}
-    return min(errors, key=lambda lag: errors[lag], default=0), errors
+    best = min(errors.values(), default=0.0)
+    return next((lag for lag in errors if errors[lag] <= _ALIKE * best), 0), errors
 
 
 def _error(codec: ForecastCodec, panel: Panel) -> float:
