@@ -3,7 +3,8 @@
 The choice is that of a linear map in the network's place: from the inputs of a few steps to the
 next output, by ridge regression on training rows, rolled forward on its own predictions from places
 of the validation rows. The one with the least mean absolute error is taken, or an earlier one whose
-error is hardly larger.
+error is hardly larger. Where validation rows lie beyond all training rows there must be a
+reference: a linear map follows a trend, but a network knows no values but those that it has seen.
 """
 
 from dataclasses import replace
@@ -20,7 +21,8 @@ _STEPS, _HORIZON, _ORIGINS = 3, 48, 24
 _MOST = 24
 """Series that are looked at."""
 _ALPHA = 1e-3
-_ALIKE = 1.02
+_ALIKE, _NEW = 1.02, 0.05
+"""Factor on the least error, and share of validation values beyond the training values."""
 _SAME = 1e-6
 """Standard deviations, of the series, below which changes are all the same."""
 _SLOWEST = 0.995
@@ -58,8 +60,9 @@ def _scale(values: np.ndarray, least: np.ndarray | None = None) -> tuple[float, 
 def chosen_lag(codec: ForecastCodec, panel: Panel) -> tuple[int, dict[int, float]]:
     """The best lag, and the error of each by itself, in standard deviations of the series."""
     shortest = min(row_ends(len(one.values))[0] for one in panel.series)
-    lags = [0, 1, *(season for season in codec.seasons if 4 * season <= shortest)]
     few = panel._replace(series=panel.series[:_MOST])
+    lags = [1, *(season for season in codec.seasons if 4 * season <= shortest)]
+    lags = lags if _beyond(few) > _NEW else [0, *lags]
     errors = {
         lag: _error(relative_codec(codec, few, lag), few)
         for lag in watched(lags, "choosing a reference", len(lags))
@@ -67,6 +70,18 @@ def chosen_lag(codec: ForecastCodec, panel: Panel) -> tuple[int, dict[int, float
     errors = {lag: error for lag, error in errors.items() if np.isfinite(error)}
     best = min(errors.values(), default=0.0)
     return next((lag for lag in errors if errors[lag] <= _ALIKE * best), 0), errors
+
+
+def _beyond(panel: Panel) -> float:
+    """The share of validation values that lie beyond all training values of their series."""
+    outside = []
+    for one in panel.series:
+        train, valid = row_ends(len(one.values))
+        low, high = np.nanmin(one.values[:train], 0), np.nanmax(one.values[:train], 0)
+        later = one.values[train:valid]
+        outside.append(((later < low) | (later > high))[~np.isnan(later)])
+    found = np.concatenate([np.zeros(1, bool), *outside])
+    return float(found.mean())
 
 
 def _error(codec: ForecastCodec, panel: Panel) -> float:
