@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from pastforward.data.encoded import Encoded, encode, row_ends
 from pastforward.data.forecast_codec import ForecastCodec
 from pastforward.data.panel import Panel
-from pastforward.data.series import Encoded, encode, row_ends
 from pastforward.watching import watched
 
 _STEPS, _HORIZON, _ORIGINS = 3, 48, 24

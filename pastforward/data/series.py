@@ -5,7 +5,6 @@ training rows; a held-out one reads up to half its steps from earlier rows, whic
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, final
 
@@ -13,12 +12,13 @@ import numpy as np
 import torch
 from typing_extensions import override
 
-from pastforward.data.forecast_codec import ForecastCodec, filled, require_columns
+from pastforward.data.encoded import Encoded, encode, row_ends
+from pastforward.data.forecast_codec import ForecastCodec, require_columns
 from pastforward.data.inputs import FARTHEST
 from pastforward.data.label_references import references
-from pastforward.data.panel import Measured, Panel, one_series
+from pastforward.data.panel import Panel, one_series
 from pastforward.data.sampling import TRAIN, generator, portions
-from pastforward.data.scaling import ahead, plain_codec, require_numbers
+from pastforward.data.scaling import plain_codec, require_numbers
 from pastforward.data.source import Source, Splits, held_out_index
 from pastforward.errors import UsageError
 from pastforward.types import Batch, Kind, Signature, Vectors
@@ -30,26 +30,6 @@ _AHEAD = 0.5
 """Of the training windows, those whose rows are not seen from some step on."""
 MOST = 144
 """T where none is given: no more steps than these, and few enough for the training rows."""
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """One series as the network reads it."""
-
-    measured: Measured
-    z: np.ndarray
-    """`[N, C]`, standardised, without gaps."""
-    ahead: np.ndarray
-    """`[N + A, E]`, what is known of each row before it."""
-    seen: np.ndarray
-    """`[N]`, whether all columns of a row were measured."""
-    first: int
-    """Rows that the first x_t looks back to."""
-
-    @property
-    def steps(self) -> int:
-        """Outputs that the series has: of the rows first + 1..N-1."""
-        return max(0, len(self.z) - self.first - 1)
 
 
 class _Window(NamedTuple):
@@ -199,20 +179,6 @@ class SeriesSource(Source):
         seen = seen[:, :-1] & (np.arange(length + back) <= origins[:, None])
         x, y = codec.inputs(z, known, seen), codec.outputs(truth, z)
         return Batch(*(torch.from_numpy(a) for a in (np.float32(x), np.float32(y), counts)))
-
-
-def encode(codec: ForecastCodec, one: Measured) -> Encoded:
-    """A series by a codec; raises `UsageError` for words or covariates that it doesn't know."""
-    mean, std = codec.scale(one.name, one.values)
-    values = filled(one.values, codec.missing, codec.seasons[0] if codec.seasons else 0, mean)
-    z, known = (values - mean) / std, ahead(codec, one)
-    seen = np.isfinite(one.values).all(axis=1)
-    return Encoded(one, z, known, np.asarray(seen), codec.first)
-
-
-def row_ends(count: int) -> tuple[int, int]:
-    """Rows at which training and validation rows of a series end."""
-    return count - 2 * (count // 10), count - count // 10
 
 
 def _bounds(one: Encoded, first: int) -> tuple[int, int, int]:

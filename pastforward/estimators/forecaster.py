@@ -17,9 +17,10 @@ from pastforward.analysis.forecasts.futures import Future, default_horizon, fram
 from pastforward.cells import StudentConfig
 from pastforward.config import Budget
 from pastforward.data import DataConfig, SeriesConfig
+from pastforward.data.encoded import Encoded, encode
 from pastforward.data.forecast_codec import ForecastCodec
 from pastforward.data.opening import MEMORY
-from pastforward.data.series import Encoded, SeriesSource, encode
+from pastforward.data.series import SeriesSource
 from pastforward.data.series_tables import panel_of, series_source
 from pastforward.data.tables import Table, frame_table
 from pastforward.errors import UsageError

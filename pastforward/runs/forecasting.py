@@ -11,9 +11,10 @@ from pastforward.analysis.forecasts.backtest import Backtest, Origins, backtest,
 from pastforward.analysis.forecasts.calibration import Calibration
 from pastforward.analysis.forecasts.futures import Future, default_horizon, frame_of, futures
 from pastforward.data import SeriesConfig
+from pastforward.data.encoded import Encoded, encode
 from pastforward.data.files import table_at
 from pastforward.data.forecast_codec import ForecastCodec
-from pastforward.data.series import Encoded, SeriesSource, encode
+from pastforward.data.series import SeriesSource
 from pastforward.data.series_tables import panel_of
 from pastforward.data.tables import read_delimited
 from pastforward.errors import UsageError

@@ -74,5 +74,5 @@ def test_bad_input(given, said):
 def test_other_columns_are_refused(model):
     with pytest.raises(UsageError, match="no column 'load'"):
         model.predict(X=LOAD.rename("other"))
-    with pytest.raises(UsageError, match="looks back 25; give more rows"):
+    with pytest.raises(UsageError, match="looks back 48; give more rows"):
         model.predict(X=LOAD[:5])

@@ -10,9 +10,10 @@ import torch
 from pastforward.analysis.forecasts.calibration import WAYS, Calibration, spread_of
 from pastforward.analysis.forecasts.rivals import rivals, truth
 from pastforward.analysis.forecasts.scores import Scores, crps, naive_scale, score
+from pastforward.data.encoded import Encoded, row_ends
 from pastforward.data.forecast_codec import ForecastCodec
 from pastforward.data.scaling import ahead, training_rows
-from pastforward.data.series import Encoded, SeriesSource, row_ends
+from pastforward.data.series import SeriesSource
 from pastforward.errors import UsageError
 from pastforward.inference.forecast import History, rows_read, samples
 from pastforward.student import Student

@@ -9,9 +9,9 @@ from jaxtyping import Float
 
 from pastforward.analysis.forecasts.backtest import Origins, history_of
 from pastforward.analysis.forecasts.calibration import Calibration
+from pastforward.data.encoded import Encoded
 from pastforward.data.forecast_codec import ForecastCodec
 from pastforward.data.scaling import ahead
-from pastforward.data.series import Encoded
 from pastforward.errors import UsageError
 from pastforward.inference.forecast import coupled, samples, stream_paths
 from pastforward.student import Student

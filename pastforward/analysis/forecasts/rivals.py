@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from pastforward.data.series import Encoded, row_ends
+from pastforward.data.encoded import Encoded, row_ends
 
 QUANTILES = 99
 """Of the errors on validation rows, as samples."""

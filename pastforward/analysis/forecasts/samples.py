@@ -9,7 +9,8 @@ from pastforward.analysis.forecasts.backtest import Origins, uncalibrated
 from pastforward.analysis.forecasts.calibration import Calibration
 from pastforward.analysis.forecasts.futures import Future, Origin, default_horizon, future_of
 from pastforward.baselines.base import Network
-from pastforward.data.series import SeriesSource, row_ends
+from pastforward.data.encoded import row_ends
+from pastforward.data.series import SeriesSource
 from pastforward.student import Student
 
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
