@@ -15,8 +15,9 @@ from pastforward.outputs import (
     output_loss,
     parameter_count,
     quantiles,
+    student_t,
 )
-from pastforward.types import Flags, MemoryShape, Quantiles, Tokens, Vectors
+from pastforward.types import Flags, MemoryShape, Quantiles, StudentT, Tokens, Vectors
 
 LEADING = [(), (1,), (3,), (2, 3)]
 
@@ -43,6 +44,17 @@ def test_losses_and_divergences_are_those_of_torch(kind, leading):
     expected = kl_divergence(reference(kind, p), reference(kind, q))
     torch.testing.assert_close(divergence(kind, p, q), expected)
     torch.testing.assert_close(divergence(kind, p, p), torch.zeros(leading).double())
+
+
+def test_student_t_loss_is_that_of_torch():
+    kind, p, q, y = StudentT(2), normal(7, 6), normal(7, 6, seed=1), normal(7, 2, seed=2)
+    mean, log_scale, freedom = student_t(p)
+    assert (freedom > 2).all()
+    expected = -torch.distributions.StudentT(freedom, mean, log_scale.exp()).log_prob(y).sum(-1)
+    torch.testing.assert_close(output_loss(kind, p, y), expected)
+    assert (divergence(kind, p, q) > 0).all()
+    torch.testing.assert_close(divergence(kind, p, p), torch.zeros(7).double())
+    torch.testing.assert_close(most_likely(kind, p), mean)
 
 
 def test_kl_is_the_expected_log_ratio():
