@@ -25,7 +25,7 @@ def series(
     return RunConfig(
         data=data,
         student=student_for(cell, slots=4, width=width),
-        teacher=TeacherConfig(width=48, heads=3),
+        teacher=TeacherConfig(width=48),
         smt=SMTConfig(future=min(length, 16), anchors=1, uniformity=0.01, noise=0.05),
         dmt=DMTConfig(window=min(length, 256), dynamics=0.1, replay_steps=1),
         fit=FitConfig(batch=max(8, min(64, _POSITIONS // length)), weight_decay=0.05),
