@@ -58,8 +58,7 @@ def main(seconds: float, names: list[str]) -> None:
 
 
 def make(name: str, method: str, seed: int, seconds: float) -> None:
-    """Train and backtest, unless the row is there; with the first one also what needs no network.
-    """
+    """Train and backtest, unless the row is there; with the first one also what needs no network."""
     key = {"series": name, "method": method, "seed": seed, "seconds": seconds}
     rows = read_lines(PATH)
     if any(key.items() <= row.items() for row in rows):
@@ -126,7 +125,7 @@ def best_possible(values: np.ndarray, horizon: int) -> Any:
     known, test = seasons(), HOURS - HOURS // 10
     origins = np.arange(test, HOURS - horizon + 1, max(1, horizon // 8))
     steps = np.arange(1, horizon + 1)
-    decay = DECAY ** steps
+    decay = DECAY**steps
     spread = 20 * NOISE * np.sqrt((1 - decay**2) / (1 - DECAY**2))
     ahead = origins[:, None] + steps - 1
     mean = known[ahead] + (values - known)[origins - 1][:, None] * decay
