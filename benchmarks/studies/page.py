@@ -29,6 +29,7 @@ from benchmarks.studies.tables import (
     table,
     table_with_bits,
 )
+from benchmarks.studies.tokens_table import tokens_table
 from pastforward.runs.comparison.results import aggregate
 
 COMMAND = "python -m benchmarks.studies"
@@ -102,6 +103,7 @@ def filled(text: str) -> str:
     text = text.replace("{memory sizes}", memory_sizes())
     text = text.replace("{samples}", samples())
     text = text.replace("{labelled}", labelled_table())
+    text = text.replace("{tokens}", tokens_table())
     text = text.replace("{summary}", summary_table())
     text = text.replace("{extrapolation}", extrapolation_table())
     text = text.replace("{short first}", section(*filter(read, SHORT_FIRST)))

@@ -3,6 +3,7 @@
 python -m benchmarks.speed --json benchmarks/results/bench.json
 python -m benchmarks.speed store time-to-loss --threads 1 --json benchmarks/results/bench-long.json
 python -m benchmarks.speed bptt --json benchmarks/results/bench-again.json
+python -m benchmarks.speed large-text --threads 1 --json benchmarks/results/bench-large.json
 python -m benchmarks.studies.cost_model
 python -m benchmarks.studies.time_axis
 python -m benchmarks.studies.performance
@@ -25,7 +26,8 @@ from benchmarks.studies.files import read_lines
 from benchmarks.studies.time_axis import SIDES
 
 Rows = list[dict[str, Any]]
-CALLS = {"hardware": "bench", "long-hardware": "bench-long", "again-hardware": "bench-again"}
+CALLS = {"hardware": "bench", "long-hardware": "bench-long", "again-hardware": "bench-again",
+         "large-hardware": "bench-large"}  # fmt: skip
 """Files of results, by the place of their origin in the text."""
 
 
