@@ -142,6 +142,8 @@ def time_model_table(rows: Rows) -> Iterable[str]:
 
 def origin(rows: Rows) -> str:
     """Machine, threads, versions and date of rows that were made in one call."""
+    if not rows:
+        return "no rows yet"
     row = rows[0]
     torch = f", torch {row['torch']}" if row["torch"] else ""
     commit = f", commit {row['commit'][:7]}" if row["commit"] else ""
@@ -149,7 +151,9 @@ def origin(rows: Rows) -> str:
 
 
 def load(name: str) -> Rows:
-    return json.loads((RESULTS / f"{name}.json").read_text())["rows"]
+    """The rows of a file; none where it was not made."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text())["rows"] if path.exists() else []
 
 
 def by_benchmark() -> dict[str, Rows]:

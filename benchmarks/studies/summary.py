@@ -164,7 +164,7 @@ def _compared(case: Case) -> Line:
     first_short = curriculum_rows(case)
     opponents = [_figures(case, rows_for(case, case.bptt, "bptt"), "BPTT")]
     if first_short:
-        opponents.append(_figures(case, first_short, "BPTT, short sequences first"))
+        opponents.append(_figures(case, first_short, "BPTT, short first"))
     teacher = [row.teacher_nats for row in smt if row.teacher_nats is not None]
     return Line(
         case.what, smt[0].T or 0, statistics.fmean(row.seconds or 0 for row in smt),

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from pastforward.analysis.forecasts.samples import series_samples
 from pastforward.analysis.evaluate import Evaluation
+from pastforward.analysis.forecasts.samples import series_samples
 from pastforward.analysis.label_samples import label_samples
 from pastforward.analysis.samples import Samples, draw_samples
 from pastforward.baselines.base import Network
