@@ -22,7 +22,7 @@ from torch import Tensor
 
 from pastforward.errors import UsageError
 from pastforward.files import write_json
-from pastforward.training.distributed import agree, barrier, rank, world
+from pastforward.training.distributed import agree, barrier, is_loss_of_peer, rank, world
 from pastforward.training.folder import RunFolder, load_tensors, save_tensors
 
 Like = Callable[[str], Tensor | None]
@@ -123,10 +123,13 @@ class Checkpoints:
             return
         error = self._writing.exception()
         self._finish()
+        text = " ".join(str(error).split())
+        if error is not None and is_loss_of_peer(RuntimeError(text)):
+            raise RuntimeError(text) from error
         if error is not None:
             raise UsageError(
                 f"A checkpoint could not be written below '{self.folder.checkpoint.parent}' "
-                f"({' '.join(str(error).split())[:200]}); free some space."
+                f"({text[:200]}); free some space."
             ) from error
 
     def load(self, facts_only: Callable[[Facts], None], like: Like) -> dict[str, Tensor]:
