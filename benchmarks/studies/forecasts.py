@@ -2,7 +2,7 @@
 
     python -m benchmarks.studies.forecasts 30              all rows that are missing
     python -m benchmarks.studies.forecasts 30 hourly       those of one series
-    python -m benchmarks.studies.forecasts 30 --methods bptt
+    python -m benchmarks.studies.forecasts 30 --methods bptt --seeds 0 1
 
 Seconds of training of each run, on one thread: seconds of CPU time, which are those of an idle core
 whatever else the machine does. Series are an hourly one with daily and weekly seasons, whose best
@@ -50,9 +50,9 @@ SERIES = {
 }
 
 
-def main(seconds: float, names: list[str], methods: list[str]) -> None:
+def main(seconds: float, names: list[str], methods: list[str], seeds: list[int]) -> None:
     """Make the rows that are missing."""
-    for seed in SEEDS:
+    for seed in seeds:
         for name in names:
             for method in methods:
                 make(name, method, seed, seconds)
@@ -145,7 +145,8 @@ if __name__ == "__main__":
     parser.add_argument("seconds", type=float, help="of training of each run")
     parser.add_argument("series", nargs="*", default=list(SERIES), help="names; all by default")
     parser.add_argument("--methods", nargs="*", default=list(METHODS), help="both by default")
+    parser.add_argument("--seeds", nargs="*", type=int, default=list(SEEDS), help="all by default")
     given = parser.parse_args()
     torch.set_num_threads(1)
     time.perf_counter = time.process_time  # the clock of budgets
-    main(given.seconds, given.series, given.methods)
+    main(given.seconds, given.series, given.methods, given.seeds)
