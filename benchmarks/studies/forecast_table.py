@@ -28,17 +28,18 @@ def forecast_table() -> str:
 def _lines(rows: Rows) -> list[str]:
     named = f"{rows[0]['series']}, {rows[0]['horizon']}"
     ridge = next(row["mase"] for row in rows if row["method"] == "ridge")
-    methods = [name for name in (*METHODS, *_OTHERS) if any(r["method"] == name for r in rows)]
+    cases = dict.fromkeys((row["method"], row["seconds"]) for row in rows)
+    order = [*METHODS, *_OTHERS]
     found = []
-    for place, method in enumerate(methods):
-        same = [row for row in rows if row["method"] == method]
+    for method, seconds in sorted(cases, key=lambda case: (order.index(case[0]), case[1])):
+        same = [row for row in rows if (row["method"], row["seconds"]) == (method, seconds)]
         mase = [row["mase"] for row in same]
-        seconds = f", {same[0]['seconds']:g} s" if method in METHODS else ""
+        name = f"{method}, {seconds:g} s" if method in METHODS else method
         few = method in METHODS and len(same) < len(SEEDS)
-        name = f"{method}{seconds}" + (f" ({len(same)} seed(s))" if few else "")
+        name += f" ({len(same)} seed(s))" if few else ""
         losses, shares = ([row[key] for row in same] for key in ("crps", "coverage"))
         found.append(_cells([
-            named if place == 0 else "", name, _spread(mase, "{:.3f}"),
+            "" if found else named, name, _spread(mase, "{:.3f}"),
             f"{sum(mase) / len(mase) / ridge - 1:+.1%}", _spread(losses, "{:.4g}"),
             _spread(shares, "{:.0%}"),
         ]))  # fmt: skip
