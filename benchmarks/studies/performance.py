@@ -24,6 +24,7 @@ from benchmarks.speed import BENCHES
 from benchmarks.studies.files import read_lines
 
 Rows = list[dict[str, Any]]
+NOT_RUN = "not run yet"
 CALLS = {"hardware": "bench", "long-hardware": "bench-long", "again-hardware": "bench-again",
          "large-hardware": "bench-large"}  # fmt: skip
 """Files of results, by the place of their origin in the text."""
@@ -36,6 +37,9 @@ def number(value: float) -> str:
 
 def table(rows: Rows) -> Iterable[str]:
     """Rows of a benchmark, and below them what bounds each."""
+    if not rows:
+        yield f"{NOT_RUN}."
+        return
     yield "| case | ours | rival | unit | ratio (quartiles) | target | met |"
     yield "|---|---|---|---|---|---|---|"
     for row in rows:
@@ -100,6 +104,8 @@ def staleness_table(rows: Rows) -> Iterable[str]:
 
 def origin(rows: Rows) -> str:
     """Machine, threads, versions and date of rows that were made in one call."""
+    if not rows:
+        return NOT_RUN
     row = rows[0]
     torch = f", torch {row['torch']}" if row["torch"] else ""
     commit = f", commit {row['commit'][:7]}" if row["commit"] else ""
@@ -107,7 +113,8 @@ def origin(rows: Rows) -> str:
 
 
 def load(name: str) -> Rows:
-    return json.loads((RESULTS / f"{name}.json").read_text())["rows"]
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text())["rows"] if path.exists() else []
 
 
 def by_benchmark() -> dict[str, Rows]:
