@@ -70,7 +70,7 @@ def write_text(path: Path, size: int) -> None:
     """About `size` bytes: 50,000 made-up words, the n-th drawn as 1 / n, in documents of a page."""
     block = "".join(_pages(min(size, _BLOCK))).encode()
     with path.open("wb") as file:
-        for _ in range(max(1, size // len(block))):
+        for _ in range(-(-size // len(block))):
             file.write(block)
 
 

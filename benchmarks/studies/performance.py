@@ -26,6 +26,7 @@ from benchmarks.studies.files import read_lines
 from benchmarks.studies.time_axis import SIDES
 
 Rows = list[dict[str, Any]]
+NOT_RUN = "not run yet"
 CALLS = {"hardware": "bench", "long-hardware": "bench-long", "again-hardware": "bench-again",
          "large-hardware": "bench-large"}  # fmt: skip
 """Files of results, by the place of their origin in the text."""
@@ -38,6 +39,9 @@ def number(value: float) -> str:
 
 def table(rows: Rows) -> Iterable[str]:
     """Rows of a benchmark, and below them what bounds each."""
+    if not rows:
+        yield f"{NOT_RUN}."
+        return
     yield "| case | ours | rival | unit | ratio (quartiles) | target | met |"
     yield "|---|---|---|---|---|---|---|"
     for row in rows:
@@ -143,7 +147,7 @@ def time_model_table(rows: Rows) -> Iterable[str]:
 def origin(rows: Rows) -> str:
     """Machine, threads, versions and date of rows that were made in one call."""
     if not rows:
-        return "no rows yet"
+        return NOT_RUN
     row = rows[0]
     torch = f", torch {row['torch']}" if row["torch"] else ""
     commit = f", commit {row['commit'][:7]}" if row["commit"] else ""
