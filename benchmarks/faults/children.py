@@ -4,6 +4,9 @@ The process that forks must never have trained: torch's threads don't survive a 
 """
 
 import faulthandler
+import gc
+import importlib
+import io
 import os
 import resource
 import select
@@ -11,9 +14,10 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,23 +63,60 @@ class Ended:
     """Did it not even end then?"""
 
 
+_WARM = (
+    "train copy:8 --method smt --steps 1 --fit.batch 2 --name one --student.width 8",
+    "report one", "label one --sequences 4", "doctor one --sequences 4", "compare copy:8 --plan",
+)  # fmt: skip
+
+
 def prepare() -> None:
-    """Import what commands need, once, so that forked ones have it; with one thread, no git."""
-    import pandas  # noqa: F401
-    import sklearn.datasets  # noqa: F401
+    """Import all that commands import, and read their options once; forked processes have it then.
+
+    One thread, and git is asked once, not by every run.
+    """
     import torch
 
-    import pastforward.cli.main
-    import pastforward.report.run_page
-    import pastforward.runs.comparison.comparing
-    import pastforward.runs.labelling
-    import pastforward.runs.training  # noqa: F401
+    from pastforward.cli.main import main
     from pastforward.provenance import provenance
     from pastforward.runs import saving
 
     torch.set_num_threads(1)
-    facts = provenance()  # git is asked once, not by every run
+    with suppress(ImportError):  # reads .ts files, and takes a second to come
+        importlib.import_module("sktime.datasets")
+    facts = provenance()
     saving.provenance = lambda: facts
+    with tempfile.TemporaryDirectory() as place:
+        folders = [Path(place).resolve() / name for name in ("home", "scratch")]
+        for folder in folders:
+            folder.mkdir()
+        for name in _imported(Watch(*folders)):
+            with suppress(Exception):  # a module that only others may import
+                importlib.import_module(name)
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        for words in (["compare", "copy:8", "--plan"], ["train", "copy:8", "--help"]):
+            main(words)
+    gc.collect()
+    gc.freeze()  # a collection in a forked process would copy all pages
+
+
+def _imported(watch: Watch) -> list[str]:
+    """Modules that a process has after some commands."""
+    child = os.fork()
+    if not child:
+        try:
+            from pastforward.cli.main import main
+
+            os.chdir(watch.home)
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+                for words in _WARM:
+                    main(words.split())
+            (watch.scratch / "modules").write_text("\n".join(sys.modules))
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    return (watch.scratch / "modules").read_text().splitlines()
 
 
 def call(words: list[str], watch: Watch) -> Ended:
@@ -99,7 +140,7 @@ def _forked(words: list[str], watch: Watch) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of threads: there are none
+        warnings.simplefilter("ignore")  # of threads: none has a lock
         child = os.fork()
     if child:
         return child
