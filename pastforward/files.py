@@ -1,5 +1,6 @@
 """L0. Files written as a whole or not at all; dataclasses to JSON and back; safetensors files."""
 
+import errno
 import hashlib
 import json
 import math
@@ -60,6 +61,21 @@ def write_json(path: Path, content: Any) -> None:
     write_atomically(path, json_text(content, indent=1).encode())
 
 
+def read_json(path: Path) -> Any:
+    """The JSON in a file; raises `OSError` or `ValueError` where there is none."""
+    _require_file(path)
+    try:
+        return json.loads(path.read_bytes())
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _require_file(path: Path) -> None:
+    """A pipe would be waited for, by safetensors even after Ctrl-C."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+
+
 def to_json(value: Any) -> Any:
     """Dataclasses, tuples and their likes as plain dicts and lists."""
     return _converter().unstructure(value)
@@ -67,11 +83,20 @@ def to_json(value: Any) -> Any:
 
 def from_json(kind: type[T], value: Any) -> T:
     """What `to_json` gave, as `kind` again; raises `ValueError` for anything else."""
+    return _structured(_converter(), kind, value)
+
+
+def _structured(converter: "Converter", kind: type[T], value: Any) -> T:
     try:
-        return _converter().structure(value, kind)
+        return converter.structure(value, kind)
     except Exception as error:  # cattrs raises groups and errors of many kinds
         reason = " ".join(str(error).split())
         raise ValueError(f"{type(error).__name__}: {reason}") from error
+
+
+def figures_from_json(kind: type[T], value: Any) -> T:
+    """As `from_json`, where null stands for a number that was not finite."""
+    return _structured(_figures(), kind, value)
 
 
 def checksum(path: Path) -> str:
@@ -96,6 +121,7 @@ def read_tensors(path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
     """
     from safetensors import SafetensorError, safe_open
 
+    _require_file(path)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = {name: json.loads(v) for name, v in (file.metadata() or {}).items()}
@@ -123,6 +149,13 @@ def _converter() -> "Converter":
     converter.register_unstructure_hook(float, lambda x: x if math.isfinite(x) else str(x))
     converter.register_unstructure_hook_func(_is_choice, tagged)
     converter.register_structure_hook_func(_is_choice, untagged)
+    return converter
+
+
+@cache
+def _figures() -> "Converter":
+    converter = _converter().copy()
+    converter.register_structure_hook(float, lambda x, _: math.nan if x is None else float(x))
     return converter
 
 

@@ -161,6 +161,8 @@ def table_at(path: Path) -> Path:
         raise UsageError(
             f"The folder '{path}' holds {len(found)} tables; name one of them: {names}."
         )
+    if not found:
+        raise UsageError(f"The folder '{path}' holds no table; name a .csv or .parquet file.")
     return found[0]
 
 

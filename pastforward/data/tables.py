@@ -14,6 +14,7 @@ import io
 import re
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,7 +110,7 @@ def read_delimited(path: Path, header: str = "auto", missing: bool = False) -> T
             )  # fmt: skip
     except (pandas.errors.ParserError, pandas.errors.ParserWarning) as error:
         raise _uneven(path, data, form.delimiter if form else ",", error) from error
-    except (ValueError, csv.Error) as error:
+    except ValueError as error:
         reason = " ".join(str(error).split())[:100]
         raise UsageError(f"'{path}' is no CSV file in UTF-8 ({reason}); save it as one.") from error
     frame, dropped = _named(path, frame, names)
@@ -176,10 +177,16 @@ def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Rows that are not blank, with the line at which each ends.
 
     Lines end where those of files do: str.splitlines would also end them at U+2028 and its like.
+    Raises `ValueError` for what is no table.
     """
     lines = io.StringIO(text, newline="")
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-    return ((reader.line_num, row) for row in reader if len(row) > 1 or "".join(row).strip())
+    try:
+        for row in reader:
+            if len(row) > 1 or "".join(row).strip():
+                yield reader.line_num, row
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
 
 
 def _is_header(rows: list[list[str]], form: Form) -> bool:
@@ -232,13 +239,14 @@ def _told(form: Form, dropped: list[str]) -> str:
 
 def _uneven(path: Path, data: bytearray, delimiter: str, error: Exception) -> UsageError:
     """What is wrong with rows that pandas refused."""
-    records = list(_records(data.decode("utf-8-sig", errors="replace"), delimiter))
-    first = len(records[0][1])
-    for line, row in records:
-        if len(row) > first:
-            return UsageError(
-                f"'{path}' has {len(row)} cells in row {line} and {first} in its first row; give "
-                "every row as many."
-            )
+    records, first = _records(data.decode("utf-8-sig", errors="replace"), delimiter), 0
+    with suppress(ValueError):  # then pandas says it
+        for line, row in records:
+            first = first or len(row)
+            if len(row) > first:
+                return UsageError(
+                    f"'{path}' has {len(row)} cells in row {line} and {first} in its first row; "
+                    "give every row as many."
+                )
     reason = " ".join(str(error).split())[:100]
     return UsageError(f"'{path}' is no CSV file in UTF-8 ({reason}); save it as one.")

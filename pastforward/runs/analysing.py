@@ -1,12 +1,11 @@
 """L6. The table of analyses, and what asking them of a run writes. Imports no torch."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pastforward.errors import UsageError, nearest
-from pastforward.files import write_json
+from pastforward.files import read_json, write_json
 from pastforward.registry import Entry, Registry
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ def _write(folder: Path, run: str, found: "Mapping[str, Analysis]") -> None:
 def _keep(path: Path, facts: Mapping[str, Any]) -> None:
     """Add to the facts of analyses made before."""
     try:
-        before = json.loads(path.read_text())
+        before = read_json(path)
     except (OSError, ValueError):
         before = {}
     write_json(path, (before if isinstance(before, dict) else {}) | dict(facts))

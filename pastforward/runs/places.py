@@ -1,10 +1,10 @@
 """L6. Where runs lie: from a name to a run folder. Imports no torch."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from pastforward.errors import UsageError, nearest
+from pastforward.files import read_json
 from pastforward.training.folder import IfExists, RunFolder
 from pastforward.training.locking import mend
 
@@ -79,7 +79,7 @@ def read_if_exists(word: str) -> IfExists:
 
 def _state(folder: Path) -> str:
     try:
-        found = json.loads((folder / "evaluation.json").read_text())
+        found = read_json(folder / "evaluation.json")
         student = found["evaluation"]["student"]
         return f"{student['nats']:.4f} {student.get('unit', 'nats')} per output, alone"
     except FileNotFoundError:

@@ -1,9 +1,9 @@
 """L6. evaluation.json: what a run keeps of its evaluation, and facts on how it was made."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+from pastforward.analysis.evaluate import Evaluation
 from pastforward.analysis.forecasts.samples import series_samples
 from pastforward.analysis.label_samples import label_samples
 from pastforward.analysis.samples import Samples, draw_samples
@@ -14,13 +14,14 @@ from pastforward.data.codec import LabelCodec
 from pastforward.data.series import SeriesSource
 from pastforward.data.source import Source
 from pastforward.errors import UsageError
-from pastforward.files import to_json, write_json
+from pastforward.files import figures_from_json, from_json, read_json, to_json, write_json
 from pastforward.provenance import provenance
 from pastforward.report.summary import RunSummary
 from pastforward.training.distributed import world
 from pastforward.training.folder import RunFolder
 from pastforward.training.trainer import Trainer
 
+_COUNTS = "parameters", "student_parameters", "seconds", "steps", "tokens", "calls", "length"
 _SAMPLED = 10
 """Held-out sequences that samples are drawn beside."""
 
@@ -68,8 +69,9 @@ def write_summary(folder: RunFolder, summary: RunSummary) -> None:
 def read_saved(path: Path) -> dict[str, Any]:
     """Evaluation and facts; raises `UsageError` where there are none or they can't be read."""
     try:
-        content = json.loads(path.read_text())
-        return {"evaluation": content["evaluation"], "facts": content["facts"]}
+        content = read_json(path)
+        evaluation = figures_from_json(Evaluation, content["evaluation"])
+        return {"evaluation": evaluation.to_json(), "facts": _checked(content["facts"])}
     except FileNotFoundError as error:
         raise UsageError(
             f"{path.parent} was not evaluated; do it with: pastforward eval {path.parent}"
@@ -78,6 +80,15 @@ def read_saved(path: Path) -> dict[str, Any]:
         raise UsageError(
             f"{path} can't be read ({error}); make it anew with: pastforward eval {path.parent}"
         ) from error
+
+
+def _checked(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts as they are; raises `ValueError` for what reports can't show."""
+    from_json(RunConfig, facts["config"])
+    for name in _COUNTS:
+        if not isinstance(facts.get(name, 0), int | float):
+            raise ValueError(f"{name} is no number")
+    return facts
 
 
 def saved_facts(folder: RunFolder) -> dict[str, Any]:

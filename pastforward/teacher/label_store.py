@@ -9,7 +9,6 @@ and of the teacher alone. Targets are stored in half precision: memories are of 
 number is rounded by at most 2^-11 of itself.
 """
 
-import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from pastforward.data import DataConfig
 from pastforward.data.sampling import grouped_examples
 from pastforward.data.source import Identity
 from pastforward.errors import UsageError
-from pastforward.files import checksum, from_json, read_tensors, to_json, write_json
+from pastforward.files import checksum, from_json, read_json, read_tensors, to_json, write_json
 from pastforward.outputs import Readout
 from pastforward.types import BatchWithTargets, MemoryShape, Signature
 
@@ -99,7 +98,7 @@ def read_store(folder: Path) -> tuple[StoreFacts, Files]:
     """
     path = folder / "store.json"
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path)
         if (found := content.pop("format")) != FORMAT:
             raise ValueError(f"its format is {found}, and this version reads {FORMAT}")
         files = {name: FileFacts(*facts) for name, facts in content.pop("files").items()}

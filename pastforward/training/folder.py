@@ -17,6 +17,7 @@ from pastforward.files import (
     from_json,
     json_text,
     pack_tensors,
+    read_json,
     read_tensors,
     to_json,
     write_atomically,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from pastforward.data.source import Identity
 
 Row = dict[str, Any]
+_LARGEST = 1e300
+"""Numbers beyond it are no figures; Python's whole numbers know no bound."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,10 @@ class MetricsLog:
     def read(self) -> list[Row]:
         """All rows; a last line that was cut short is left out."""
         try:
-            lines = self.path.read_text().splitlines(keepends=True) if self.path.exists() else []
-            return [json.loads(line) for line in lines if line.endswith("\n")]
-        except (OSError, ValueError) as error:
+            exists = self.path.is_file()
+            lines = self.path.read_text().splitlines(keepends=True) if exists else []
+            return [_row(line) for line in lines if line.endswith("\n")]
+        except (OSError, ValueError, RecursionError) as error:
             raise UsageError(
                 f"{self.path} can't be read ({error}); remove the damaged line."
             ) from error
@@ -63,6 +67,23 @@ class MetricsLog:
         if self.path.exists():
             kept = [json_text(row) + "\n" for row in self.read() if row["step"] <= step]
             write_atomically(self.path, "".join(kept).encode())
+
+
+def _row(line: str) -> Row:
+    """A row of metrics; raises `ValueError` for what is none."""
+    row = json.loads(line)
+    if not isinstance(row, dict):
+        raise ValueError("a row is no object")
+    for name, value in row.items():
+        if name == "stage" or value is None:
+            continue
+        if not isinstance(value, int | float) or abs(value) > _LARGEST:
+            raise ValueError(f"{name} is no number in a row")
+    if not isinstance(row.get("stage", ""), str) or None in (
+        row.get("step"), row.get("seconds")
+    ):  # fmt: skip
+        raise ValueError("a row has no stage, step and seconds")
+    return row
 
 
 class IfExists(StrEnum):
@@ -157,7 +178,7 @@ class RunFolder:
         from pastforward.data.source import Identity
 
         try:
-            return from_json(Identity, json.loads(self.data.read_text()))
+            return from_json(Identity, read_json(self.data))
         except (OSError, ValueError) as error:
             raise UsageError(
                 f"{self.data}, which says what data the run was trained on, can't be read "
@@ -167,7 +188,7 @@ class RunFolder:
     def read_config(self) -> RunConfig:
         """The config as it was written; raises `UsageError` if it isn't one."""
         try:
-            return from_json(RunConfig, json.loads(self.config.read_text()))
+            return from_json(RunConfig, read_json(self.config))
         except FileNotFoundError as error:
             raise UsageError(
                 f"{self.path} holds no run (no config.json); give a folder that `train` made."

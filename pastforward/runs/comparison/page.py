@@ -1,11 +1,12 @@
 """L6. One self-contained page about a comparison, whole or as far as it is."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pastforward.errors import UsageError
+from pastforward.files import read_json
 from pastforward.report import templates
 from pastforward.report.formats import number, percent, seconds_text
 from pastforward.report.tables import Line, Table
@@ -60,8 +61,10 @@ def _run(row: Row) -> tuple[str, ...]:
 def _rates(root: Path) -> Table | None:
     """What the search of learning rates tried, once it is through."""
     path = root / "rates.json"
-    found = json.loads(path.read_text()) if path.exists() else []
-    lines = [Line(_rate(choice)) for choice in found]
+    try:
+        lines = [Line(_rate(choice)) for choice in read_json(path)] if path.exists() else []
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UsageError(f"{path} can't be read ({error}); remove it and --resume.") from error
     return Table(_RATES_HEAD, lines, names=4) if lines else None
 
 

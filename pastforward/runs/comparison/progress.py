@@ -14,7 +14,8 @@ from pastforward.config import RunConfig
 from pastforward.report.formats import number, percent, seconds_text
 from pastforward.report.summary import unit_of
 from pastforward.runs.comparison.rates import best_valid
-from pastforward.runs.comparison.record import Job, State, state
+from pastforward.runs.comparison.record import Job, State, failure_of, state
+from pastforward.runs.saving import read_saved
 from pastforward.training.callbacks import Callback
 from pastforward.training.distributed import rank
 from pastforward.training.loop import Fit
@@ -151,21 +152,21 @@ def share_of(job: Job) -> float:
             file.seek(max(0, path.stat().st_size - 4096))
             last = json.loads(file.read().splitlines()[-1])
         return min(1.0, last["step" if unit == "steps" else unit] / amount(job.config))
-    except (OSError, ValueError, IndexError, KeyError):  # not there yet, or half a line
+    except (OSError, ValueError, LookupError, TypeError):  # not there yet, or half a line
         return 0.0
 
 
 def outcome(job: Job) -> str:
     """What came of a run, in a few words."""
     if state(job.folder) is State.FAILED:
-        return f"failed, {json.loads(job.folder.failure.read_text())['error']}"
+        return f"failed, {failure_of(job.folder)}"
     if not job.trial.is_reported:
         select = job.config.fit.select
         best = best_valid(job.folder.metrics.read(), select)
         what = "loss" if select == "loss" else METRICS[select].label
         return f"{what} {number(best, 4)} on the valid split"
-    saved = json.loads(job.folder.evaluation.read_text())
+    saved = read_saved(job.folder.evaluation)
     student, facts = saved["evaluation"]["student"], saved["facts"]
     correct = "" if student["accuracy"] is None else f", {percent(student['accuracy'])} correct"
     loss = f"{number(student['nats'], 4)} {unit_of([student])}"
-    return f"{loss}{correct}, {seconds_text(facts['seconds'])}"
+    return f"{loss}{correct}, {seconds_text(facts.get('seconds'))}"

@@ -1,6 +1,5 @@
 """L6. grid.json: what a comparison was planned to be, so that it can be reported at any time."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -9,8 +8,8 @@ from typing import NamedTuple
 
 from pastforward.config import RunConfig
 from pastforward.errors import UsageError
-from pastforward.files import from_json, to_json, write_json
-from pastforward.runs.comparison.grid import Grid, Trial
+from pastforward.files import from_json, read_json, to_json, write_json
+from pastforward.runs.comparison.grid import Grid, Trial, problem
 from pastforward.training.folder import RunFolder
 
 
@@ -60,10 +59,12 @@ def read_record(root: Path) -> Record:
     """What was planned; raises `UsageError` when there is no such file or it can't be read."""
     path = root / "grid.json"
     try:
-        content = json.loads(path.read_text())
-        grid = from_json(Grid, content["grid"])
-        return Record(content["command"], grid, content["sources"])
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        content = read_json(path)
+        record = from_json(Record, content)
+        if wrong := problem(record.grid):
+            raise ValueError(wrong)
+        return record
+    except (OSError, ValueError) as error:
         raise UsageError(
             f"{path} can't be read ({error}); begin the comparison again under another --name."
         ) from error
@@ -81,3 +82,13 @@ def state(folder: RunFolder) -> State:
     if folder.failure.exists():
         return State.FAILED
     return State.BEGUN if folder.config.exists() else State.WAITING
+
+
+def failure_of(folder: RunFolder) -> str:
+    """Why a run failed, as it was recorded; raises `UsageError` where that can't be read."""
+    try:
+        return str(read_json(folder.failure)["error"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UsageError(
+            f"{folder.failure} can't be read ({error}); remove it and --resume."
+        ) from error

@@ -1,9 +1,8 @@
 """L6. Results of a comparison: a row for every run, and means over seeds."""
 
-import json
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +13,8 @@ from pastforward.outputs import NATS
 from pastforward.recipes.strategies import CURRICULUM, learns_from_targets
 from pastforward.report.summary import unit_of
 from pastforward.runs.comparison.grid import Setting, Trial
-from pastforward.runs.comparison.record import Record, State, folder_of, state
+from pastforward.runs.comparison.record import Record, State, failure_of, folder_of, state
+from pastforward.runs.saving import read_saved
 from pastforward.training.folder import RunFolder
 
 Json = dict[str, Any]
@@ -193,13 +193,13 @@ def _row(root: Path, record: Record, trial: Trial) -> Row:
         str(folder.path.relative_to(root)), record.command,
     )  # fmt: skip
     if how is State.FAILED:
-        return Row(**(asdict(row) | {"error": _read(folder.failure)["error"]}))
+        return replace(row, error=failure_of(folder))
     return Row(**(asdict(row) | _figures(folder))) if how is State.FINISHED else row
 
 
 def _figures(folder: RunFolder) -> Json:
     try:
-        return _measured(_read(folder.evaluation))
+        return _measured(read_saved(folder.evaluation))
     except (KeyError, TypeError) as error:
         raise UsageError(
             f"{folder.evaluation} holds no figures of a run ({error!r}); make it anew with: "
@@ -223,13 +223,6 @@ def _measured(saved: Json) -> Json:
         "teacher_nats": teacher.get("nats"),
         "references": evaluation["references"],
     }
-
-
-def _read(path: Path) -> Json:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} can't be read ({error}); remove it and --resume.") from error
 
 
 def _line(setting: Setting, rows: Sequence[Row]) -> Line:
