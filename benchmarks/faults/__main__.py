@@ -6,10 +6,11 @@ import tyro
 
 from benchmarks.faults.fuzz import fuzz
 from benchmarks.faults.kills import kills
+from benchmarks.faults.page import page
 from benchmarks.faults.ranks import ranks
 from benchmarks.faults.stream import stream
 
-COMMANDS = {"kills": kills, "fuzz": fuzz, "ranks": ranks, "stream": stream}
+COMMANDS = {"kills": kills, "fuzz": fuzz, "ranks": ranks, "stream": stream, "page": page}
 
 
 def main(argv: list[str]) -> int:
