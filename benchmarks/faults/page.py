@@ -28,7 +28,7 @@ def page() -> int:
 
 
 def filled(text: str, rows: Path = ROWS) -> str:
-    """The text with tables in place of what it names in braces; the last row of each kind counts."""
+    """The text with tables in place of what it names in braces, from the last row of each kind."""
     found = {row["what"]: row for row in read_lines(rows)}
     shown = [found[what] for what in NAMES if what in found]
     fill = {"figures": _figures(shown), "kinds": _kinds(shown), "stream": _stream(found["stream"])}
@@ -74,10 +74,11 @@ def _ends(row: Row) -> str:
 
 def _stream(row: Row) -> Iterable[str]:
     cost = ", ".join(f"{name} {us:g}" for name, us in row["cpu_us_a_step"].items())
+    step, all_steps = row["gaps"]
     yield (
-        f"{row['steps']:,} steps of a {row['cell']} student, in calls of 1 to 64: the process grew by "
-        f"{row['growth_mib']:g} MiB after its first tenth. Output parameters of the compiled and the "
-        f"eager stream were at most {row['gaps'][0]:.1e} apart after one step from the same memory, "
-        f"and {row['gaps'][1]:.1e} after all steps so far (median {row['median_gap']:.1e}): rounding "
+        f"{row['steps']:,} steps of a {row['cell']} student, in calls of 1 to 64: the process grew "
+        f"by {row['growth_mib']:g} MiB after its first tenth. Output parameters of the compiled "
+        f"and the eager stream were at most {step:.1e} apart after one step from the same memory, "
+        f"and {all_steps:.1e} after all steps so far (median {row['median_gap']:.1e}): rounding "
         f"differs, and does not add up. Microseconds of a processor a step: {cost}."
     )

@@ -39,12 +39,14 @@ def home(first, tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    "row",
-    ["[]", "3", "null", '{"step": 1}', '{"step": 1, "seconds": "2"}', '{"step": 1, "seconds": null}',
-     '{"step": 1, "seconds": 2, "valid": [1]}', '{"step": 1, "seconds": 2, "stage": 3}',
-     f'{{"step": {10**400}, "seconds": 2}}', "[" * 99_999],
-)  # fmt: skip
+ROWS = [
+    "[]", "3", "null", '{"step": 1}', '{"step": 1, "seconds": "2"}',
+    '{"step": 1, "seconds": null}', '{"step": 1, "seconds": 2, "valid": [1]}',
+    '{"step": 1, "seconds": 2, "stage": 3}', f'{{"step": {10**400}, "seconds": 2}}', "[" * 99_999,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", ROWS, ids=range(len(ROWS)))
 def test_rows_that_are_no_metrics(row, home, capsys):
     path = home / "runs/one/metrics.jsonl"
     path.write_text(row + "\n")
