@@ -14,14 +14,14 @@ from typing import Any
 import hypothesis
 from hypothesis import strategies as st
 
-from benchmarks.faults.children import Watch, call, prepare
+from benchmarks.faults.children import READ, Watch, call, prepare
 from benchmarks.faults.damage import TOKENS, Draw
 from benchmarks.faults.judging import fault_of, state
 from benchmarks.faults.kinds import KINDS, TINY, Kind, lay_out, write_whole
 from benchmarks.faults.rows import ROWS, Tally, bar, write
 
-HOSTILE = 0.05
-"""How often the place of a file holds something else."""
+HOSTILE, COMMAND = 0.05, 0.2
+"""How often the place of a file holds something else, and how often a command reads it."""
 QUICK = f"--method bptt --steps 1 {TINY}"
 COMMANDS = {
     "train": f"train copy:8 {QUICK}",
@@ -135,6 +135,8 @@ def _file(kinds: tuple[str, ...]) -> Callable[..., None]:
         lay_out(kind, home.parent / "whole", home)
         path = home / draw(st.sampled_from(kind.files))
         words = draw(st.sampled_from(kind.commands)).split()
+        if draw(st.floats(0, 1)) > COMMAND:
+            words = [READ, name]
         how = _replace(path, draw) if draw(st.floats(0, 1)) < HOSTILE else _damage(path, kind, draw)
         _judge(name, f"{path.name} ({how})", words, home, tally, keep)
 

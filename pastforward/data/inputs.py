@@ -45,7 +45,11 @@ def texts_as_symbols(
 
 
 def _first(x: Any) -> Any:
-    return x[0] if len(x) else None
+    """The first sequence; None where there is none, or x is a single number."""
+    try:
+        return x[0] if len(x) else None
+    except TypeError:
+        return None
 
 
 def input_codec(

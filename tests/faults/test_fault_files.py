@@ -6,6 +6,7 @@ import shutil
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cli.command_line import QUICK, TINY, call, refused
 
@@ -145,3 +146,11 @@ def test_a_folder_that_is_named_as_a_table(name, tmp_path, monkeypatch, capsys):
     (tmp_path / name).mkdir()
     words = ["--data.task", "classify", "--data.target", "y", "--steps", "1"]
     refused(capsys, "train", name, *words)
+
+
+@pytest.mark.parametrize("name", ["x", "y", "mask", "lengths"])
+def test_arrays_of_a_single_number(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    arrays = {"x": np.zeros((40, 4)), "y": np.arange(40) % 2} | {name: np.array(3)}
+    np.savez("a.npz", **arrays)
+    refused(capsys, "compare", "a.npz", "--plan", "--steps", "1")

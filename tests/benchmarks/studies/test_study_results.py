@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from benchmarks.faults.page import filled as reliability
 from benchmarks.paths import DOCS, RESULTS, ROOT
 from benchmarks.studies import performance
 from benchmarks.studies.__main__ import main
@@ -21,7 +22,8 @@ from benchmarks.studies.page import filled, made_from, templates
 
 FILES = sorted(path for path in RESULTS.iterdir() if path.suffix in (".json", ".jsonl"))
 PAGES = [
-    ROOT / "README.md", DOCS / "performance.md", DOCS / "ship.md", *map(made_from, templates())
+    ROOT / "README.md", DOCS / "performance.md", DOCS / "reliability.md", DOCS / "ship.md",
+    *map(made_from, templates()),
 ]  # fmt: skip
 
 
@@ -60,6 +62,11 @@ def test_the_pages_of_results_are_made_of_the_rows(template):
 def test_the_page_of_performance_is_made_of_the_rows():
     text = (DOCS / "performance.in.md").read_text()
     assert (DOCS / "performance.md").read_text() == performance.filled(text)
+
+
+def test_the_page_of_reliability_is_made_of_the_rows():
+    text = (DOCS / "reliability.in.md").read_text()
+    assert (DOCS / "reliability.md").read_text() == reliability(text)
 
 
 def test_all_places_of_the_pages_are_filled():
