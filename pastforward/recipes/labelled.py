@@ -2,8 +2,8 @@
 
 Where outputs are rare, a memory in mid-sequence has nothing near to predict, so all credit goes
 through the encoder: one whose memory is Markov by construction, so that what it holds at the end a
-student can carry there. With one output a long sequence that is `fourier`, which has read a whole
-training set before a deeper teacher has read a tenth of it; with many outputs or few steps `stack`.
+student can carry there. With one output a sequence that is `fourier`, which has read a whole
+training set before a deeper teacher has read a tenth of it; with many, `stack`.
 """
 
 import os
@@ -15,7 +15,6 @@ from pastforward.methods import DMTConfig, SMTConfig
 from pastforward.recipes.sizes import student_for
 from pastforward.recipes.strategies import DEFAULT_STRATEGY, stages
 from pastforward.teacher import TeacherConfig
-from pastforward.teacher.encoders import StackConfig
 from pastforward.training import FitConfig
 
 LABELLED_RATES = {"teacher": 4e-3, "smt": 2e-3, "dmt": 1e-3, "bptt": 1e-3}
@@ -24,7 +23,6 @@ _SHARES = {
     "smt+dmt": (("teacher", 0.3), ("dmt", 0.7)),
     "smt+dmt+bptt": (("teacher", 0.25), ("dmt", 0.55), ("bptt", 0.2)),
 }
-_FEW_STEPS_SHARES = _SHARES | {"smt+dmt": (("teacher", 0.4), ("dmt", 0.6))}
 _WINDOWS = (
     (2, 0.08, 2.0), (4, 0.1, 2.0), (8, 0.14, 2.0), (16, 0.18, 1.0),
     (32, 0.25, 1.0), (32, 0.25, 0.3),
@@ -41,9 +39,6 @@ _POSITIONS, _MOST = 4000, 32
 _BATCHES = {"teacher": 128, "teacher-forced": 8}
 """Where a teacher computes one memory a sequence, sequences cost it little, and a student has more
 of steps than of labels (docs/log.md)."""
-_FEW_STEPS, _FEW_STEPS_BATCHES = 64, {"teacher": 32, "teacher-forced": 8}
-"""Below so many steps a stack of recurrences costs little, and learns what one can't."""
-_TURN = 0.5
 
 
 def labelled(
@@ -51,17 +46,13 @@ def labelled(
     at_end: bool = True,
 ) -> RunConfig:  # fmt: skip
     """Labelled sequences of at most T = `length` steps, with outputs `at_end` or at many steps."""
-    fourier, few_steps = at_end and length >= _FEW_STEPS, at_end and length < _FEW_STEPS
-    shares = _FEW_STEPS_SHARES if few_steps else _SHARES
-    found = _from_targets(stages(strategy, LABELLED_RATES, shares), length)
+    found = _from_targets(stages(strategy, LABELLED_RATES, _SHARES), length)
     if at_end:
-        batches = _FEW_STEPS_BATCHES if few_steps else _BATCHES
-        found = tuple(replace(stage, batch=batches.get(stage.method)) for stage in found)
-    own = StackConfig(initial_turn=_TURN) if few_steps else None
+        found = tuple(replace(stage, batch=_BATCHES.get(stage.method)) for stage in found)
     return RunConfig(
         data=data,
-        student=student_for(cell, *((1, 128) if fourier else (4, 64))),
-        teacher=TeacherConfig("fourier" if fourier else "stack", encoder_config=own),
+        student=student_for(cell, *((1, 128) if at_end else (4, 64))),
+        teacher=TeacherConfig("fourier" if at_end else "stack"),
         # No state bypasses such a memory: no futures to decode.
         smt=SMTConfig(decoding=0.0, anchors=1, readout=READOUT, early_readout=1.0),
         dmt=DMTConfig(window=min(_WINDOWS[-1][0], length), readout=0.0 if at_end else READOUT),

@@ -52,11 +52,11 @@ def test_every_strategy(strategy, tmp_path):
 
 @pytest.mark.parametrize("kind", ["tokens", "vectors"])
 @pytest.mark.parametrize("targets", ["classes", "numbers", "every step"])
-@pytest.mark.parametrize("length", [1, 3, 40, 70])
+@pytest.mark.parametrize("length", [1, 3, 40])
 def test_every_kind_of_data(kind, targets, length, tmp_path):
     run = a_few_steps(source(length, kind, targets), tmp_path / "run")
-    long = targets != "every step" and length >= 64
-    assert run.config.teacher.encoder == ("fourier" if long else "stack")
+    few = targets != "every step" and length >= 4
+    assert run.config.teacher.encoder == ("fourier" if few else "stack")
     assert run.spent.step == len(run.config.stages)
 
 
