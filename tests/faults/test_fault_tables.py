@@ -85,9 +85,7 @@ def test_rows_that_end_in_a_delimiter(tmp_path):
         open_source(str(tmp_path / "s.csv"))
 
 
-@pytest.mark.parametrize(
-    "cell", ["1_000", "1 000", "0x10", "\uff11", "True", "high", "1,5", "inf"]
-)
+@pytest.mark.parametrize("cell", ["1_000", "1 000", "0x10", "\uff11", "True", "high", "1,5", "inf"])
 def test_what_is_no_number(tmp_path, cell):
     lines = ["a,b", *(f"{i},{i % 5}" for i in range(200)), f'7,"{cell}"']
     lines += [f"{i},{i % 5}" for i in range(200)]
