@@ -25,12 +25,12 @@ T = TypeVar("T")
 def write_atomically(path: Path | str, content: bytes) -> None:
     """Replace `path` by `content`, or leave it as it was; raises `UsageError` when it can't.
 
-    A pipe or a device, such as /dev/null, is written to.
+    A device, such as /dev/null, is written to.
     """
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        if path.is_fifo() or path.is_char_device():
+        if path.is_char_device():
             path.write_bytes(content)
             return
         with part.open("wb") as file:

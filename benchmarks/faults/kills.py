@@ -16,6 +16,7 @@ from benchmarks.faults.rows import ROWS, Tally, bar, write
 TINY = "--fit.batch 4 --student.slots 2 --student.width 8 --teacher.width 16"
 NEW = f"train copy:8 --steps 30 --fit.evaluations 5 {TINY} --name new"
 BASE = f"train copy:8 --method smt --steps 3 --fit.evaluations 1 {TINY} --name base"
+SHIPS = f"train copy:8 --method bptt --cell torch-gru --steps 3 --fit.evaluations 1 {TINY} --name"
 SOME_LABELS = "label base --sequences 24 --out stored"
 
 
@@ -27,6 +28,8 @@ class Case:
     place: str
     before: tuple[str, ...] = ()
     """Commands that are run first, unbroken."""
+    again: str = "--resume"
+    """What is added to go on with what is begun."""
     weight: float = 1.0
     """How often it is taken, beside the others."""
 
@@ -54,6 +57,15 @@ CASES = {
         "label base --sequences 200 --out labels --overwrite",
         "labels",
         (BASE, "label base --sequences 100 --seed 1 --out labels"),
+    ),
+    "export": Case(
+        "export base --to torch --out ship", "ship", (f"{SHIPS} base",), again="--overwrite"
+    ),
+    "export --overwrite": Case(
+        "export base --to torch --out ship --overwrite",
+        "ship",
+        (f"{SHIPS} base", f"{SHIPS} other --seed 1", "export other --to torch --out ship"),
+        again="--overwrite",
     ),
 }
 """By name; a new row is killed, resumed and compared like the others."""
@@ -95,6 +107,10 @@ def _write_often() -> None:
     from pastforward.training import trainer
 
     trainer.CHECKPOINT_EVERY, labelling.CHUNK_BYTES = 0.0, 4000
+
+
+_BEGUN = "config.json", "store.json", "grid.json", "model.py"
+"""Files of which one is there where something is begun."""
 
 
 class Trial:
@@ -143,10 +159,10 @@ class Trial:
     def _next(self) -> list[str]:
         """The command as its user would give it again: to go on, or anew where nothing is begun."""
         words, place = self.case.words.split(), self.home / self.case.place
-        begun = any((place / name).exists() for name in ("config.json", "store.json", "grid.json"))
+        begun = any((place / name).exists() for name in _BEGUN)
         if not begun or (self.kept and contents(place) == self.kept):
             return words
-        return [*(word for word in words if word != "--overwrite"), "--resume"]
+        return [*(word for word in words if word != "--overwrite"), self.case.again]
 
     def _loads(self) -> list[list[str]]:
         """Commands that read what was trained so far."""
@@ -169,12 +185,15 @@ class Trial:
         shutil.copytree(self.start, self.home) if self.start.exists() else self.home.mkdir()
 
 
+_KEPT = ".safetensors", ".json", ".jsonl", ".py"
+
+
 def contents(folder: Path) -> dict[str, Any]:
     """All that a result is, by file: no seconds, dates or pages."""
     found = {}
     for path in sorted(folder.rglob("*")) if folder.exists() else ():
         reader = _READERS.get(path.name, Path.read_bytes if path.suffix != ".html" else None)
-        if path.is_file() and reader and path.suffix in (".safetensors", ".json", ".jsonl"):
+        if path.is_file() and reader and path.suffix in _KEPT:
             found[str(path.relative_to(folder))] = reader(path)
     return found
 

@@ -1,7 +1,6 @@
 """L6. Export: write a student in another format, and keep it where it does what PyTorch does."""
 
 import shutil
-import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -26,6 +25,7 @@ from pastforward.runs.networks import require_finished
 from pastforward.runs.opening import Run, open_run
 from pastforward.runs.saving import read_saved
 from pastforward.student_file import load_student
+from pastforward.training.locking import locked, mend, sweep, under_way
 from pastforward.types import Batch
 
 _HELD_OUT = 256
@@ -101,10 +101,14 @@ def export(
     )
     place = request.out or subject.home / request.to
     _require_free(place, request.overwrite)
-    with _beside(place) as part:
-        written: Exported = import_target(row.target)(subject.shipment, part)
-        found = _compared(subject, written, place, part)
-        _replace(place, part)
+    with locked(place.absolute(), "--out"):
+        mend(place.absolute(), whole=Path.is_dir)
+        sweep(place.absolute())
+        _require_free(place, request.overwrite)  # another process may have written it meanwhile
+        with _beside(place) as part:
+            written: Exported = import_target(row.target)(subject.shipment, part)
+            found = _compared(subject, written, place, part)
+            _replace(place, part)
     return found
 
 
@@ -186,8 +190,9 @@ def _require_free(place: Path, overwrite: bool) -> None:
 @contextmanager
 def _beside(place: Path) -> Iterator[Path]:
     """An empty folder, on the same disk, that is gone in the end."""
+    home = under_way(place.absolute(), "new")
     try:
-        home = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".part", dir=place.parent))
+        home.mkdir()
     except OSError as error:
         raise UsageError(
             f"'{place}' can't be written ({error.strerror or error}); choose a place that you may "
@@ -201,16 +206,22 @@ def _beside(place: Path) -> Iterator[Path]:
 
 
 def _replace(place: Path, part: Path) -> None:
-    """Move `part` to `place`; an earlier export goes first, and nothing else ever does."""
+    """Move `part` to `place`; an earlier export steps aside, and whoever is killed loses none.
+
+    Raises `UsageError` where the folder holds what no such export writes.
+    """
+    others = {one.name for one in place.iterdir()} if place.is_dir() else {place.name}
+    others -= {one.name for one in part.iterdir()}
+    if place.exists() and others:
+        raise UsageError(
+            f"'{place}' holds {', '.join(sorted(others)[:5])}, which this export doesn't write and "
+            "would delete; choose another place as --out."
+        )
+    old = under_way(place.absolute(), "old")
     if place.exists():
-        before = set(_names(place)) if place.is_dir() and not place.is_symlink() else set()
-        if not before & set(_names(part)) or any(one.is_dir() for one in place.iterdir()):
-            raise UsageError(
-                f"'{place}' holds something else than an export like this one, and is kept; give "
-                "another place as --out."
-            )
-        shutil.rmtree(place)
+        place.rename(old)
     part.replace(place)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _names(folder: Path) -> list[str]:

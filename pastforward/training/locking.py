@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -71,10 +71,15 @@ def _hold(handle: int, file: Path) -> bool:
     return True
 
 
-def mend(path: Path) -> None:
-    """Put back the run at `path` that a killed --overwrite had set aside."""
+def is_run(folder: Path) -> bool:
+    """Does it hold a run?"""
+    return (folder / "config.json").exists()
+
+
+def mend(path: Path, whole: Callable[[Path], bool] = is_run) -> None:
+    """Put back the run at `path`, or what else is `whole`, that a killed --overwrite set aside."""
     for left in _left(path):
-        if left.suffix == ".old" and not path.exists() and (left / "config.json").exists():
+        if left.suffix == ".old" and not path.exists() and whole(left):
             with suppress(OSError):  # another process was faster, or it may only be read
                 left.rename(path)
 

@@ -113,7 +113,12 @@ def test_what_was_there_stays_or_is_replaced(here, quick, monkeypatch):
     (here / "out" / "more").write_text("of mine")
     with pytest.raises(pf.UsageError, match="exists; give --overwrite"):
         pf.export(student(), pf.ExportRequest("pt2", here / "out"))
-    pf.export(student(), pf.ExportRequest("pt2", here / "out", overwrite=True))
+    again = pf.ExportRequest("pt2", here / "out", overwrite=True)
+    with pytest.raises(pf.UsageError, match="holds more, which this export doesn't write"):
+        pf.export(student(), again)
+    assert (here / "out" / "more").read_text() == "of mine"
+    (here / "out" / "more").unlink()
+    pf.export(student(), again)
     assert [path.name for path in here.rglob("*")] == ["out", "file"]
     (here / "out" / "mine").mkdir()
     (here / "notes").write_text("of mine")
