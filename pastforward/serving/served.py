@@ -12,7 +12,6 @@ from torch import Tensor
 from pastforward.data.codec import (
     Codec,
     ForecastCodec,
-    InputCodec,
     LabelCodec,
     PixelCodec,
     SeriesCodec,
@@ -71,7 +70,7 @@ class Served:
 
     def inputs(self, given: Any) -> Tensor:
         """x `[1, T]` or `[1, T, C]` of text, symbols or rows; raises `UsageError` for others."""
-        reads: InputCodec = (
+        reads: Codec = (
             self.codec.inputs if isinstance(self.codec, LabelCodec) else self.codec
         )
         if isinstance(given, str):
