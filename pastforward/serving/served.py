@@ -70,9 +70,7 @@ class Served:
 
     def inputs(self, given: Any) -> Tensor:
         """x `[1, T]` or `[1, T, C]` of text, symbols or rows; raises `UsageError` for others."""
-        reads: Codec = (
-            self.codec.inputs if isinstance(self.codec, LabelCodec) else self.codec
-        )
+        reads: Codec = self.codec.inputs if isinstance(self.codec, LabelCodec) else self.codec
         if isinstance(given, str):
             if not isinstance(reads, TextCodec | SymbolCodec):
                 raise UsageError("Text was given where numbers are read; give them as 'x'.")
