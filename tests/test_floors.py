@@ -29,7 +29,8 @@ HOUSE = {
     "scan": 0, "config": 0, "watching": 0, "cells": 1, "outputs": 1, "data": 1,
     "student": 2, "student_file": 2, "teacher": 2, "losses": 2, "baselines": 2, "methods": 3,
     "inference": 3, "training": 4, "analysis": 4, "report": 4, "recipes": 5, "runs": 6,
-    "estimators": 6, "serving": 6, "cli": 7, "__main__": 7, "provenance": 0, "plain_torch": 2, "onnx_stream": 2,
+    "estimators": 6, "serving": 6, "cli": 7, "__main__": 7, "provenance": 0,
+    "plain_torch": 2, "onnx_stream": 2,
 }  # fmt: skip
 """The highest floor of each module or package: parts of it, such as its configs, may lie lower."""
 
