@@ -129,7 +129,8 @@ except ImportError:
 stream = OnnxStream(sys.argv[1])
 m, parameters = stream.feed(stream.start(1), np.array([[0, 1, 2, 3]]))
 m, drawn = stream.generate(m, parameters, 12, np.random.default_rng(0), float(sys.argv[2]))
-KNOWN |= {"cattrs", "attr", "attrs", "typing_extensions", "jaxtyping", "wadler_lindig"}
+KNOWN |= {"cattrs", "attr", "attrs", "typing_extensions", "jaxtyping", "wadler_lindig",
+          "typeguard"}
 text = stream.codec.decode(drawn[0])  # the codec needs two small packages more
 assert "torch" not in sys.modules
 print(json.dumps({"parameters": parameters.tolist(), "text": text}))
