@@ -12,12 +12,14 @@ returned; keep, copy or save them.
 import json
 from functools import cached_property
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from pastforward.data.codec import Codec, codec_from_json
 from pastforward.errors import UsageError
+
+if TYPE_CHECKING:
+    from pastforward.data.codec import Codec
 
 STEP, SEQUENCE = "step.onnx", "sequence.onnx"
 METADATA = "pastforward."
@@ -54,8 +56,10 @@ class OnnxStream:
         self._width = reads.get("width")
 
     @cached_property
-    def codec(self) -> Codec:
-        """What inputs and outputs mean; it encodes text and names classes."""
+    def codec(self) -> "Codec":
+        """What inputs and outputs mean; it encodes text and names classes. Needs cattrs, too."""
+        from pastforward.data.codec import codec_from_json
+
         return codec_from_json(self.metadata["codec"])
 
     def start(self, count: int) -> np.ndarray:
