@@ -68,7 +68,8 @@ READ = "read by the library"
 _WARM = (
     "train copy:8 --method smt --steps 1 --fit.batch 2 --name one --student.width 8",
     "train copy:8 --method bptt --cell torch-gru --steps 1 --fit.batch 2 --name ships",
-    "export ships --to torch", "report one", "label one --sequences 4", "doctor one --sequences 4", "compare copy:8 --plan",
+    "export ships --to torch", "report one", "label one --sequences 4",
+    "doctor one --sequences 4", "compare copy:8 --plan",
 )  # fmt: skip
 
 

@@ -8,7 +8,13 @@ from pathlib import Path
 import torch
 
 from pastforward.analysis.samples import ImageSamples, draw_samples, new_images
-from pastforward.data.codec import ForecastCodec, LabelCodec, PixelCodec, SymbolCodec
+from pastforward.data.codec import (
+    ForecastCodec,
+    LabelCodec,
+    PixelCodec,
+    SeriesCodec,
+    SymbolCodec,
+)
 from pastforward.data.documents import unescaped
 from pastforward.data.text_codec import AnyTextCodec, SymbolsOfText
 from pastforward.errors import UsageError
@@ -104,6 +110,7 @@ def generate(
         return Drawn(
             path, None, out, "new images, completed ones (given pixels in blue), originals"
         )
+    assert not isinstance(codec, SeriesCodec)  # those of forecasts were refused above
     text = _text(student, codec, drawing, told)
     if out is not None:
         write_atomically(out, text.encode("utf-8", errors="surrogateescape"))
