@@ -26,7 +26,7 @@ from benchmarks.studies.files import read_lines
 from benchmarks.studies.time_axis import SIDES
 
 Rows = list[dict[str, Any]]
-NOT_RUN = "not run yet"
+NOT_RUN = "no rows yet"
 CALLS = {"hardware": "bench", "long-hardware": "bench-long", "again-hardware": "bench-again",
          "large-hardware": "bench-large"}  # fmt: skip
 """Files of results, by the place of their origin in the text."""
