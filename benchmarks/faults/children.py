@@ -68,9 +68,13 @@ READ = "read by the library"
 _WARM = (
     "train copy:8 --method smt --steps 1 --fit.batch 2 --name one --student.width 8",
     "train copy:8 --method bptt --cell torch-gru --steps 1 --fit.batch 2 --name ships",
-    "export ships --to torch", "report one", "label one --sequences 4",
-    "doctor one --sequences 4", "compare copy:8 --plan",
-)  # fmt: skip
+    "export ships --to torch",
+    "report one",
+    "label one --sequences 4",
+    "doctor one --sequences 4",
+    "compare copy:8 --plan",
+)
+"""What forked processes need is what these commands import."""
 
 
 def prepare() -> None:
@@ -160,6 +164,7 @@ def _forked(words: list[str], watch: Watch) -> int:
 
 def _run(words: list[str], watch: Watch) -> int:
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it in the background
     os.chdir(watch.home)
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(watch.scratch / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)

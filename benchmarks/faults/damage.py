@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 PLANTED, IMPORTED = "unpickled.mark", "imported.mark"
 """Files that are there once a pickle, or a module that a file names, has run."""
+NAMED = "planted:Cell"
+"""Code that files name; on a command line it would be the user who names it."""
 MODULE = f"open({IMPORTED!r}, 'w').close()\nCell = None\n"
 """Of `planted.py`, beside the files."""
 
@@ -33,13 +35,13 @@ TOKENS = (
     "1,5",
     "99999999999999999999999", "٣", "½", '"', "'", ",", ";", "\t", "\n", "\r", "\x00", "\u2028",
     "\x1b[31m", "[/b]", "{", "}", "é", "😀", "\ufeff", "../up", "/", "~", "None", "true",
-    "planted:Cell",
+    NAMED,
     "@data", ":", "?", "#",
 )  # fmt: skip
 """Words that readers of numbers, tables and paths stumble over."""
 VALUES = st.one_of(
     st.sampled_from(
-        [None, True, False, "", "../../up", "/etc/passwd", "planted:Cell", "planted:Method", [], {},
+        [None, True, False, "", "../../up", "/etc/passwd", NAMED, "planted:Method", [], {},
          [[]], 0, -1, 1, 2, 3, 255, 2**31, 2**53, 10**18, 10**30, 0.5, -0.0, 1e308, 5e-324, "nan",
          "Infinity", float("nan"), float("inf"), "é\x00", "x" * 5000, "[/b]", "memory:x", "hf:"]
     ),

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import hypothesis
 from hypothesis import strategies as st
 
 from benchmarks.faults.children import READ, Watch, call, prepare
-from benchmarks.faults.damage import TOKENS, Draw
+from benchmarks.faults.damage import NAMED, TOKENS, Draw
 from benchmarks.faults.judging import fault_of, state
 from benchmarks.faults.kinds import KINDS, TINY, Kind, lay_out, write_whole
 from benchmarks.faults.rows import ROWS, Tally, bar, write
@@ -47,7 +48,7 @@ ALL = Kind(
 )
 _PLACES = ("--out", "--name", "--source", "--labels")
 _WORDS = st.one_of(
-    st.sampled_from([t for t in TOKENS if t.strip("\x00")]).map(lambda t: t.replace("\x00", "")),
+    st.sampled_from([token for token in TOKENS if "\x00" not in token and token != NAMED]),
     st.sampled_from(
         ["1", "2", "3", "8", "0.5", "1e-8", "1e8", "-3", "999999999", "True", "False", "yes", "no",
          "gru", "lstm", "mlp", "transformer", "torch-gru", "bptt", "tbptt", "rtrl", "smt",
@@ -76,6 +77,7 @@ def fuzz(
     """
     prepare()
     code, chosen = 0, ["--kinds", *kinds] if kinds else []
+    chosen += ["--minutes", f"{minutes:g}"] if minutes < math.inf else []
     with tempfile.TemporaryDirectory() as place:
         home = _made(Path(place).resolve())
         for what, count, trial in (("files", files, _file(kinds)), ("options", options, _options)):
@@ -94,9 +96,19 @@ def fuzz(
     return code
 
 
+class _TimeIsOver(BaseException):
+    """No error of a trial, which hypothesis would try to repeat."""
+
+
 def _until(minutes: float, trial: Callable[..., None]) -> Callable[[Draw], None]:
     end = time.monotonic() + 60 * minutes
-    return lambda draw: trial(draw) if time.monotonic() < end else None
+
+    def once(draw: Draw) -> None:
+        if time.monotonic() > end:
+            raise _TimeIsOver
+        trial(draw)
+
+    return once
 
 
 def _made(place: Path) -> Path:
@@ -123,7 +135,8 @@ def _tried(
             trial(data.draw)
             done(tally.tried)
 
-    run()
+    with suppress(_TimeIsOver):
+        run()
 
 
 def _file(kinds: tuple[str, ...]) -> Callable[..., None]:
