@@ -46,6 +46,8 @@ class Drawing:
     """Text ends before the first of these; \\n is a new line."""
 
     def __post_init__(self) -> None:
+        if self.tokens < 1:
+            raise UsageError(f"--tokens is {self.tokens}; give 1 or more.")
         if "" in self.stop:
             raise UsageError("--stop was given nothing; give text before which to stop.")
 

@@ -31,7 +31,9 @@ def test_eval_for_programs(shop, capsys):
         "teacher": 0, "smt": 1, "teacher-forced 4": 4, "dmt": 8,
     }  # fmt: skip
     assert found["facts"]["steps"] == 3
-    assert found["references"]["best"] == {"nats": 0.0, "bits": 0.0}
+    assert found["references"]["best"] == {
+        "nats": 0.0, "bits": 0.0, "bits_per_byte": None,
+    }  # fmt: skip
     alone = json.loads(call(capsys, "eval", "both/bptt", "--json").out)
     assert (alone["teacher"], alone["drift"]) == (None, None)
 
