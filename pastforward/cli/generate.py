@@ -47,8 +47,8 @@ def main(argv: list[str]) -> None:
     """Draw, show or write."""
     options = parse(Options, argv, "generate", DESCRIPTION)
 
-    from pastforward.inference.sampling import Sampling
     from pastforward.cli.showing import flow
+    from pastforward.inference.sampling import Sampling
     from pastforward.runs.generating import Drawing, generate, given_prompt
 
     sampling = Sampling(options.temperature, options.top_k, options.top_p)
