@@ -22,12 +22,25 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+def expanded(path: Path | str) -> Path:
+    """With the folder of a user in place of ~ or ~NAME; raises `UsageError` for an unknown one."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UsageError(
+            f"'{path}' names the home folder of a user who is not known; give the whole path, or "
+            "./ before a name that begins with ~."
+        ) from error
+
+
 def write_atomically(path: Path | str, content: bytes) -> None:
     """Replace `path` by `content`, or leave it as it was; raises `UsageError` when it can't.
 
     A device, such as /dev/null, is written to.
     """
     path = Path(path)
+    if not path.name:
+        raise UsageError(f"'{path}' is a folder, where a file was to be written; name a file.")
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         if path.is_char_device():

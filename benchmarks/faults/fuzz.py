@@ -96,8 +96,8 @@ def fuzz(
     return code
 
 
-class _TimeIsOver(BaseException):
-    """No error of a trial, which hypothesis would try to repeat."""
+class _TimeIsOver(KeyboardInterrupt):
+    """What hypothesis lets pass; it would repeat an error of a trial."""
 
 
 def _until(minutes: float, trial: Callable[..., None]) -> Callable[[Draw], None]:

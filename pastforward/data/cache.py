@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pastforward.errors import UsageError
-from pastforward.files import json_text, write_json
+from pastforward.files import expanded, json_text, write_json
 
 VARIABLE = "PASTFORWARD_CACHE"
 _FACTS = "facts.json"
@@ -34,7 +34,7 @@ def cache_folder() -> Path:
     """The folder that `PASTFORWARD_CACHE` names, else pastforward/ in the user's cache."""
     given = os.environ.get(VARIABLE)
     if given:
-        return Path(given).expanduser()
+        return expanded(given)
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "pastforward"
 

@@ -176,6 +176,8 @@ def _tables(folder: Path) -> list[Path]:
 
 def _first_bytes(path: Path, count: int) -> bytes:
     """The first bytes, unpacked; fewer or none where the file is short or damaged."""
+    if not path.is_file():  # a pipe would be waited for
+        return b""
     try:
         with path.open("rb") as file:
             packed = file.peek(len(_GZIP)).startswith(_GZIP)

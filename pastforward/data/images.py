@@ -23,6 +23,7 @@ from pastforward.data.source import (
     symbol_references,
 )
 from pastforward.errors import UsageError
+from pastforward.files import expanded
 from pastforward.types import Batch, Signature, Tokens
 
 
@@ -123,7 +124,7 @@ def _npz_parts(path: Path, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
 
 def open_images(config: DataConfig, options: ImageConfig, codec: Codec | None = None) -> Source:
     """Images in a file or folder; raises `UsageError` where they can't be read."""
-    path = Path(config.source).expanduser()
+    path = expanded(config.source)
     files = idx_parts(path) if path.is_dir() else [path] if is_idx(path) else []
     arrays = [read_idx(p) for p in files] or _numpy_parts(path)
     return require_length(image_source(str(path), arrays, options), config.length)

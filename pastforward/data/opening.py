@@ -12,6 +12,7 @@ from pastforward.data.files import MNIST
 from pastforward.data.label_files import FORMATS
 from pastforward.data.tasks import TASKS
 from pastforward.errors import UsageError, nearest
+from pastforward.files import expanded
 from pastforward.registry import NoConfig, import_target, is_foreign
 
 if TYPE_CHECKING:
@@ -100,11 +101,11 @@ def located(config: DataConfig) -> DataConfig:
     """The same with absolute paths, where it has any, so that a run opens it from anywhere."""
     unit = getattr(config.options, "unit", "")
     if unit.endswith(".json"):
-        unit = str(Path(unit).expanduser().absolute())
+        unit = str(expanded(unit).absolute())
         config = replace(config, options=replace(config.options, unit=unit))
     if is_named(config.source):
         return config
-    return replace(config, source=str(Path(config.source).expanduser().absolute()))
+    return replace(config, source=str(expanded(config.source).absolute()))
 
 
 def is_named(source: str) -> bool:

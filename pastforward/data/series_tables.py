@@ -1,6 +1,5 @@
 """L1. Tables and frames as series, as the dials of `SeriesConfig` say."""
 
-from pathlib import Path
 
 from pastforward.data import DataConfig, SeriesConfig
 from pastforward.data.calendar import calendar_of, seasons_of
@@ -13,6 +12,7 @@ from pastforward.data.scaling import plain_codec, require_numbers, training_rows
 from pastforward.data.series import SeriesSource
 from pastforward.data.tables import Table, read_delimited
 from pastforward.errors import UsageError
+from pastforward.files import expanded
 from pastforward.types import Kind, Quantiles, StudentT, Vectors
 
 
@@ -22,7 +22,7 @@ def open_csv(config: DataConfig, options: SeriesConfig, codec: Codec | None = No
     Raises `UsageError` for a cell that is no finite number, a missing column, dates that are no
     regular axis, or too few rows.
     """
-    path = table_at(Path(config.source).expanduser())
+    path = table_at(expanded(config.source))
     table = read_delimited(path, options.header, missing=True)
     saved = codec if isinstance(codec, ForecastCodec) else None
     return series_source(table, options, config.length, saved)

@@ -20,6 +20,7 @@ from pastforward.data.text_sources import About, Documents, TextAsRead, TextSour
 from pastforward.data.tokenising import Symbols, symbols_of
 from pastforward.data.units import characters_codec, is_tokens, token_codec
 from pastforward.errors import UsageError
+from pastforward.files import expanded
 
 ONCE = 128 * 2**20
 """Bytes up to which 'auto' makes the tokens of a whole text: about half a minute on one core."""
@@ -32,7 +33,7 @@ def open_text(config: DataConfig, options: TextConfig, codec: Codec | None = Non
 
     A folder with train.* beside valid.* or test.* is split that way, any other text 90/5/5.
     """
-    path = Path(config.source).expanduser()
+    path = expanded(config.source)
     corpus = read_corpus(path, is_apart(options, codec))
     return source_of(corpus, options, config.length, codec)
 

@@ -15,6 +15,7 @@ from pastforward.data.files import optional_package, read_bytes
 from pastforward.data.mapped import release
 from pastforward.data.text_codec import TextCodec, TokenCodec, loaded
 from pastforward.errors import UsageError
+from pastforward.files import expanded
 
 MOST_CHARACTERS = 128
 _TRAINED_ON, _CHECKED_ON = 2**24, 2**16
@@ -111,7 +112,7 @@ def train_bpe(texts: Iterator[str], size: int, special: Sequence[str] = ()) -> s
 
 def read_tokenizer(path: str) -> str:
     """The content of a tokenizer.json; raises `UsageError` for what is none."""
-    given = Path(path).expanduser()
+    given = expanded(path)
     if not given.is_file():
         raise UsageError(
             f"--data.unit is '{path}', and there is no such file; give a tokenizer.json of Hugging "

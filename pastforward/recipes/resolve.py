@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pastforward.cells import CELLS
@@ -11,6 +10,7 @@ from pastforward.config import RunConfig
 from pastforward.data import DataConfig, ImageConfig
 from pastforward.data.opening import MEMORY, Opened, family, kind_of, known_names, located
 from pastforward.errors import UsageError, nearest
+from pastforward.files import expanded
 from pastforward.recipes import RECIPES
 from pastforward.recipes.labelled import READOUT, labelled
 from pastforward.recipes.real_data import flow, pixels
@@ -115,7 +115,7 @@ def for_labels(folder: str, strategy: str = STORED_STRATEGY, cell: str | None = 
     """
     from pastforward.teacher.label_store import read_store
 
-    facts, _ = read_store(Path(folder).expanduser())
+    facts, _ = read_store(expanded(folder))
     run, memory = facts.config, facts.memory
     student = replace(run.student, slots=memory.slots, width=memory.width)
     if cell is not None and cell != student.cell:
@@ -188,7 +188,7 @@ def _is_source(found: Any) -> bool:
 def _require_data(name: str) -> None:
     """Refuse a name that is neither data nor a path, with the nearest recipe."""
     known = known_names()
-    path = Path(name).expanduser().exists() or {"/", "."} & set(name)
+    path = expanded(name).exists() or {"/", "."} & set(name)
     if family(name) not in known and not path and not is_foreign(name):
         choices = dict.fromkeys([*RECIPES, *known])
         raise UsageError(f"There is no recipe or file '{name}'; {nearest(family(name), choices)}.")

@@ -11,7 +11,7 @@ from pastforward.baselines.base import Network
 from pastforward.config import RunConfig
 from pastforward.data.source import Source
 from pastforward.errors import UsageError
-from pastforward.files import checksum
+from pastforward.files import checksum, expanded
 from pastforward.runs.foreign import require_allowed
 from pastforward.student import Student
 from pastforward.teacher.label_store import read_store
@@ -79,7 +79,7 @@ def load_checkpoint(folder: RunFolder, config: RunConfig, source: Source) -> Net
 def teacher_of_store(store: str, network: Network, allow: Collection[str]) -> AnyTeacher | None:
     """The teacher that wrote a label store, if it still lies where it was and is the same."""
     with suppress(UsageError):
-        facts, _ = read_store(Path(store).expanduser())
+        facts, _ = read_store(expanded(store))
         require_allowed(facts.config, allow, store)
         folder = RunFolder(Path(facts.run))
         same = folder.teacher.exists() and checksum(folder.teacher) == facts.teacher

@@ -13,6 +13,7 @@ from pastforward.config import RunConfig
 from pastforward.data import DataConfig
 from pastforward.data.opening import MEMORY, Opened, kind_of, located, require_there
 from pastforward.errors import UsageError
+from pastforward.files import expanded
 from pastforward.recipes import RECIPES
 from pastforward.recipes.names import stem
 from pastforward.recipes.resolve import for_labels, resolve
@@ -88,7 +89,7 @@ def config_for(
     if options.start is not None:
         config = replace(config, student=_started(options.start, config, cell))
     store = config.label_store
-    store = None if store is None else str(Path(store).expanduser().absolute())
+    store = None if store is None else str(expanded(store).absolute())
     config = replace(config, data=located(config.data), label_store=store)
     return with_changes(config, options.changes)
 

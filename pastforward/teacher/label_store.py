@@ -23,7 +23,15 @@ from pastforward.data import DataConfig
 from pastforward.data.sampling import grouped_examples
 from pastforward.data.source import Identity
 from pastforward.errors import UsageError
-from pastforward.files import checksum, from_json, read_json, read_tensors, to_json, write_json
+from pastforward.files import (
+    checksum,
+    expanded,
+    from_json,
+    read_json,
+    read_tensors,
+    to_json,
+    write_json,
+)
 from pastforward.outputs import Readout
 from pastforward.types import BatchWithTargets, MemoryShape, Signature
 
@@ -126,7 +134,7 @@ def mending_command(folder: Path, facts: StoreFacts) -> str:
 
 def open_labels(folder: Path | str) -> "LabelStore":
     """The store in a folder; raises `UsageError` where there is none, or it is not complete."""
-    folder = Path(folder).expanduser()
+    folder = expanded(folder)
     facts, files = read_store(folder)
     store = LabelStore(folder, facts, files)
     done = sum(chunk_name(n) in files for n in facts.chunks)

@@ -153,3 +153,14 @@ def test_arrays_of_a_single_number(name, tmp_path, monkeypatch, capsys):
     arrays = {"x": np.zeros((40, 4)), "y": np.arange(40) % 2} | {name: np.array(3)}
     np.savez("a.npz", **arrays)
     refused(capsys, "compare", "a.npz", "--plan", "--steps", "1")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["train", "~nobody"], ["train", "--labels", "~nobody"], ["compare", "~nobody/x.csv", "--plan"],
+     ["report", "one", "--out", ""], ["train", "pipe"]],
+)  # fmt: skip
+def test_places_that_are_none(words, home, capsys):
+    (home / "pipe").mkdir()
+    os.mkfifo(home / "pipe" / "train-labels-idx1-ubyte")
+    refused(capsys, *words)

@@ -12,6 +12,7 @@ from pastforward.data.label_files.images import image_inputs
 from pastforward.data.labelled import Reading
 from pastforward.data.targets import Given
 from pastforward.errors import UsageError
+from pastforward.files import expanded
 
 _SUFFIXES = {
     "train": ("", "_train"),
@@ -25,7 +26,7 @@ def read_arrays(source: str, options: LabelledConfig) -> Reading:
 
     Arrays x `[N, H, W, C]`, or `[N, H, W]` with `levels` or `pool`, are images.
     """
-    path = Path(source).expanduser()
+    path = expanded(source)
     arrays = _loaded(path)
     target = options.target[0] if options.target else "y"
     found = {split: _part(path, arrays, split, target) for split in _SUFFIXES}

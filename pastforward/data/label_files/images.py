@@ -12,6 +12,7 @@ from pastforward.data.images import averaged, idx_parts, white
 from pastforward.data.labelled import Reading
 from pastforward.data.targets import Given
 from pastforward.errors import UsageError
+from pastforward.files import expanded
 from pastforward.watching import watched
 
 _CHUNK = 1000
@@ -78,7 +79,7 @@ def image_inputs(name: str, images: list[np.ndarray], options: LabelledConfig) -
 
 def read_idx_folder(source: str, options: LabelledConfig) -> Reading:
     """Images in a folder of IDX files, with labels in files named *-labels-idx1-ubyte."""
-    path = Path(source).expanduser()
+    path = expanded(source)
     files = idx_parts(path)
     every = [*files, *map(_labels_of, files)]
     arrays = [read_idx(file) for file in watched(every, "reading IDX files", len(every))]

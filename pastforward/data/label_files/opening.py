@@ -1,7 +1,6 @@
 """L1. Labelled sequences in files: from a path or name to a source."""
 
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from pastforward.data.labelled_source import LabelledSource
 from pastforward.data.sequences import Arrays
 from pastforward.data.targets import Given
 from pastforward.errors import UsageError, option
+from pastforward.files import expanded
 
 
 def open_labelled(
@@ -34,7 +34,7 @@ def open_labelled(
 
 
 def _format(source: str) -> str:
-    head, path = source.partition(":")[0], Path(source).expanduser()
+    head, path = source.partition(":")[0], expanded(source)
     for name, row in FORMATS.items():
         if head in row.names or (path.exists() and row.holds(path)):
             return name

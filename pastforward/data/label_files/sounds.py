@@ -12,6 +12,7 @@ from pastforward.data.label_files import PARTS
 from pastforward.data.labelled import Reading
 from pastforward.data.targets import Given
 from pastforward.errors import UsageError
+from pastforward.files import expanded
 from pastforward.watching import watched
 
 
@@ -21,7 +22,7 @@ def read_sounds(source: str, options: LabelledConfig) -> Reading:
     A channel for each of the sound; with `pool`, means over so many steps. Raises `UsageError` for
     sounds of several rates or numbers of channels, and those that can't be read.
     """
-    path = Path(source).expanduser()
+    path = expanded(source)
     folders = {split: _folder(path, names) for split, names in PARTS.items()}
     given = {split: folder for split, folder in folders.items() if folder is not None}
     if "train" not in given:

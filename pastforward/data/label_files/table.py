@@ -12,6 +12,7 @@ from pastforward.data.labelled import Reading
 from pastforward.data.tables import read_delimited
 from pastforward.data.targets import Given
 from pastforward.errors import UsageError
+from pastforward.files import expanded
 from pastforward.watching import counting
 
 
@@ -24,7 +25,7 @@ def read_table(source: str, options: LabelledConfig) -> Reading:
     each step, where `at` doesn't say; at the end it is that of the last row. Raises `UsageError`
     for missing columns, and for channels that are no numbers.
     """
-    path = Path(source).expanduser()
+    path = expanded(source)
     table, read = _loaded(path)
     known = [str(c) for c in table.columns]
     if not options.target:

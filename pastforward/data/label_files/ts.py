@@ -10,6 +10,7 @@ from pastforward.data.files import optional_package, read_bytes, suffix
 from pastforward.data.labelled import Reading
 from pastforward.data.targets import Given
 from pastforward.errors import UsageError
+from pastforward.files import expanded
 from pastforward.watching import watched
 
 
@@ -19,7 +20,7 @@ def read_ts(source: str, options: LabelledConfig) -> Reading:
     Raises `UsageError` for a file without labels or that can't be read, and for several in a
     folder.
     """
-    path = Path(source).expanduser()
+    path = expanded(source)
     train, test = _pair(path)
     pair = dict(zip(("train", "test"), filter(None, (train, test)), strict=False))
     parts = {
