@@ -1,6 +1,5 @@
 """L1. Tables and frames as series, as the dials of `SeriesConfig` say."""
 
-
 from pastforward.data import DataConfig, SeriesConfig
 from pastforward.data.calendar import calendar_of, seasons_of
 from pastforward.data.codec import Codec
