@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.rows import ROWS
+from benchmarks.faults.stream import GAP, WORSE
 from benchmarks.paths import DOCS
 from benchmarks.studies.files import read_lines
 
@@ -78,5 +79,6 @@ def _stream(row: Row) -> Iterable[str]:
         f"{row['steps']:,} steps of a {row['cell']} student, in calls of 1 to 64: the process grew "
         f"by {row['growth_mib']:g} MiB after its first tenth. After each call, begun from the same "
         "memory, memories and output parameters of the compiled and the eager stream were at most "
-        f"{row['gap']:.1e} apart. Microseconds of a processor a step: {cost}."
+        f"{row['gap']:.1e} apart (a check fails above {GAP:g}, unless the eager stream is as far "
+        f"from float64, within a factor of {WORSE:g}). Microseconds of a processor a step: {cost}."
     )

@@ -9,8 +9,9 @@ from benchmarks.faults.rows import ROWS, Tally, bar, write
 
 MEASURED, WARM = 100, 0.1
 """How often memory is measured, and after which share of all steps first."""
-GROWTH, GAP = 2.0, 1e-4
-"""MiB that a process may grow by, and how far output parameters, of order 1, may be apart."""
+GROWTH, GAP, WORSE = 2.0, 1e-4, 10.0
+"""MiB that a process may grow by; how far output parameters, of order 1, may be apart, and by how
+many times a compiled call may be farther from float64 than the eager one where they are."""
 LONGEST = 64
 """Steps in a call, at most; each call takes as many as chance says."""
 
@@ -20,12 +21,14 @@ def stream(steps: int = 1_000_000, cell: str = "gru", rows: Path = ROWS) -> int:
 
     Of a student with bytes in and out, as in benchmarks/speed/stream.py, with a memory of 64. Both
     begin each call from the memory that the eager one has reached: two streams that are left alone
-    drift apart where the network itself enlarges differences, as two eager ones do.
+    drift apart where the network itself enlarges differences, as two eager ones do. Within a call
+    it may do so, too: calls that are more than GAP apart are compared with float64.
     """
     import torch
 
     torch.set_num_threads(1)
-    tally, streams, generator = Tally(), _streams(cell), torch.Generator().manual_seed(0)
+    tally, generator = Tally(), torch.Generator().manual_seed(0)
+    streams, exact = _streams(cell)
     memory, resident, largest, count = streams["eager"].start(1), dict[float, float](), 0.0, 0
     seconds = dict.fromkeys(streams, 0.0)
     with bar(steps, "steps") as done, torch.inference_mode():
@@ -36,9 +39,11 @@ def stream(steps: int = 1_000_000, cell: str = "gru", rows: Path = ROWS) -> int:
                 begin = time.process_time()
                 found[name] = one.feed(memory, x)
                 seconds[name] += time.process_time() - begin
-            count, memory, gap = count + size, found["eager"][0], _gap(found)
+            before, memory, gap = memory, found["eager"][0], _apart(*found.values())
+            count += size
             largest = max(largest, gap)
-            tally.add("outputs", "equal", f"{gap:.2g} apart at step {count}" if gap > GAP else "")
+            fault = _fault(exact, before, x, found, gap) if gap > GAP else ""
+            tally.add("outputs", "equal", fault and f"{fault} at step {count}")
             if count * MEASURED // steps > len(resident):
                 resident[count / steps] = _resident()
                 done(count)
@@ -51,7 +56,10 @@ def stream(steps: int = 1_000_000, cell: str = "gru", rows: Path = ROWS) -> int:
     return write(rows, words, facts | tally.row("stream"))
 
 
-def _streams(cell: str) -> dict[str, Any]:
+def _streams(cell: str) -> tuple[dict[str, Any], Any]:
+    """Eager and compiled, and an eager one in float64."""
+    import copy
+
     import torch
 
     import pastforward as pf
@@ -62,13 +70,23 @@ def _streams(cell: str) -> dict[str, Any]:
     torch.manual_seed(0)
     kind = Tokens(256)
     student = build_student(StudentConfig(cell, 1, 64), Signature(kind, kind, 64)).eval()
-    return {"eager": pf.Stream(student), "compiled": pf.compile_stream(student)}
+    streams = {"eager": pf.Stream(student), "compiled": pf.compile_stream(student)}
+    return streams, pf.Stream(copy.deepcopy(student).double())
 
 
-def _gap(found: dict[str, tuple[Any, Any]]) -> float:
+def _fault(exact: Any, memory: Any, x: Any, found: dict[str, Any], gap: float) -> str:
+    """What is wrong with a compiled call; '' where the eager one is about as inexact."""
+    true = exact.feed(memory.double(), x)
+    errors = {name: _apart(true, ended) for name, ended in found.items()}
+    if errors["compiled"] <= WORSE * errors["eager"]:
+        return ""
+    return f"{gap:.2g} apart, from float64 {errors}"
+
+
+def _apart(one: tuple[Any, Any], other: tuple[Any, Any]) -> float:
     """Of memories and of output parameters."""
-    pairs = zip(found["eager"], found["compiled"], strict=True)
-    return max(float((one - other).abs().max()) for one, other in pairs)
+    pairs = zip(one, other, strict=True)
+    return max(float((a - b).abs().max()) for a, b in pairs)
 
 
 def _resident() -> float:
