@@ -192,16 +192,19 @@ def contents(folder: Path) -> dict[str, Any]:
     """All that a result is, by file: no seconds, dates or pages."""
     found = {}
     for path in sorted(folder.rglob("*")) if folder.exists() else ():
-        reader = _READERS.get(path.name, Path.read_bytes if path.suffix != ".html" else None)
-        if path.is_file() and reader and path.suffix in _KEPT:
+        of_checkpoint = path.suffix == ".safetensors" and "checkpoints" in path.parts
+        usual = _tensors if of_checkpoint else Path.read_bytes
+        reader = _READERS.get(path.name, usual)
+        if path.is_file() and path.suffix in _KEPT:
             found[str(path.relative_to(folder))] = reader(path)
     return found
 
 
 def _tensors(path: Path) -> dict[str, bytes]:
-    from pastforward.files import read_tensors
+    """Of a checkpoint, whose header has another order in each process that wrote it."""
+    from safetensors.torch import load_file
 
-    return {name: t.numpy().tobytes() for name, t in read_tensors(path)[0].items()}
+    return {name: t.numpy().tobytes() for name, t in load_file(path).items()}
 
 
 def _metrics(path: Path) -> list[dict[str, Any]]:
@@ -214,7 +217,6 @@ def _nothing(path: Path) -> None:
 
 
 _READERS: dict[str, Any] = {
-    "last.safetensors": _tensors,
     "metrics.jsonl": _metrics,
     "evaluation.json": lambda path: json.loads(path.read_text())["evaluation"],
     "last.json": _nothing,

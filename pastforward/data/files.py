@@ -5,6 +5,7 @@ Every fault of a path becomes one `UsageError`.
 
 import gzip
 import importlib
+import os
 import zipfile
 import zlib
 from pathlib import Path
@@ -67,8 +68,11 @@ def is_gzip(path: Path) -> bool:
 
 def visible_files(folder: Path) -> list[Path]:
     """The files in a folder and the folders below it, sorted, without hidden ones."""
-    found = (p for p in folder.rglob("*") if p.is_file())
-    return sorted(p for p in found if not any(n[0] == "." for n in p.relative_to(folder).parts))
+    found: list[Path] = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] != "."]
+        found += [Path(place, name) for name in names if name[0] != "."]
+    return sorted(path for path in found if path.is_file())
 
 
 def idx_images(folder: Path) -> list[Path]:

@@ -6,9 +6,9 @@ detached; so values are carried along the whole stream and gradients through k s
 first window starts at m_0, which has its gradient there, and the next batch starts at m_0 again.
 
 A step's loss is that of its own window: its part of the mean over all outputs of the batch, times
-the number of windows, so that their mean is the mean over outputs. (Williams & Peng 1990: epochwise
-truncation. `tbptt` instead takes one optimiser step for all windows.) Long streams are a long T:
-`--data.length 4096 --method tbptt-stream --tbptt.window 64`.
+the number of windows up to the last output, so that their mean is the mean over outputs. (Williams
+& Peng 1990: epochwise truncation. `tbptt` instead takes one optimiser step for all windows.) Long
+streams are a long T: `--data.length 4096 --method tbptt-stream --tbptt.window 64`.
 """
 
 from math import ceil
@@ -19,7 +19,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from pastforward.config import RunConfig
-from pastforward.losses import output_loss, output_weights, total_weight
+from pastforward.losses import output_loss, output_weights, relevant, total_weight
 from pastforward.methods.base import Losses, RolloutMethod
 from pastforward.student import Student
 from pastforward.types import AnyBatch, Batch
@@ -59,8 +59,8 @@ class StreamBPTT(RolloutMethod):
     def losses(self, batch: AnyBatch, generator: torch.Generator) -> Losses:
         """Of a batch that was not collected: those of its first window."""
         stream = batch if isinstance(batch, Stream) else self.collect(batch)
-        student, count = self.student, ceil(stream.mask.shape[1] / self.window)
-        if stream.memory is None or stream.window == count:  # shorter ones begin again
+        student, windows = self.student, ceil(stream.mask.shape[1] / self.window)
+        if stream.memory is None or stream.window == windows:  # shorter ones begin again
             stream.window, stream.memory = 0, student.start(len(stream.x))
         inside = slice(stream.window * self.window, (stream.window + 1) * self.window)
         x, y, mask = (part[:, inside] for part in stream)
@@ -70,6 +70,7 @@ class StreamBPTT(RolloutMethod):
         weights = output_weights(signature, y, mask)
         each = weights * output_loss(signature.outputs, parameters, y).where(mask, 0.0)
         whole = total_weight(output_weights(signature, stream.y, stream.mask))
+        count = (relevant(stream.mask).any(0).sum() / self.window).ceil()
         readout = count * each.sum() / whole
         return Losses(readout, {"readout": readout.detach()})
 

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pastforward.data.files import optional_package
@@ -29,10 +30,9 @@ def serve(
         told(f"Serving: http://{host}:{place.getsockname()[1]}/ (Ctrl-C stops it)")
         if host not in LOOPBACK:
             told("Whoever reaches this address may use it: there is no password.")
-        try:
+        with suppress(KeyboardInterrupt):
             server_of(app).run(sockets=[place])
-        except KeyboardInterrupt:
-            told("Stopped.")
+        told("Stopped.")
 
 
 def server_of(app: "Starlette") -> "Server":

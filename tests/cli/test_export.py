@@ -123,7 +123,7 @@ def test_what_was_there_stays_or_is_replaced(here, quick, monkeypatch):
     (here / "out" / "mine").mkdir()
     (here / "notes").write_text("of mine")
     for place in (here / "out", here / "notes", here):
-        with pytest.raises(pf.UsageError, match="holds something else"):
+        with pytest.raises(pf.UsageError, match="which this export doesn't write"):
             pf.export(student(), pf.ExportRequest("pt2", place, overwrite=True))
     assert (here / "notes").read_text() == "of mine"
 

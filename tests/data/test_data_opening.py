@@ -65,8 +65,11 @@ def test_one_length_only():
 
 def test_names_and_kinds(tmp_path):
     assert known_names() == (
-        "digits", "pydoc", "copy", "reversed_copy", "retrieval", "key_values", "stack", "modular",
-        "parity", "s5", "recency", "primacy", "hf", "acsf1", "plaid", "japanese_vowels", "mnist1d",
+        "digits", "pydoc", "copy", "reversed_copy", "retrieval", "key_values", "recall", "mqar",
+        "regression", "stack", "modular", "parity", "cyclic", "a5", "s5", "even_pairs",
+        "parity_check", "cycle_navigation", "modular_simple", "reverse_string",
+        "stack_manipulation", "modular_brackets", "solve_equation", "recency", "primacy", "hf",
+        "acsf1", "plaid", "japanese_vowels", "mnist1d",
     )  # fmt: skip
     assert family("key_values:128,pairs=8") == "key_values"
     named = {"digits": "embedded", "pydoc:64": "embedded", "s5:8,every=2": "task", "hf:a": "hub"}

@@ -40,7 +40,7 @@ def small(what: Signature = TEXT, cell: str = "gru", layers: int = 1, hidden: in
     config = StudentConfig(cell, 2, 8 * layers, 4, hidden, dials)
     student = build_student(config, what).eval()
     for weights in student.parameters():
-        nn.init.normal_(weights, std=0.5)
+        nn.init.normal_(weights, std=0.3)
     return student
 
 

@@ -105,7 +105,10 @@ def test_what_is_compared_tells_runs_apart(unbroken, unbroken_bptt, tmp_path):
     for one in (unbroken, other):
         with pytest.raises(AssertionError):
             assert_same_run(one, unbroken_bptt)
-    assert any("optimiser/" in name for name in load_file(unbroken.checkpoint))
+    stopped = begin(tmp_path / "stopped", SMALL)
+    with pytest.raises(Interrupted):
+        stopped.train((), StopAfter(4))
+    assert any("optimiser/" in name for name in load_file(stopped.folder.checkpoint))
     assert [row["step"] for row in metrics(unbroken) if "loss" in row] == list(range(1, 10))
 
 

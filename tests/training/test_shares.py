@@ -31,6 +31,8 @@ def gradients_of(name: str, source, accumulate: int) -> torch.Tensor:
     facts = METHODS[name]
     config = BASELINE if facts.network == "baseline" else EXACT
     config = replace(config, stages=(Stage(name, 1.0, 1e-2),))
+    if name == "tbptt-stream":  # its one step here reads all outputs
+        config = replace(config, tbptt=TBPTTConfig(source.signature.length))
     network, teacher = build_networks(config, source.signature)
     for module in (network, teacher):
         if module is not None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pastforward.analysis.metrics import figure
-from pastforward.errors import UsageError
 from pastforward.files import write_json
 from pastforward.outputs import NATS
 from pastforward.recipes.strategies import CURRICULUM, learns_from_targets
@@ -15,7 +14,6 @@ from pastforward.report.summary import unit_of
 from pastforward.runs.comparison.grid import Setting, Trial
 from pastforward.runs.comparison.record import Record, State, failure_of, folder_of, state
 from pastforward.runs.saving import read_saved
-from pastforward.training.folder import RunFolder
 
 Json = dict[str, Any]
 
@@ -194,17 +192,9 @@ def _row(root: Path, record: Record, trial: Trial) -> Row:
     )  # fmt: skip
     if how is State.FAILED:
         return replace(row, error=failure_of(folder))
-    return Row(**(asdict(row) | _figures(folder))) if how is State.FINISHED else row
-
-
-def _figures(folder: RunFolder) -> Json:
-    try:
-        return _measured(read_saved(folder.evaluation))
-    except (KeyError, TypeError) as error:
-        raise UsageError(
-            f"{folder.evaluation} holds no figures of a run ({error!r}); make it anew with: "
-            f"pastforward eval {folder.path}"
-        ) from error
+    if how is State.FINISHED:
+        return Row(**(asdict(row) | _measured(read_saved(folder.evaluation))))
+    return row
 
 
 def _measured(saved: Json) -> Json:
