@@ -164,14 +164,7 @@ def _damage(path: Path, kind: Kind, draw: Draw) -> str:
         names.append(damage.__name__)
         try:
             content = damage(content, draw)
-        except (
-            ValueError,
-            LookupError,
-            TypeError,
-            AttributeError,
-            OSError,
-            EOFError,
-        ):  # what it was is gone already
+        except Exception:  # of any library: it is no file of its format any more
             break
     path.write_bytes(content)
     return " ".join(names)
