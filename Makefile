@@ -1,10 +1,11 @@
 # make run      real digits, BPTT beside SMT then DMT: under three minutes, pictures and a page
 # make test     lint, types, tests
-# make compare  far memory, state tracking, digits: ten minutes, one table
+# make compare  state tracking, digits, a string kept for 128 steps: ten minutes, two tables
 # make docs     the site of docs/, with the API reference, into site/
 # make setup    what all need; a second call does nothing
 PYTHON ?= python3
 BIN := .venv/bin
+METHODS := bptt bptt-curriculum smt+dmt
 QUICK := --method bptt --seconds 12 --name run/first --overwrite
 
 .PHONY: run test compare docs setup clean
@@ -21,8 +22,10 @@ run: setup
 	@echo "      pastforward train digits --cell my_module:MyCell"
 
 compare: setup
-	$(BIN)/pastforward compare retrieval:512 modular:128 digits --cells mlp --methods bptt smt+dmt \
-	  --seconds 100 --name compare --overwrite
+	$(BIN)/pastforward compare modular:128 digits --cells mlp --methods $(METHODS) --seconds 100 \
+	  --jobs 2 --name compare/near --overwrite
+	$(BIN)/pastforward compare copy:128 --cells elman --methods $(METHODS) --seconds 120 \
+	  --jobs 2 --name compare/far --overwrite
 
 test: setup
 	$(BIN)/ruff check .
