@@ -1,5 +1,6 @@
 """L7. Results on the console."""
 
+import os
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -13,6 +14,9 @@ from pastforward.report.sparkline import future_lines
 from pastforward.report.summary import RunSummary
 from pastforward.report.tables import results_table
 from pastforward.runs.opening import Run
+
+_LOG = 120
+"""Columns of tables in files and pipes, which have no width of their own."""
 
 
 def show(runs: Sequence[Run]) -> None:
@@ -34,8 +38,11 @@ def show(runs: Sequence[Run]) -> None:
 
 def table(runs: Sequence[RunSummary]) -> None:
     """Losses of runs, their teachers and references; metrics of labels, by class for one run."""
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _LOG  # 80 there, at which long names would take several lines
     for shown in (results_table(runs), *label_tables(runs)):
-        Console().print(shown)
+        console.print(shown)
 
 
 def flow(text: str) -> None:

@@ -53,7 +53,7 @@ class Options(Selection, TrainingOptions):
     quiet: bool = False
     """Show results and errors alone."""
     track: Literal["tensorboard", "trackio", "wandb"] | None = None
-    """Write losses there, too; tensorboard's files go to runs/tensorboard/NAME."""
+    """Write losses, then samples there, too; tensorboard's files go to runs/tensorboard/NAME."""
     allow_new_data: bool = False
     """With --resume: the data may have grown; it is read by the codec and scaler of then."""
 

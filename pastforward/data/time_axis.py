@@ -45,10 +45,10 @@ def as_dates(values: Any) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that the format can't be inferred
         try:
-            found = pandas.to_datetime(values, utc=True)
-        except (ValueError, TypeError, OverflowError):
+            found = pandas.DatetimeIndex(pandas.to_datetime(values, utc=True))
+            return found.tz_localize(None).as_unit("ns")
+        except (ValueError, TypeError, OverflowError):  # years before 1678 are none of ns, either
             return None
-    return pandas.DatetimeIndex(found).tz_localize(None).as_unit("ns")
 
 
 def find_dates(frame: Any) -> str | None:

@@ -194,9 +194,13 @@ def save_images(path: Path | str, samples: ImageSamples, scale: int = 8) -> None
 
     Raises `UsageError` when the place can't be written.
     """
+    write_atomically(path, png(image_rows(samples, scale)))
+
+
+def image_rows(samples: ImageSamples, scale: int = 8) -> np.ndarray:
+    """New, completed and original images, a row each: RGBA `[h, w, 4]` in [0, 1]."""
     new, original = (np.repeat(part[..., None], 3, -1) for part in (samples.new, samples.original))
-    rows = np.concatenate([new, tint(samples), original])
-    write_atomically(path, png(tile(rows, scale, columns=len(new))))
+    return tile(np.concatenate([new, tint(samples), original]), scale, columns=len(new))
 
 
 def data_uri(content: bytes) -> str:

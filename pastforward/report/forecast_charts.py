@@ -8,6 +8,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from pastforward.analysis.forecasts.futures import Future
+from pastforward.analysis.forecasts.samples import LEVELS, SeriesSamples
 from pastforward.report.charts import COLOURS, INK, dress
 
 _PANELS = 6
@@ -30,6 +31,12 @@ def fan(
         if place == 0:
             ax.legend(frameon=False, fontsize=8.5, labelcolor=INK, loc="upper left")
     return figure
+
+
+def fans(samples: SeriesSamples) -> list[Figure]:
+    """What was, a fan of what comes, and what came, of each series."""
+    both = zip(samples.futures, samples.truths, strict=True)
+    return [fan([future], LEVELS, truth) for future, truth in both]
 
 
 def _panel(axes: Axes, one: Future, column: int, levels: Sequence[float]) -> None:

@@ -74,7 +74,7 @@ def _part(run: RunSummary, colour: str) -> dict[str, Any]:
     many = bool(classes) and len(classes["names"]) > FEW_CLASSES
     return {
         "name": run.name, "colour": colour, "many": many,
-        "picture": _picture(classes, samples, colour),
+        "picture": answers_chart(run, colour),
         "whole_row": bool(classes) and not many and len(classes["names"]) > _HALF_ROW,
         "table": _table(classes, numbers),
         "confused": confused_table(classes) if many else None,
@@ -89,16 +89,16 @@ def _table(classes: dict[str, Any] | None, numbers: dict[str, Any] | None):
     return number_table(numbers) if numbers and len(numbers["mse_of"]) > 1 else None
 
 
-def _picture(
-    classes: dict[str, Any] | None, samples: LabelSamples | None, colour: str
-) -> Chart | None:
+def answers_chart(run: RunSummary, colour: str) -> Chart | None:
     """Answers against the truth: a confusion matrix, or a scatter plot of numbers."""
+    classes = run.evaluation["student"].get("classes")
     if classes and classes["confusion"]:
         root = ", as its square root" if len(classes["names"]) > FEW_CLASSES else ""
         note = f"Rows are true classes; the darker, the larger the share of the true class{root}."
         drawn = confusion_figure(classes["names"], classes["confusion"])
         return Chart("Confusion matrix", note, drawn)
-    if samples is None or samples.answers is None:
+    samples = run.samples
+    if not isinstance(samples, LabelSamples) or samples.answers is None:
         return None
     note = "The first output of each test sequence, at its end; dotted: exactly right."
     return Chart("Predicted against true", note, scatter_figure(samples.answers, colour))

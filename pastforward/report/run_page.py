@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from pastforward.analysis.forecasts.samples import LEVELS, SeriesSamples
+from pastforward.analysis.forecasts.samples import SeriesSamples
 from pastforward.analysis.samples import ImageSamples
 from pastforward.errors import UsageError
 from pastforward.files import json_text
 from pastforward.report import charts as pictures
 from pastforward.report.charts import Chart, Curve, chart, colour_of, cut_above, with_gaps
-from pastforward.report.forecast_charts import fan
+from pastforward.report.forecast_charts import fans
 from pastforward.report.formats import NOTHING, number, percent
 from pastforward.report.label_page import label_headline, label_parts, metric_charts
 from pastforward.report.labels import label_table, metrics_in
@@ -142,14 +141,8 @@ def _run(place: int, run: RunSummary) -> dict[str, Any]:
     return {
         "name": run.name, "colour": colour_of(place), "config": config,
         "text": run.samples if isinstance(run.samples, str) else None, "images": images,
-        "figures": _fans(run.samples) if isinstance(run.samples, SeriesSamples) else [],
+        "figures": fans(run.samples) if isinstance(run.samples, SeriesSamples) else [],
     }  # fmt: skip
-
-
-def _fans(samples: SeriesSamples) -> list[Figure]:
-    """What was, a fan of what comes, and what came, of each series."""
-    both = zip(samples.futures, samples.truths, strict=True)
-    return [fan([future], LEVELS, truth) for future, truth in both]
 
 
 def _images(samples: ImageSamples) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""L6. What writes a run's losses elsewhere, by the name that the command line has for it."""
+"""L6. What writes how a run goes elsewhere, by the name that the command line has for it."""
 
 from pastforward.config import RunConfig
 from pastforward.files import to_json
@@ -8,7 +8,7 @@ from pastforward.training.distributed import rank
 
 
 def tracked(by: str | None, name: str, config: RunConfig) -> tuple[Callback, ...]:
-    """What writes a run's losses to 'tensorboard', 'trackio' or 'wandb'; nothing when None.
+    """What writes losses and samples to 'tensorboard', 'trackio' or 'wandb'; nothing when None.
 
     The first rank writes. Raises `UsageError` where that isn't installed.
     """

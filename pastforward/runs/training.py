@@ -20,7 +20,7 @@ from pastforward.runs.opening import Run
 from pastforward.runs.places import RUNS, read_if_exists
 from pastforward.runs.request import PLAIN, TrainOptions, config_for, default_name
 from pastforward.runs.saving import facts_of, few_samples, write_summary
-from pastforward.training.callbacks import Callback, stop_signals
+from pastforward.training.callbacks import Callback, Callbacks, stop_signals
 from pastforward.training.distributed import barrier, is_loss_of_peer, on_first_rank, rank
 from pastforward.training.folder import IfExists, RunFolder
 from pastforward.training.locking import locked
@@ -138,9 +138,13 @@ def _trained(trainer: Trainer, if_exists: IfExists, telling: Telling) -> RunSumm
     if telling.describes:
         for line in data_lines(trainer.source):
             telling.console.print(line, highlight=False, markup=False, soft_wrap=True)
-    with telling.watching(config, telling.console) as shown:
-        _train(trainer, [shown, *telling.callbacks], telling.resume_command)
-    return _finish(trainer, telling)
+    told = Callbacks(telling.callbacks)
+    try:
+        with telling.watching(config, telling.console) as shown:
+            _train(trainer, shown, told, telling.resume_command)
+        return _finish(trainer, told, telling.resume_command)
+    finally:
+        told.on_end()
 
 
 def _opened(config: RunConfig, options: TrainOptions) -> Source | None:
@@ -200,10 +204,11 @@ def is_finished(config: RunConfig, folder: RunFolder) -> bool:
     return True
 
 
-def _train(trainer: Trainer, callbacks: Sequence[Callback], resume_command: str) -> None:
+def _train(trainer: Trainer, shown: Callback, told: Callback, resume_command: str) -> None:
+    """Tells `shown` that all is done, too; those who are `told` hear of the evaluation first."""
     with stop_signals() as asked:
         try:
-            trainer.train(callbacks, asked)
+            trainer.train([shown, told], asked)
         except Interrupted:
             message = f"stopped and saved; go on with: {resume_command}"
             raise Stopped(message, 128 + (asked.signal or 15)) from None
@@ -216,16 +221,19 @@ def _train(trainer: Trainer, callbacks: Sequence[Callback], resume_command: str)
                 "Another process of this run has ended; what it said tells why. Unless torchrun "
                 f"restarts them all (--max-restarts), go on with: {resume_command}"
             ) from error
+        finally:
+            shown.on_end()
 
 
-def _finish(trainer: Trainer, telling: Telling) -> RunSummary | None:
+def _finish(trainer: Trainer, told: Callback, resume_command: str) -> RunSummary | None:
     try:
         summary = _summarise(trainer) if rank() == 0 else None
     except KeyboardInterrupt:
-        message = f"trained, not yet evaluated; go on with: {telling.resume_command}"
+        message = f"trained, not yet evaluated; go on with: {resume_command}"
         raise Stopped(message, 130) from None
     if summary is not None:
         write_summary(trainer.folder, summary)
+        told.on_evaluated(summary)
     return summary  # nobody waits for rank 0's samples
 
 

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any, final
 
 from typing_extensions import override
@@ -13,6 +14,8 @@ from pastforward.data.files import optional_package
 from pastforward.errors import UsageError
 
 if TYPE_CHECKING:
+    from pastforward.report.pictures import Pixels
+    from pastforward.report.summary import RunSummary
     from pastforward.training.loop import Fit
 
 
@@ -30,8 +33,14 @@ class Callback:
         is that metric of the last evaluation, the loss where none is named; None before the first.
         """
 
+    def on_evaluated(self, summary: "RunSummary") -> None:
+        """A run in a folder was evaluated after training: figures and samples of its test data.
+
+        The first rank is told. `fit` and `fit_stages` evaluate nothing on test data.
+        """
+
     def on_end(self) -> None:
-        """Training is over or was stopped."""
+        """Nothing follows: all is done or was stopped."""
 
 
 class Callbacks(Callback):
@@ -51,13 +60,21 @@ class Callbacks(Callback):
             one.on_step(fit, terms, valid)
 
     @override
+    def on_evaluated(self, summary: "RunSummary") -> None:
+        for one in self.each:
+            one.on_evaluated(summary)
+
+    @override
     def on_end(self) -> None:
         for one in self.each:
             one.on_end()
 
 
-class Scalars(Callback, ABC):
-    """Abstract: writes losses, gradient norm and held-out losses against optimiser steps."""
+class Tracking(Callback, ABC):
+    """Abstract: writes losses, gradient norm and held-out losses against optimiser steps.
+
+    After an evaluation on test data it writes its figures, and samples as text or pictures.
+    """
 
     def __init__(self, every: int) -> None:
         """A row every `every` steps, and where a held-out loss is new."""
@@ -67,6 +84,10 @@ class Scalars(Callback, ABC):
     @abstractmethod
     def write(self, row: dict[str, float], step: int) -> None:
         """Write numbers by name."""
+
+    @abstractmethod
+    def show(self, texts: Mapping[str, str], pictures: "Mapping[str, Pixels]", step: int) -> None:
+        """Write texts and pictures by name."""
 
     @final
     @override
@@ -85,10 +106,18 @@ class Scalars(Callback, ABC):
         if row:
             self.write(row, self._steps)
 
+    @final
+    @override
+    def on_evaluated(self, summary: "RunSummary") -> None:
+        from pastforward.report.pictures import figures_of, pictures_of, texts_of
+
+        self.write(figures_of(summary), self._steps)
+        self.show(texts_of(summary), pictures_of(summary), self._steps)
+
 
 @final
-class TensorBoard(Scalars):
-    """As TensorBoard scalars. Needs the extra `pastforward[tensorboard]`."""
+class TensorBoard(Tracking):
+    """As TensorBoard's scalars, texts and images. Needs the extra `pastforward[tensorboard]`."""
 
     def __init__(self, folder: Path | str, every: int = 10) -> None:
         """Event files go to `folder`, a row every `every` steps; `UsageError` without the extra."""
@@ -108,12 +137,20 @@ class TensorBoard(Scalars):
             self._writer.add_scalar(name, value, step)
 
     @override
+    def show(self, texts: Mapping[str, str], pictures: "Mapping[str, Pixels]", step: int) -> None:
+        for name, text in texts.items():
+            # Texts are Markdown there; what is indented is shown as it is.
+            self._writer.add_text(name, indent(text, "    ", lambda _: True), step)
+        for name, pixels in pictures.items():
+            self._writer.add_image(name, pixels, step, dataformats="HWC")
+
+    @override
     def on_end(self) -> None:
         self._writer.close()
 
 
 @final
-class Tracker(Scalars):
+class Tracker(Tracking):
     """By trackio or by Weights & Biases, which are called alike. Needs the extra of that name."""
 
     def __init__(
@@ -130,6 +167,14 @@ class Tracker(Scalars):
     @override
     def write(self, row: dict[str, float], step: int) -> None:
         self._tracker.log(row, step=step)
+
+    @override
+    def show(self, texts: Mapping[str, str], pictures: "Mapping[str, Pixels]", step: int) -> None:
+        table, image = self._tracker.Table, self._tracker.Image
+        shown = {name: table(columns=["text"], data=[[text]]) for name, text in texts.items()}
+        shown |= {name: image(pixels) for name, pixels in pictures.items()}
+        if shown:
+            self._tracker.log(shown, step=step)
 
     @override
     def on_end(self) -> None:

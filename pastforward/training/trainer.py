@@ -95,16 +95,16 @@ class Trainer:
         return open_known(self.config.data, facts.identity, str(self.store.folder))
 
     def train(self, callbacks: Sequence[Callback], stopping: Callable[[], bool]) -> None:
-        """All remaining stages; raises `Interrupted`, with all saved, once `stopping()` is True."""
+        """All remaining stages; raises `Interrupted`, with all saved, once `stopping()` is True.
+
+        Callbacks are not told `on_end`: an evaluation may follow.
+        """
         told = Callbacks(callbacks)
-        try:
-            while self.number < len(self.config.stages):
-                told.on_stage(self.stage.name, self.number, len(self.config.stages))
-                self._train_stage(told, stopping)
-                self._finish_stage()
-            self._finish()
-        finally:
-            told.on_end()
+        while self.number < len(self.config.stages):
+            told.on_stage(self.stage.name, self.number, len(self.config.stages))
+            self._train_stage(told, stopping)
+            self._finish_stage()
+        self._finish()
 
     @property
     def teacher(self) -> AnyTeacher | None:

@@ -3,9 +3,12 @@
 import errno
 import json
 import os
+import re
 import shlex
 import shutil
+import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas
@@ -49,7 +52,8 @@ def test_train_is_quiet_and_tracked_where_asked(here, capsys, monkeypatch):
     heard = []
     tracker = SimpleNamespace(
         init=lambda **given: heard.append(given["name"]),
-        log=lambda row, step: heard.append(step),
+        log=lambda row, step: heard.append((step, *row)),
+        Table=lambda columns, data: data, Image=None,
         finish=lambda: heard.append("finished"),
     )
     monkeypatch.setitem(sys.modules, "trackio", tracker)
@@ -60,12 +64,31 @@ def test_train_is_quiet_and_tracked_where_asked(here, capsys, monkeypatch):
     assert said.code == 0
     assert said.err == ""
     assert said.last == "Report: runs/mine/report.html"
-    assert heard == ["mine", 3, "finished"]
+    evaluated = (3, "test/loss", "test/accuracy"), (3, "samples")
+    assert heard == ["mine", (3, "valid"), *evaluated, "finished"]
     said = call(capsys, "report", "mine", "--csv", "losses.csv")
     assert said.last == "Metrics: losses.csv"
     table = pandas.read_csv("losses.csv")
     assert set(table.run) == {"runs/mine"}
     assert {"stage", "step", "tokens", "valid"} <= set(table.columns)
+
+
+def test_a_log_has_plain_lines(here):
+    words = "train", "copy:8", "--name", "a-name-that-is-rather-long", *QUICK, *TINY
+    with open("log", "w") as log:
+        command = [sys.executable, "-m", "pastforward", *words]
+        env = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+        subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=True, env=env)
+    said = Path("log").read_text(encoding="utf-8")
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", said)  # no colours, no bars
+    lines = [line.strip() for line in said.splitlines()]
+    stages = [line for line in lines if line.startswith("stage ")]
+    assert stages[-1] == "stage 4 of 4: dmt"
+    assert len(set(stages)) == len(stages)  # those that have a step
+    assert len(lines) < 50
+    for name in ("a-name-that-is-rather-long", "teacher of a-name-that-is-rather-long", "unigram r"):
+        assert sum(line.startswith(name) and line.endswith(("-", "8")) for line in lines) == 1
+    assert lines[-1] == "Report: runs/a-name-that-is-rather-long/report.html"
 
 
 def test_train_on_a_task_with_axes(here, capsys):

@@ -193,6 +193,7 @@ TWO = FRAME.assign(date=[*HOURS[:300].astype(str), *HOURS[300:].astype(str)])
         (FRAME[:100], {"length": 90}, "give a length of at most 79 or more rows|at most"),
         (FRAME.assign(load=np.nan), {}, "holds no value in the training rows"),
         (FRAME, {"time": "load"}, "column 'load' that are no dates"),
+        (FRAME.assign(date="1.265 -2.531"), {}, "'1.265 -2.531' .* where a number belongs"),
         (FRAME, {"time": "when"}, "no column 'when'"),
         (FRAME, {"series": "shop"}, "no column 'shop'"),
         (FRAME.drop(index=9), {"missing": "refuse"}, "lacks 1 values, 1 rows among them"),
