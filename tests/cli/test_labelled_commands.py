@@ -99,8 +99,8 @@ def test_the_pinball_loss_has_its_own_name_everywhere(here, capsys):
         texts.append(said.out + said.err)
     texts += [page.read_text() for page in here.rglob("*.html")]
     for text in texts:
-        pictures_aside = re.sub(r"data:image[^\"]*", "", text)
-        assert not re.findall(r".{0,60}(?<!words of )\b(?:nats|bits)\b(?!; whether)", pictures_aside)
+        words = re.sub(r"data:image[^\"]*", "", text)
+        assert not re.findall(r".{0,60}(?<!words of )\b(?:nats|bits)\b(?!; whether)", words)
         assert "pinball loss" in text
     found = json.loads(call(capsys, "eval", "one", "--json").out)
     assert found["student"]["unit"] == "pinball loss"

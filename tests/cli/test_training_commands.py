@@ -53,7 +53,8 @@ def test_train_is_quiet_and_tracked_where_asked(here, capsys, monkeypatch):
     tracker = SimpleNamespace(
         init=lambda **given: heard.append(given["name"]),
         log=lambda row, step: heard.append((step, *row)),
-        Table=lambda columns, data: data, Image=None,
+        Table=lambda columns, data: data,
+        Image=None,
         finish=lambda: heard.append("finished"),
     )
     monkeypatch.setitem(sys.modules, "trackio", tracker)
@@ -86,9 +87,10 @@ def test_a_log_has_plain_lines(here):
     assert stages[-1] == "stage 4 of 4: dmt"
     assert len(set(stages)) == len(stages)  # those that have a step
     assert len(lines) < 50
-    for name in ("a-name-that-is-rather-long", "teacher of a-name-that-is-rather-long", "unigram r"):
+    run = "a-name-that-is-rather-long"
+    for name in (run, f"teacher of {run}", "unigram reference"):
         assert sum(line.startswith(name) and line.endswith(("-", "8")) for line in lines) == 1
-    assert lines[-1] == "Report: runs/a-name-that-is-rather-long/report.html"
+    assert lines[-1] == f"Report: runs/{run}/report.html"
 
 
 def test_train_on_a_task_with_axes(here, capsys):

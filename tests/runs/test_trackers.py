@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pastforward.config import Budget
+from pastforward.config import Budget, RunConfig
 from pastforward.data.labelled import labelled
 from pastforward.errors import Stopped
 from pastforward.runs.request import TrainOptions
@@ -42,9 +42,9 @@ def text(here):
     return "notes.txt"
 
 
-def trained(what, *callbacks, steps=2):
+def trained(what, *callbacks, steps=2, name="one"):
     options = TrainOptions(changes=CHANGES, callbacks=callbacks)
-    return train(what, "bptt", name="one", budget=Budget(steps=steps), options=options)
+    return train(what, "bptt", name=name, budget=Budget(steps=steps), options=options)
 
 
 def events(folder):
@@ -102,15 +102,14 @@ def test_trackers_get_tables_and_images_before_the_end(package, here, monkeypatc
     assert shown == (2, {"samples": (["text"], [[run.summary.samples]])})
     assert end == "finished"
     heard.clear()
-    train(images(here), "bptt", name="two", budget=Budget(steps=2),
-          options=TrainOptions(changes=CHANGES, callbacks=[Tracker(package, "images")]))  # fmt: skip
+    trained(images(here), Tracker(package, "images"), name="two")
     pixels = heard[-2][1]["samples"]
     assert (pixels.dtype, pixels.ndim, pixels.shape[-1]) == (np.uint8, 3, 3)
 
 
 def test_nothing_is_drawn_without_a_tracker(here, monkeypatch):
     monkeypatch.delitem(sys.modules, DRAWN, raising=False)
-    trained(classes(here), *tracked(None, "one", None))
+    trained(classes(here), *tracked(None, "one", RunConfig()))
     assert DRAWN not in sys.modules
 
 
