@@ -46,7 +46,9 @@ def main(argv: list[str]) -> None:
 
 
 def _print(title: str, rows: Iterable[tuple[str, str]]) -> None:
-    print("\n".join([title, *(f"  {name:<16}{text}" for name, text in rows), ""]))
+    rows = list(rows)
+    width = max(16, *(len(name) + 2 for name, _ in rows))
+    print("\n".join([title, *(f"  {name:<{width}}{text}" for name, text in rows), ""]))
 
 
 def _summaries(table: Mapping[str, Entry]) -> Iterable[tuple[str, str]]:

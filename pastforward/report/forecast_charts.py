@@ -29,7 +29,8 @@ def fan(
             ahead = one.index[len(one.past) :]
             ax.plot(ahead, truth[:, column], color=INK, lw=1.0, ls=":", label="what came")
         if place == 0:
-            ax.legend(frameon=False, fontsize=8.5, labelcolor=INK, loc="upper left")
+            where = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "ncols": 5}
+            ax.legend(frameon=False, fontsize=8.5, labelcolor=INK, **where)  # beside the title
     return figure
 
 

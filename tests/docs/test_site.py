@@ -18,7 +18,10 @@ from pastforward.data.opening import Opened
 from pastforward.estimators.classifier import SequenceClassifier
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "docs/index.md", ROOT / "docs/concepts.md", *(ROOT / "docs/guides").glob("*.md")]
+WHOLE = "forecasting.md", "text.md"
+"""Guides whose blocks `test_whole_guides` runs, one after the other."""
+GUIDES = [path for path in (ROOT / "docs/guides").glob("*.md") if path.name not in WHOLE]
+PAGES = [ROOT / "docs/index.md", ROOT / "docs/concepts.md", *GUIDES]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEXTS = {path.name: path.read_text(encoding="utf-8") for path in sorted(PAGES)}
 PROGRAMS = [
