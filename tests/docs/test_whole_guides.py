@@ -1,4 +1,4 @@
-"""Guides that lead from data to a finished task: all blocks run, one after the other, in 3 steps."""
+"""Guides that lead from data to a finished task: all blocks run in their order, in 3 steps."""
 
 import re
 import shlex
