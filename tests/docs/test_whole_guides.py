@@ -45,6 +45,6 @@ def test_a_guide_runs_from_its_first_block_to_its_last(name, tmp_path, monkeypat
             exec(compile(content, name, "exec"), {})
         else:
             assert language == ""
-            for line in content.splitlines():
+            for line in content.replace("\\\n", "").splitlines():
                 run_command(line)
         assert capsys.readouterr().out.strip()
