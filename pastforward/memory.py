@@ -24,8 +24,9 @@ def rms_norm(m: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
     if m.dtype == torch.bfloat16 and torch.is_autocast_enabled(m.device.type):
         m = m.float()
     large = 2.0**4 if m.dtype == torch.float16 else _LARGE
-    m = m / m.detach().abs().amax(-1, keepdim=True).clamp(min=large)
-    return m * torch.rsqrt(m.square().mean(-1, keepdim=True) + EPSILON / large**2)
+    # Exporters take EPSILON / large**2 for 0, so m is divided by powers of 2 only where it is large.
+    m = m / (m.detach().abs().amax(-1, keepdim=True) / large).clamp(min=1.0)
+    return m * torch.rsqrt(m.square().mean(-1, keepdim=True) + EPSILON)
 
 
 def bounded(x: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from pastforward.cells import CELLS, StudentConfig, TorchConfig
+from pastforward.cells import CELLS, StudentConfig, TanhConfig, TorchConfig
 from pastforward.cells.build import wrap
 from pastforward.data.codec import LabelCodec, SeriesCodec, SymbolCodec
 from pastforward.errors import UsageError
@@ -46,6 +46,14 @@ def small(cell: str, what: Signature = TOKENS, layers: int = 1, hidden: int = 8)
 
 def shipped(student: Student, **changes) -> Shipment:
     return replace(Shipment(student, CODECS[student.signature]), **changes)
+
+
+def test_the_epsilon_of_the_norm_is_exported(tmp_path):
+    # With small numbers inside the tanh, before the norm, it is no rounding error.
+    torch.manual_seed(0)
+    student = build_student(StudentConfig("gru", 2, 8, 4, 8, TanhConfig(0.01)), TOKENS).eval()
+    (replay,) = export(shipped(student), tmp_path).replays.values()
+    assert agreement(student, "step.onnx", replay, 20).difference <= 1e-5
 
 
 @pytest.mark.parametrize("cell", [*CELLS, "wrapped"])
