@@ -24,7 +24,7 @@ def rms_norm(m: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
     if m.dtype == torch.bfloat16 and torch.is_autocast_enabled(m.device.type):
         m = m.float()
     large = 2.0**4 if m.dtype == torch.float16 else _LARGE
-    # Exporters take EPSILON / large**2 for 0, so m is divided by powers of 2 only where it is large.
+    # Divided only where it is large: exporters would take EPSILON / large**2 for 0.
     m = m / (m.detach().abs().amax(-1, keepdim=True) / large).clamp(min=1.0)
     return m * torch.rsqrt(m.square().mean(-1, keepdim=True) + EPSILON)
 
