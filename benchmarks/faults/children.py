@@ -41,7 +41,7 @@ class Watch:
     memory: int = 3 * 2**30
     """Bytes it may take beyond what the forking process has."""
     limit: float = 20.0
-    """Seconds of work until it gets Ctrl-C; ten times as many where it doesn't work."""
+    """Seconds of work until it gets Ctrl-C; five times as many where it doesn't work."""
     patience: float = 20.0
     """As many that it then has to leave."""
 
@@ -226,7 +226,7 @@ def _works_less(child: int, seconds: float) -> bool:
     while not _ended(child, 0.2):
         fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
         worked = (int(fields[11]) + int(fields[12])) / tick
-        if worked > seconds or time.monotonic() - begin > 10 * seconds:
+        if worked > seconds or time.monotonic() - begin > 5 * seconds:
             return False
     return True
 

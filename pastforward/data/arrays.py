@@ -6,12 +6,19 @@ import zipfile
 import zlib
 from math import prod
 from pathlib import Path
+from tokenize import TokenError
 from typing import BinaryIO
 
 import numpy as np
 
 from pastforward.data.files import IDX_TYPES, is_gzip, is_npy, read_bytes, require_content
 from pastforward.errors import UsageError
+
+UNREADABLE = (
+    ValueError, EOFError, OSError, SyntaxError, TokenError, OverflowError, zlib.error,
+    zipfile.BadZipFile,
+)  # fmt: skip
+"""What NumPy raises for damaged files; it reads headers as Python."""
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -52,7 +59,7 @@ def read_numpy(path: Path) -> dict[str, np.ndarray]:
                 found = _loaded(file)
     except UsageError:
         raise
-    except (ValueError, EOFError, OSError, zlib.error, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise UsageError(
             f"'{path}' is no readable array ({str(error).splitlines()[0][:80]}); save numbers by "
             "numpy.save or numpy.savez."

@@ -35,6 +35,7 @@ def read_bytes(path: Path) -> bytearray:
 
     Raises `UsageError` if it can't be read or is empty.
     """
+    require_no_pipe(path)
     data = bytearray()
     try:
         with path.open("rb") as file:
@@ -52,6 +53,14 @@ def read_bytes(path: Path) -> bytearray:
         ) from error
     require_content(path, len(data))
     return data
+
+
+def require_no_pipe(path: Path) -> None:
+    """Raise `UsageError` for what can be read only once, or never ends; data is opened again."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise UsageError(
+            f"'{path}' is a pipe or a device, no file; write its content to a file and name that."
+        )
 
 
 def require_content(path: Path, size: int | None = None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pastforward.data import EMBEDDED, LABELLED, SOURCES, DataConfig
-from pastforward.data.files import MNIST
+from pastforward.data.files import MNIST, require_no_pipe
 from pastforward.data.label_files import FORMATS
 from pastforward.data.tasks import TASKS
 from pastforward.errors import UsageError, nearest
@@ -182,7 +182,8 @@ def _existing(given: str) -> Path:
     try:
         path = Path(given).expanduser()
         if given and path.exists():  # an empty name would mean the current folder
-            return _readable(path)
+            require_no_pipe(path)
+            return path
     except (OSError, RuntimeError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
         raise UsageError(
@@ -193,15 +194,6 @@ def _existing(given: str) -> Path:
     own = MNIST if path.name == "mnist" else "check the path"
     advice = own if looks_like_path else nearest(family(given), known)
     raise UsageError(f"There is no data '{given}', by path or by name; {advice}.")
-
-
-def _readable(path: Path) -> Path:
-    """Refuse what can be read only once, or never ends: runs open their data again."""
-    if not path.is_file() and not path.is_dir():
-        raise UsageError(
-            f"'{path}' is a pipe or a device, no file; write its content to a file and name that."
-        )
-    return path
 
 
 def _options(config: DataConfig, kind: str) -> Any:

@@ -73,6 +73,8 @@ class Trainer:
         self._checkpointed = 0.0
         self._skip_empty()
         self.fit = self.make_fit()
+        if self.store is not None:  # a damaged file is told of before anything is written
+            self.fit.source.batch(self.fit.seed, 0, config.fit.batch)
 
     def start_from(self, module: nn.Module) -> None:
         """Give the student the weights of a network of torch.nn; `UsageError` where it has others.

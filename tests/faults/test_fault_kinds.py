@@ -154,3 +154,19 @@ def test_process_substitution_is_refused(tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     assert "is a pipe or a device" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_pipe_among_labels_is_refused_at_once(tmp_path):
+    labels = write_mnist(tmp_path / "mnist") / "train-labels-idx1-ubyte"
+    labels.unlink()
+    os.mkfifo(labels)
+    with pytest.raises(UsageError, match="train-labels-idx1-ubyte' is a pipe or a device"):
+        open_data(DataConfig(str(tmp_path / "mnist"), None, LabelledConfig(), "classify"))
+
+
+def test_a_header_of_an_array_that_is_no_python(tmp_path):
+    np.save(tmp_path / "images.npy", IMAGES)
+    content = (tmp_path / "images.npy").read_bytes()
+    (tmp_path / "images.npy").write_bytes(content.replace(b"}", b" ", 1))
+    with pytest.raises(UsageError, match="is no readable array"):
+        open_source(str(tmp_path / "images.npy"))

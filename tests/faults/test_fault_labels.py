@@ -157,3 +157,13 @@ def test_a_source_is_for_labels_alone(home, capsys):
     line = refused(capsys, "train", "copy:8", "--source", "tale.txt", *QUICK)
     assert "--source says where the data of --labels lies now" in line
     assert call(capsys, "train", "--labels", "labels", "--source", "x", "--help").code == 0
+
+
+def test_damaged_labels_are_refused_before_anything_is_written(home, capsys):
+    path = home / "labels" / "chunk-00000.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-8:] = bytes(8)
+    path.write_bytes(content)
+    line = refused(capsys, *STUDENT, "--name", "new")
+    assert "chunk-00000.safetensors' is damaged" in line
+    assert not (home / "runs" / "new").exists()

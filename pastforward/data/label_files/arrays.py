@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pastforward.data import LabelledConfig
-from pastforward.data.arrays import read_numpy
+from pastforward.data.arrays import UNREADABLE, read_numpy
 from pastforward.data.files import is_npy
 from pastforward.data.files import suffix as suffix_of
 from pastforward.data.label_files.images import image_inputs
@@ -57,7 +57,7 @@ def _loaded(path: Path) -> dict[str, np.ndarray]:
     for file in sorted(p for p in folder.glob("*") if suffix_of(p) == ".npy"):
         try:
             found[file.stem.lower()] = np.load(file, mmap_mode="r", allow_pickle=False)
-        except (ValueError, OSError, EOFError) as error:
+        except UNREADABLE as error:
             raise UsageError(
                 f"'{file}' is no readable array ({str(error).splitlines()[0][:80]}); save numbers "
                 "by numpy.save."
