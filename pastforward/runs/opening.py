@@ -13,7 +13,7 @@ from pastforward.analysis.samples import Samples
 from pastforward.baselines.base import Baseline, Network
 from pastforward.config import RunConfig
 from pastforward.data.codec import Codec
-from pastforward.data.opening import MEMORY, kind_of, located, open_known
+from pastforward.data.opening import in_memory, kind_of, located, open_known
 from pastforward.data.source import Source, require_known
 from pastforward.errors import UsageError
 from pastforward.report.summary import RunSummary
@@ -119,7 +119,7 @@ class Run:
     @cached_property
     def source(self) -> Source:
         """The data; raises `UsageError` where it isn't what the run was trained on."""
-        if self._source is None and self.config.data.source.startswith(MEMORY):
+        if self._source is None and in_memory(self.config.data.source):
             kind_of(self.config.data.source)  # says what to do
         known, where = self.folder.read_data(), str(self.path)
         if self._source is None:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from pastforward.analysis.evaluate import evaluate
 from pastforward.config import Budget, RunConfig
-from pastforward.data.opening import MEMORY, Opened, open_known
+from pastforward.data.opening import Opened, in_memory, open_known
 from pastforward.data.source import Source, require_known
 from pastforward.errors import NonFiniteLoss, Stopped, UsageError
 from pastforward.files import write_json
@@ -170,8 +170,8 @@ def _as_begun(
 ) -> Source:
     """The data of a run to be resumed, by the codec that it began with."""
     known, where = folder.read_data(), str(folder.path)
-    in_memory = config.data.source.startswith(MEMORY)
-    if source is None or (not in_memory and source.identity.codec != known.codec):
+    held = in_memory(config.data.source)
+    if source is None or (not held and source.identity.codec != known.codec):
         return open_known(config.data, known, where, allow_new)
     require_known(source, known, where, allow_new)
     return source
