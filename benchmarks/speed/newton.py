@@ -35,7 +35,7 @@ def _rows(length: int) -> Iterator[Row]:
         ours[cell] = student, optimiser_step(JointSMT(student, teacher, LOSSES), batch)
     fused = FusedBPTT("gru", SYMBOLS, 64, UNITS)
     rivals["nn.GRU"] = fused, fused_step(fused, batch)
-    newton = ParallelNewton(student.signature, BaselineConfig(depth=1, width=UNITS // 2))
+    newton = ParallelNewton(ours["gru"][0].signature, BaselineConfig(depth=1, width=UNITS // 2))
     rivals["parallel Newton"] = newton, optimiser_step(Parallel(newton), batch)
     steps = {name: step for name, (_, step) in (ours | rivals).items()}
     seconds = interleaved(steps, 0.0, ROUNDS)
