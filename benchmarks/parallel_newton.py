@@ -8,7 +8,7 @@ package (with triton, which it imports) takes its eager path.
     pip install pararnn-torch
     pastforward compare s5:40,elements=2 --networks benchmarks.parallel_newton:ParallelNewton \
       --methods parallel
-    python -m benchmarks.speed bptt:newton
+    python -m benchmarks.speed newton --threads 1
 """
 
 from importlib import import_module

@@ -3,13 +3,16 @@
 Transformers are pre-norm, without biases in attention.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import checkpoint
 from typing_extensions import override
 
@@ -23,6 +26,30 @@ class VectorEmbedding(nn.Linear):
     @override
     def forward(self, input: Float[Tensor, "... channels"]) -> Float[Tensor, "... width"]:
         return super().forward(bounded(input))
+
+
+class _Unfilled(TorchFunctionMode):
+    """Leaves out the functions of `torch.nn.init`."""
+
+    @override
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return func(*args, **kwargs)
+
+
+@contextmanager
+def without_values() -> Iterator[None]:
+    """Modules that are built in it have sizes, but no weights to speak of; random states are kept.
+
+    Memory that is never written to takes no space. The meta device would take none either, but its
+    first operation imports `torch.compile`, about 2 s.
+    """
+    with torch.device("cpu"), _Unfilled(), torch.random.fork_rng(devices=[]):
+        yield
 
 
 def embedding(kind: Kind, width: int) -> nn.Module:

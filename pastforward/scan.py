@@ -58,19 +58,28 @@ class DiagonalRecurrence(nn.Module):
     def forward(self, w: Float[Tensor, "batch steps size"]) -> Float[Tensor, "batch steps size"]:
         """m_1..m_n from w_1..w_n and m_0 = 0; in full precision, as errors would add up."""
         with torch.autocast(w.device.type, enabled=False):
-            return self._scan(w)
+            return self._scan(_rows(self.gain() * w).t().contiguous(), *w.shape[:2])
 
-    def _scan(self, w: Tensor) -> Tensor:
-        batch, steps = w.shape[:2]
+    def of_states(
+        self, h: Float[Tensor, "batch steps width"], write: nn.Linear
+    ) -> Float[Tensor, "batch steps size"]:
+        """The same from w_t = write(h_t), which are made in the layout that the scan reads."""
+        if torch.is_autocast_enabled(h.device.type):  # then the product is not in full precision
+            return self(write(h))
+        gain, rows = self.gain().unsqueeze(1), _rows(h).t()
+        w = (gain * write.weight) @ rows
+        return self._scan(w if write.bias is None else w + gain * write.bias[:, None], *h.shape[:2])
+
+    def _scan(self, w: Float[Tensor, "size rows"], batch: int, steps: int) -> Tensor:
+        """From what is written in the order of `_rows`."""
         chunk = chunk_length(steps)
         chunks = ceil(steps / chunk)
-        w = F.pad(self.gain() * w, (0, 0, 0, chunks * chunk - steps))
-        # [modes, (re, im) of the steps of a chunk, chunks * batch]
-        w = w.view(batch, chunks, chunk, self.modes, 2).permute(3, 4, 2, 1, 0)
-        m = self._intra_chunk(w.reshape(self.modes, 2 * chunk, -1), chunk)
+        m = self._intra_chunk(w.view(self.modes, 2 * chunk, -1), chunk)
         if chunks > 1:
             m = self._inter_chunk(m, chunks, chunk)
-        m = m.view(self.modes, 2, chunk, chunks, batch).permute(4, 3, 2, 0, 1)
+        # Two copies, of a matrix and of rows, are several times faster than one of five axes.
+        m = m.view(2 * self.modes, -1).t().contiguous()
+        m = m.view(chunk, chunks, batch, -1).permute(2, 1, 0, 3)
         return m.reshape(batch, chunks * chunk, -1)[:, :steps]
 
     def of_piece(
@@ -148,6 +157,14 @@ class DiagonalRecurrence(nn.Module):
         angle = power * self.frequency[:, None, None]
         re, im = size * angle.cos(), size * angle.sin()
         return torch.cat([torch.cat([re, -im], 2), torch.cat([im, re], 2)], 1)
+
+
+def _rows(x: Float[Tensor, "batch steps size"]) -> Float[Tensor, "rows size"]:
+    """Rows by step of a chunk, chunk and sequence; the last chunk is filled up with zeros."""
+    batch, steps, size = x.shape
+    chunk = chunk_length(steps)
+    x = F.pad(x, (0, 0, 0, -steps % chunk))
+    return x.view(batch, -1, chunk, size).permute(2, 1, 0, 3).reshape(-1, size)
 
 
 def multiply_modes(

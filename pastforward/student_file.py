@@ -13,6 +13,7 @@ from torch import Tensor
 from pastforward.baselines import BaselineConfig
 from pastforward.baselines.base import Network
 from pastforward.baselines.build import build_baseline
+from pastforward.blocks import without_values
 from pastforward.cells import CELLS, StudentConfig
 from pastforward.cells.build import CellBuilder
 from pastforward.data.codec import Codec, codec_from_json, codec_to_json
@@ -146,7 +147,7 @@ def _require_fit(network: Network, config: StudentConfig | BaselineConfig) -> No
             and network.readout.hidden == config.hidden
         )
     else:
-        with torch.device("meta"), torch.random.fork_rng(devices=[]):
+        with without_values():
             if isinstance(config, StudentConfig):
                 built: Network = build_student(config, network.signature)
             else:

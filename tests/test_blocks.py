@@ -7,7 +7,7 @@ import torch
 from oracles import rotated
 from tiny import seeded
 
-from pastforward.blocks import Attention, Transformer, rotary_table, rotate
+from pastforward.blocks import Attention, Transformer, rotary_table, rotate, without_values
 
 
 def normal(*shape: int) -> torch.Tensor:
@@ -58,3 +58,12 @@ def test_a_transformer_tells_order():
     transformer = Transformer(8, 2, 2, 4, causal=False).double()
     h, order = normal(1, 4, 8), [2, 0, 3, 1]
     assert (transformer(h[:, order]) - transformer(h)[:, order]).abs().max() > 1e-6
+
+
+def test_modules_without_values_have_sizes_and_draw_nothing():
+    before = torch.get_rng_state()
+    with without_values():
+        bare = Transformer(8, 2, 2, 4, causal=True)
+    assert torch.equal(torch.get_rng_state(), before)
+    shapes = [p.shape for p in Transformer(8, 2, 2, 4, causal=True).parameters()]
+    assert [p.shape for p in bare.parameters()] == shapes

@@ -20,6 +20,27 @@ def test_an_extrapolated_memory_is_that_of_steps_that_write_nothing():
     torch.testing.assert_close(found, m[:, 3:33], rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("length", [1, 31, 32, 33, 70])
+def test_a_diagonal_recurrence_by_brute_force(length, bias):
+    torch.manual_seed(0)
+    recurrence = DiagonalRecurrence(MemoryShape(3, 4), 3.0, 18.0).double()
+    write = torch.nn.Linear(5, 12, bias).double()
+    h = torch.randn(2, length, 5, dtype=torch.float64, requires_grad=True)
+    m, steps = torch.zeros(2, 12, dtype=torch.float64), []
+    one = torch.ones((), dtype=torch.long)
+    for t in range(length):
+        m = recurrence.turned(m, one) + recurrence.gain() * write(h[:, t])
+        steps.append(m)
+    sides = []
+    for found in (recurrence.of_states(h, write), recurrence(write(h)), torch.stack(steps, 1)):
+        learned = [*recurrence.parameters(), *write.parameters()]
+        slopes = torch.autograd.grad(found.sin().sum(), (h, *learned), retain_graph=True)
+        sides.append([found.detach(), *slopes])
+    assert_same(sides[0], sides[2], tolerance=1e-9)
+    assert_same(sides[1], sides[2], tolerance=1e-9)
+
+
 @pytest.mark.parametrize("length", [0, 1, 2, 3, 4, 5, 10, 65])
 def test_matrix_recurrence_by_brute_force(length):
     torch.manual_seed(0)

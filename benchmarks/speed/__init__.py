@@ -27,7 +27,10 @@ BENCHES = {
     "bptt": Bench(
         "bptt",
         "time of an SMT step over a BPTT step, per token, against T",
-        ("elman", "mlp", "transformer", "gru", "newton"),
+        ("elman", "mlp", "transformer", "gru"),
+    ),
+    "newton": Bench(
+        "newton", "an SMT step over nn.GRU and a GRU by parallel Newton (needs pararnn-torch)"
     ),
     "memory": Bench("memory", "peak memory of an SMT step over a BPTT step, against T"),
     "stream": Bench("stream", "one streamed step over the bare matrix products with its weights"),
@@ -60,5 +63,5 @@ BENCHES = {
 }
 """By name, in the order in which they run."""
 
-LONG = ("ship", "large-text", "store", "time-to-loss")
-"""Those that take many minutes and run only when they are named."""
+LONG = ("newton", "ship", "large-text", "store", "time-to-loss")
+"""Those that take many minutes, or need a package, and run only when they are named."""

@@ -5,15 +5,12 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from benchmarks.parallel_newton import ParallelNewton
 from benchmarks.speed.cost import encoder_macs, recurrence_macs, student_macs
 from benchmarks.speed.measuring import Row, interleaved, ratios, require_same
 from benchmarks.speed.networks import RATE, SYMBOLS, WIDTH, networks, optimiser_step, symbols
 from benchmarks.speed.rivals import FusedBPTT
-from pastforward.baselines import BaselineConfig
 from pastforward.methods import SMTConfig
 from pastforward.methods.bptt import TruncatedBPTT
-from pastforward.methods.parallel import Parallel
 from pastforward.methods.smt import FrozenSMT, JointSMT
 from pastforward.student import Student
 from pastforward.training import FitConfig
@@ -32,8 +29,7 @@ def run(case: str = "") -> Iterator[Row]:
 
     SMT fits all T transitions, eagerly, with the teacher of the recipes for copies and pixels. BPTT
     has its cell compiled; at T = 256 it is also compared with SMT on stored targets. A GRU is also
-    compared with `torch.nn.GRU` trained through time; `case` names one of the cells, or 'newton',
-    which compares it with a GRU by parallel Newton and needs `pararnn-torch`.
+    compared with `torch.nn.GRU` trained through time; `case` names one of the cells.
     """
     for cell in CELLS:
         if case not in ("", cell):
@@ -55,8 +51,6 @@ def run(case: str = "") -> Iterator[Row]:
                 yield _stored_row(cell, length, through_time)
     for length in (256, 1024) if case in ("", "gru") else ():
         yield _row("gru", length, {"bptt": _fused(symbols(TOKENS // length, length))}, "nn.GRU, ")
-    for length in (256, 1024, 4096) if case == "newton" else ():
-        yield _row("gru", length, {"bptt": _newton(length)}, "parallel Newton, ")
 
 
 def _row(cell: str, length: int, rival: dict[str, Callable], name: str = "") -> Row:
@@ -94,14 +88,12 @@ def _compared(case: str, student: Student, teacher_macs: float, parts: dict[str,
     )  # fmt: skip
 
 
-def _newton(length: int) -> Callable[[], object]:
-    what = networks(length, "gru", SLOTS)[0].signature
-    own = ParallelNewton(what, BaselineConfig(depth=1, width=SLOTS * WIDTH // 2))
-    return optimiser_step(Parallel(own), symbols(TOKENS // length, length))
-
-
 def _fused(batch: Batch) -> Callable[[], object]:
-    net = FusedBPTT("gru", SYMBOLS, 64, SLOTS * WIDTH)
+    return fused_step(FusedBPTT("gru", SYMBOLS, 64, SLOTS * WIDTH), batch)
+
+
+def fused_step(net: FusedBPTT, batch: Batch) -> Callable[[], object]:
+    """A whole step of a network of torch.nn, by the same optimiser as ours."""
     optimiser = Optimiser([net], FitConfig())
 
     def step() -> None:

@@ -4,6 +4,7 @@ python -m benchmarks.speed --json benchmarks/results/bench.json
 python -m benchmarks.speed store time-to-loss --threads 1 --json benchmarks/results/bench-long.json
 python -m benchmarks.speed bptt --json benchmarks/results/bench-again.json
 python -m benchmarks.speed large-text --threads 1 --json benchmarks/results/bench-large.json
+python -m benchmarks.speed newton --threads 1 --json benchmarks/results/bench-newton.json
 python -m benchmarks.studies.cost_model
 python -m benchmarks.studies.time_axis
 python -m benchmarks.studies.performance
@@ -28,7 +29,7 @@ from benchmarks.studies.time_axis import SIDES
 Rows = list[dict[str, Any]]
 NOT_RUN = "no rows yet"
 CALLS = {"hardware": "bench", "long-hardware": "bench-long", "again-hardware": "bench-again",
-         "large-hardware": "bench-large"}  # fmt: skip
+         "large-hardware": "bench-large", "newton-hardware": "bench-newton"}  # fmt: skip
 """Files of results, by the place of their origin in the text."""
 
 

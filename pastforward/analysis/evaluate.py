@@ -13,14 +13,8 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from pastforward.analysis.meters import (
-    Collapse,
-    CollapseMeter,
-    Drift,
-    DriftMeter,
-    Score,
-    ScoreMeter,
-)
+from pastforward.analysis.memory_meters import Collapse, CollapseMeter, Drift, DriftMeter
+from pastforward.analysis.meters import Score, ScoreMeter
 from pastforward.baselines.base import Baseline, Network
 from pastforward.data.codec import Codec, LabelCodec
 from pastforward.data.source import Source
@@ -35,6 +29,27 @@ from pastforward.watching import watched
 
 SEQUENCES, LABELLED_SEQUENCES = 512, 10_000
 """Held-out sequences that are measured where no other number is given."""
+
+
+class Readers(Protocol):
+    """Processes that share what is read."""
+
+    @property
+    def readers(self) -> int:
+        """How many there are."""
+        ...
+
+    @property
+    def reader(self) -> int:
+        """Which one this is."""
+        ...
+
+
+class _OneReader:
+    readers, reader = 1, 0
+
+
+_ONE = _OneReader()
 
 
 @dataclass(frozen=True)
@@ -60,14 +75,15 @@ class Evaluation:
 
 def evaluate(
     student: Network, teacher: Teacher | Baseline | None, source: Source, split: str = "test",
-    limit: int | None = None, size: int = 64,
+    limit: int | None = None, size: int = 64, shared: Readers = _ONE,
 ) -> Evaluation:  # fmt: skip
     """Measure on the first `limit` sequences of a held-out split, `size` at a time.
 
-    Without `limit`, on 512; of labelled data, whose sequences hold one output each, on 10,000.
-    The source may be longer than what the student was trained on. Both networks are left in the
-    mode in which they came. Raises `UsageError` when the split holds no output to predict, and for
-    a source of other symbols or channels than the student knows.
+    Of several readers each measures its part of the batches, and all get the same figures. Without
+    `limit`, on 512; of labelled data, whose sequences hold one output each, on 10,000. The source
+    may be longer than what the student was trained on. Both networks are left in the mode in which
+    they came. Raises `UsageError` when the split holds no output to predict, and for a source of
+    other symbols or channels than the student knows.
     """
     _require_same_kinds(student, source)
     if limit is None:
@@ -75,7 +91,7 @@ def evaluate(
     count = (source.describe().get("sequences") or {}).get(split) or limit
     batches = source.held_out(split, size, limit)
     shown = watched(batches, "evaluating", min(count, limit), lambda batch: len(batch.x))
-    return measure(student, teacher, source, split, shown)
+    return measure(student, teacher, source, split, shown, shared)
 
 
 def _require_same_kinds(student: Network, source: Source) -> None:
@@ -90,37 +106,18 @@ def _require_same_kinds(student: Network, source: Source) -> None:
 
 def measure(
     student: Network, teacher: Teacher | Baseline | None, source: Source, split: str,
-    batches: Iterable[Batch],
+    batches: Iterable[Batch], shared: Readers = _ONE,
 ) -> Evaluation:  # fmt: skip
     """`evaluate` on given batches; `split` is their name in the result."""
     meters = _Meters(student, teacher, source)
     with frozen(student, teacher):
-        for batch in batches:
+        for batch in islice(batches, shared.reader, None, shared.readers):
             meters.add(on_device(batch, student))
+    if shared.readers > 1:
+        meters.gather()
     if not meters.student.outputs.any():
         raise UsageError(f"The split '{split}' holds no output to predict; give another one.")
     return meters.read(split, dict(source.references()))
-
-
-class Readers(Protocol):
-    """Processes that share what is read."""
-
-    @property
-    def readers(self) -> int:
-        """How many there are."""
-        ...
-
-    @property
-    def reader(self) -> int:
-        """Which one this is."""
-        ...
-
-
-class _OneReader:
-    readers, reader = 1, 0
-
-
-_ONE = _OneReader()
 
 
 def quick_score(
@@ -174,6 +171,18 @@ class _Meters:
             self.teacher.add(teacher.readout(targets[:, 1:]), y, mask)
             self.collapse["targets"].add(targets[:, 1:], used)
             self.drift.add(own, targets, student.step(targets[:, :-1], x), used)
+
+    def gather(self) -> None:
+        """What all ranks have measured, on each of them."""
+        own = self.student, self.teacher, self.collapse, self.drift
+        (self.student, self.teacher, self.collapse, self.drift), *others = from_ranks(own)
+        for student, teacher, collapse, drift in others:
+            self.student.join(student)
+            self.teacher.join(teacher)
+            for whose, meter in collapse.items():
+                self.collapse[whose].join(meter)
+            if self.drift is not None and drift is not None:
+                self.drift.join(drift)
 
     def read(self, split: str, references: dict[str, float]) -> Evaluation:
         return Evaluation(

@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from pastforward.analysis.evaluate import frozen, on_device
-from pastforward.analysis.meters import DriftMeter, ScoreMeter
+from pastforward.analysis.memory_meters import DriftMeter
+from pastforward.analysis.meters import ScoreMeter
 from pastforward.data.source import Source
 from pastforward.losses import relevant
 from pastforward.outputs import NATS, loss_unit

@@ -120,7 +120,7 @@ class FlagMeter:
 
     def join(self, other: Self) -> None:
         """Add what another meter has seen."""
-        _add(self, other, ("outputs", "true", "predicted", "right"))
+        add_counts(self, other, ("outputs", "true", "predicted", "right"))
 
     def read(self) -> ClassScore:
         """The figures over all batches."""
@@ -159,7 +159,7 @@ class NumberMeter:
 
     def join(self, other: Self) -> None:
         """Add what another meter has seen."""
-        _add(self, other, ("outputs", "squares", "errors", "sum", "sum_of_squares"))
+        add_counts(self, other, ("outputs", "squares", "errors", "sum", "sum_of_squares"))
 
     def read(self) -> NumberScore:
         """The figures over all batches."""
@@ -178,7 +178,8 @@ class NumberMeter:
         return self.sum_of_squares / self.outputs - (self.sum / self.outputs).square()
 
 
-def _add(meter: object, other: object, names: Sequence[str]) -> None:
+def add_counts(meter: object, other: object, names: Sequence[str]) -> None:
+    """Add attributes of another meter to those of the same names."""
     for name in names:
         setattr(meter, name, getattr(meter, name) + getattr(other, name))
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import torch
 from torch import nn
 
 from pastforward.baselines import BASELINES, BaselineConfig
 from pastforward.baselines.attention import Attention
 from pastforward.baselines.base import Baseline
+from pastforward.blocks import without_values
 from pastforward.cells import StudentConfig
 from pastforward.errors import UsageError
 from pastforward.student import build_student
@@ -68,6 +68,5 @@ def student_parameters(config: StudentConfig, signature: Signature) -> int:
 
 
 def _size(build: Callable[[], nn.Module]) -> int:
-    # On the meta device weights have no values: only sizes are asked for.
-    with torch.device("meta"), torch.random.fork_rng(devices=[]):
+    with without_values():
         return parameters(build())

@@ -8,7 +8,6 @@ from rich.text import Text
 
 from pastforward.analysis.forecasts.samples import SeriesSamples
 from pastforward.analysis.samples import ImageSamples
-from pastforward.report.charts import save_images
 from pastforward.report.labels import label_tables
 from pastforward.report.sparkline import future_lines
 from pastforward.report.summary import RunSummary
@@ -25,6 +24,8 @@ def show(runs: Sequence[Run]) -> None:
     for run in runs:
         samples = run.summary.samples
         if isinstance(samples, ImageSamples):
+            from pastforward.report.charts import save_images
+
             path = run.path / "samples.png"
             save_images(path, samples)
             say(f"Samples of {run.name}: {path}")

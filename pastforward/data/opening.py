@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pastforward.data import EMBEDDED, LABELLED, SOURCES, DataConfig
 from pastforward.data.files import MNIST, require_no_pipe
 from pastforward.data.label_files import FORMATS
+from pastforward.data.remote import is_url, local
 from pastforward.data.tasks import TASKS
 from pastforward.errors import UsageError, nearest
 from pastforward.files import expanded
@@ -51,6 +52,8 @@ def open_data(config: DataConfig, codec: "Codec | None" = None) -> "Source":
     options = _options(config, kind)
     if is_foreign(kind):
         return _users_own(config, options)
+    if is_url(config.source):
+        config = replace(config, source=str(local(config.source)))
     return SOURCES.load(kind)(config, options, codec)
 
 
@@ -76,7 +79,8 @@ def open_known(
 
 def require_there(config: DataConfig, where: str) -> None:
     """Raise `UsageError` where the path is gone that `where` was trained on."""
-    if not is_named(config.source) and not Path(config.source).exists():
+    is_path = not is_named(config.source) and not is_url(config.source)
+    if is_path and not Path(config.source).exists():
         raise UsageError(
             f"The data of {where}, '{config.source}', is not there; say where it lies now by "
             "--source PATH, in Python source=PATH of `open_run` or `TrainOptions`."
@@ -103,14 +107,21 @@ def located(config: DataConfig) -> DataConfig:
     if unit.endswith(".json"):
         unit = str(expanded(unit).absolute())
         config = replace(config, options=replace(config.options, unit=unit))
-    if is_named(config.source):
+    if is_named(config.source) or is_url(config.source):
         return config
     return replace(config, source=str(expanded(config.source).absolute()))
 
 
+def in_memory(source: str) -> bool:
+    """Was it given in Python, as a `Source`? memory://NAME is a URL of fsspec's."""
+    return source.startswith(MEMORY) and not is_url(source)
+
+
 def is_named(source: str) -> bool:
-    """Is it in memory, a name of data or module:Name, and no path?"""
-    if source.startswith(MEMORY) or family(source) in known_names():
+    """Is it in memory, a name of data or module:Name, and no path or URL?"""
+    if is_url(source):
+        return False
+    if in_memory(source) or family(source) in known_names():
         return True
     return is_foreign(source) and not os.path.exists(source)
 
@@ -131,12 +142,13 @@ def kind_of(source: str, task: str | None = None) -> str:
     With a task it is that of labelled sequences. Raises `UsageError` when there is no such data, it
     was only ever in memory, or can have no labels.
     """
-    if source.startswith(MEMORY):
+    if in_memory(source):
         raise UsageError(
             f"The run was trained on data in memory, '{source.removeprefix(MEMORY)}', which no "
             "file holds; pass it as source=."
         )
-    named = next((kind for kind, row in SOURCES.items() if family(source) in row.names), None)
+    kinds = () if is_url(source) else SOURCES.items()
+    named = next((kind for kind, row in kinds if family(source) in row.names), None)
     if named is None and is_foreign(source) and not os.path.exists(source):
         named = source
     if named is not None:
@@ -180,7 +192,7 @@ def whole(text: str) -> int | None:
 
 def _existing(given: str) -> Path:
     try:
-        path = Path(given).expanduser()
+        path = local(given) if is_url(given) else Path(given).expanduser()
         if given and path.exists():  # an empty name would mean the current folder
             require_no_pipe(path)
             return path

@@ -19,7 +19,8 @@ from pastforward.analysis.lengths import AtLength, Point
 from pastforward.analysis.probe import Memories, Probe
 from pastforward.losses import relevant
 from pastforward.report import charts, templates
-from pastforward.report.charts import COLOURS, GREY, INK, LINE, SOFT, Curve
+from pastforward.report.charts import Curve
+from pastforward.report.colours import COLOURS, GREY, INK, LINE, SOFT, colour_of
 
 WHOSE = {"student": COLOURS[0], "targets": COLOURS[1], "untrained": GREY}
 _CAUSES = {
@@ -80,7 +81,7 @@ def credit_figure(panels: Mapping[str, Mapping[str, Credit]]) -> Figure:
             norms = [norm if norm > 0.0 else math.nan for norm in credit.norms]
             # Later lines are thinner, so that those below the same line still show.
             width, marker = 5.2 - 3.6 * place / max(1, len(names) - 1), _lone(norms)
-            ax.plot(credit.times, norms, style, color=charts.colour_of(place), lw=width,
+            ax.plot(credit.times, norms, style, color=colour_of(place), lw=width,
                     marker=marker, ms=4, label=name)  # fmt: skip
         ax.set_yscale("log")
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))

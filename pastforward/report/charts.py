@@ -22,11 +22,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from pastforward.analysis.samples import ImageSamples
 from pastforward.files import write_atomically
+from pastforward.report.colours import GREY, INK, LINE, SOFT
 
-COLOURS = ("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#8b5cf6", "#06b6d4", "#ec4899", "#84cc16")
-GREY = "#8b93a1"
-INK, SOFT, LINE = "#1d2430", "#667085", "#e4e7ec"
-"""Titles, labels and grid. On a page `svg` puts the page's own colours in their place."""
 _PAGE_COLOURS = {INK: "var(--ink)", SOFT: "var(--soft)", LINE: "var(--line)"}
 SMALL = (4.0, 2.7)
 """Inches of a chart that stands in a row of three, so that its text is as large as elsewhere."""
@@ -55,11 +52,6 @@ class Chart(NamedTuple):
     title: str
     note: str
     figure: Figure
-
-
-def colour_of(place: int) -> str:
-    """Of the n-th of several runs or curves; they come again where they run out."""
-    return COLOURS[place % len(COLOURS)]
 
 
 def with_gaps(values: Iterable[float | None]) -> list[float]:

@@ -10,7 +10,8 @@ from rich.text import Text
 from pastforward.analysis.checks.context import CheckContext, CheckResult, Level
 from pastforward.analysis.checks.memory_use import variance_by_direction
 from pastforward.report import templates
-from pastforward.report.charts import COLOURS, SMALL, Chart, Curve, chart, percent_axis, with_gaps
+from pastforward.report.charts import SMALL, Chart, Curve, chart, percent_axis, with_gaps
+from pastforward.report.colours import COLOURS
 from pastforward.report.tables import Line, Table
 
 _STUDENT, _TEACHER = COLOURS[:2]

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from pastforward.analysis.forecasts.futures import Future
 from pastforward.analysis.forecasts.samples import LEVELS, SeriesSamples
-from pastforward.report.charts import COLOURS, INK, dress
+from pastforward.report.charts import dress
+from pastforward.report.colours import COLOURS, INK
 
 _PANELS = 6
 _PAST = 3

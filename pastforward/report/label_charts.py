@@ -10,7 +10,8 @@ from matplotlib.ticker import MaxNLocator
 
 from pastforward.analysis.label_samples import Example, LabelSamples
 from pastforward.report import charts
-from pastforward.report.charts import COLOURS, GREY, INK, LINE, SOFT, Curve
+from pastforward.report.charts import Curve
+from pastforward.report.colours import COLOURS, GREY, INK, LINE, SOFT, colour_of
 from pastforward.report.labels import FEW_CLASSES
 
 _SHADES = LinearSegmentedColormap.from_list("", [(0.23, 0.51, 0.96, a) for a in (0.0, 1.0)])
@@ -86,7 +87,7 @@ def example_figure(example: Example, images: bool) -> Figure | None:
         return figure
     for channel, values in enumerate(example.inputs.T[:_CHANNELS]):
         steps, drawn = _thinned(values)
-        charts.draw(axes, Curve(steps, drawn, charts.colour_of(channel), width=1.1))
+        charts.draw(axes, Curve(steps, drawn, colour_of(channel), width=1.1))
     charts.dress(axes, "", "", "")
     axes.tick_params(labelsize=7.5)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))

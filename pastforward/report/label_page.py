@@ -5,7 +5,8 @@ from typing import Any
 
 from pastforward.analysis.label_samples import Example, LabelSamples
 from pastforward.analysis.metrics import METRICS, figure
-from pastforward.report.charts import Chart, Curve, chart, colour_of, percent_axis
+from pastforward.report.charts import Chart, Curve, chart, percent_axis
+from pastforward.report.colours import colour_of
 from pastforward.report.label_charts import (
     confusion_figure,
     course_figure,

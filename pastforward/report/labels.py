@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pastforward.analysis.metrics import METRICS, OF_CLASSES, OF_NUMBERS, figure
-from pastforward.report.charts import GREY, colour_of
+from pastforward.report.colours import GREY, colour_of
 from pastforward.report.formats import NOTHING, number, percent
 from pastforward.report.summary import RunSummary
 from pastforward.report.tables import Line, Table

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from pastforward.analysis.forecasts.samples import SeriesSamples
 from pastforward.analysis.metrics import METRICS, figure
 from pastforward.analysis.samples import ImageSamples
-from pastforward.report.charts import colour_of, image_rows
+from pastforward.report.charts import image_rows
+from pastforward.report.colours import colour_of
 from pastforward.report.forecast_charts import fans
 from pastforward.report.label_page import answers_chart
 from pastforward.report.summary import RunSummary

@@ -11,7 +11,8 @@ from pastforward.analysis.samples import ImageSamples
 from pastforward.errors import UsageError
 from pastforward.files import json_text
 from pastforward.report import charts as pictures
-from pastforward.report.charts import Chart, Curve, chart, colour_of, cut_above, with_gaps
+from pastforward.report.charts import Chart, Curve, chart, cut_above, with_gaps
+from pastforward.report.colours import colour_of
 from pastforward.report.forecast_charts import fans
 from pastforward.report.formats import NOTHING, number, percent
 from pastforward.report.label_page import label_headline, label_parts, metric_charts

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from pastforward.report.charts import GREY, colour_of
+from pastforward.report.colours import GREY, colour_of
 from pastforward.report.formats import NOTHING
 from pastforward.report.summary import HEAD, RunSummary, best, cells, results, run_unit
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from pastforward.config import RunConfig
-from pastforward.data.opening import MEMORY, family, is_named, known_names
+from pastforward.data.opening import family, in_memory, is_named, known_names
 from pastforward.errors import UsageError
 from pastforward.registry import is_foreign
 
@@ -20,7 +20,7 @@ def foreign_names(config: RunConfig) -> list[str]:
 
 def is_foreign_data(source: str) -> bool:
     """Is it a source of the user's own, as module:Name? 'copy:a' and 'hf:name' are none."""
-    own = source.startswith(MEMORY) or family(source) in known_names()
+    own = in_memory(source) or family(source) in known_names()
     return is_named(source) and not own
 
 

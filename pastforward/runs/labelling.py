@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from pastforward.data import DataConfig
 from pastforward.data.opening import kind_of, located, open_data
+from pastforward.data.remote import refuse_url
 from pastforward.data.source import Source
 from pastforward.errors import Stopped, UsageError
 from pastforward.files import checksum
@@ -70,6 +71,8 @@ def label(
     and data of another kind, and `Stopped`, with whole chunks kept, after Ctrl-C or SIGTERM.
     """
     exists, telling = read_if_exists(if_exists), telling or Telling()
+    if out is not None:
+        refuse_url(out, "--out")
     if request.sequences is not None and not 1 <= request.sequences < 10**15:
         raise UsageError(
             f"--sequences is {request.sequences}; give 1 or more, of at most 15 digits."

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pastforward.analysis.checks.context import CheckContext, CheckResult, History
 from pastforward.analysis.checks.table import examine
@@ -13,13 +13,10 @@ from pastforward.analysis.samples import Samples
 from pastforward.baselines.base import Baseline, Network
 from pastforward.config import RunConfig
 from pastforward.data.codec import Codec
-from pastforward.data.opening import MEMORY, kind_of, located, open_known
+from pastforward.data.opening import in_memory, kind_of, located, open_known
 from pastforward.data.source import Source, require_known
 from pastforward.errors import UsageError
-from pastforward.report.checks_page import write_page
-from pastforward.report.run_page import write_report
 from pastforward.report.summary import RunSummary
-from pastforward.runs.analyses import Analysis
 from pastforward.runs.analysing import analyse_run, require_analyses
 from pastforward.runs.foreign import require_allowed
 from pastforward.runs.networks import (
@@ -41,6 +38,9 @@ from pastforward.runs.saving import (
 from pastforward.student_file import load_network
 from pastforward.teacher.teacher import Teacher
 from pastforward.training.folder import RunFolder
+
+if TYPE_CHECKING:
+    from pastforward.runs.analyses import Analysis
 
 
 def _silent(text: str) -> None:
@@ -119,7 +119,7 @@ class Run:
     @cached_property
     def source(self) -> Source:
         """The data; raises `UsageError` where it isn't what the run was trained on."""
-        if self._source is None and self.config.data.source.startswith(MEMORY):
+        if self._source is None and in_memory(self.config.data.source):
             kind_of(self.config.data.source)  # says what to do
         known, where = self.folder.read_data(), str(self.path)
         if self._source is None:
@@ -182,6 +182,8 @@ class Run:
         the teacher that wrote them, where it still is there. Raises `UsageError` for a baseline,
         and where nothing was saved yet.
         """
+        from pastforward.report.checks_page import write_page  # late: matplotlib takes a second
+
         if sequences < 2:
             raise UsageError(f"--sequences is {sequences}; give 2 or more, to compare them.")
         networks = self._networks_to_check()
@@ -194,7 +196,7 @@ class Run:
 
     def analyse(
         self, *names: str, sequences: int = 256, told: Callable[[str], None] = _silent
-    ) -> dict[str, Analysis]:
+    ) -> "dict[str, Analysis]":
         """Answers by the names of `ANALYSES`, all that suit when none is named.
 
         Writes RUN/analysis. `told(text)` is called with the name of each before it is made, and
@@ -208,6 +210,8 @@ class Run:
 
     def report(self, out: Path | None = None) -> Path:
         """Write one page about the run, to its folder when `out` is None."""
+        from pastforward.report.run_page import write_report
+
         return write_report([self.summary], out or self.folder.report)
 
     def samples(self, seed: int = 0) -> Samples | None:

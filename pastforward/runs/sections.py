@@ -11,7 +11,7 @@ from typing import Any
 from pastforward.cells import CELLS
 from pastforward.config import RunConfig
 from pastforward.data import SOURCES
-from pastforward.data.opening import MEMORY, kind_of
+from pastforward.data.opening import in_memory, kind_of
 from pastforward.errors import UsageError, nearest
 from pastforward.methods import METHODS
 from pastforward.recipes import RECIPES
@@ -45,7 +45,7 @@ def sections(config: RunConfig) -> dict[str, Any]:
     """The config's dataclasses by their place in it, with the dials of all that it names."""
     found = {"data": config.data, **{name: getattr(config, name) for name in _PLAIN}}
     source = config.data.source
-    if not source.startswith(MEMORY):
+    if not in_memory(source):
         found["data.options"] = SOURCES.config(
             kind_of(source, config.data.task), config.data.options
         )

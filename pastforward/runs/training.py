@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from pastforward.analysis.evaluate import evaluate
+from pastforward.analysis.evaluate import Evaluation, evaluate
 from pastforward.config import Budget, RunConfig
-from pastforward.data.opening import MEMORY, Opened, open_known
+from pastforward.data.opening import Opened, in_memory, open_known
 from pastforward.data.source import Source, require_known
 from pastforward.errors import NonFiniteLoss, Stopped, UsageError
 from pastforward.files import write_json
@@ -21,7 +21,13 @@ from pastforward.runs.places import RUNS, read_if_exists
 from pastforward.runs.request import PLAIN, TrainOptions, config_for, default_name
 from pastforward.runs.saving import facts_of, few_samples, write_summary
 from pastforward.training.callbacks import Callback, Callbacks, stop_signals
-from pastforward.training.distributed import barrier, is_loss_of_peer, on_first_rank, rank
+from pastforward.training.distributed import (
+    barrier,
+    loss_of_peer_named,
+    on_first_rank,
+    part_of_rank,
+    rank,
+)
 from pastforward.training.folder import IfExists, RunFolder
 from pastforward.training.locking import locked
 from pastforward.training.progress import progress
@@ -170,8 +176,8 @@ def _as_begun(
 ) -> Source:
     """The data of a run to be resumed, by the codec that it began with."""
     known, where = folder.read_data(), str(folder.path)
-    in_memory = config.data.source.startswith(MEMORY)
-    if source is None or (not in_memory and source.identity.codec != known.codec):
+    held = in_memory(config.data.source)
+    if source is None or (not held and source.identity.codec != known.codec):
         return open_known(config.data, known, where, allow_new)
     require_known(source, known, where, allow_new)
     return source
@@ -206,7 +212,7 @@ def is_finished(config: RunConfig, folder: RunFolder) -> bool:
 
 def _train(trainer: Trainer, shown: Callback, told: Callback, resume_command: str) -> None:
     """Tells `shown` that all is done, too; those who are `told` hear of the evaluation first."""
-    with stop_signals() as asked:
+    with stop_signals() as asked, loss_of_peer_named(resume_command):
         try:
             trainer.train([shown, told], asked)
         except Interrupted:
@@ -214,20 +220,16 @@ def _train(trainer: Trainer, shown: Callback, told: Callback, resume_command: st
             raise Stopped(message, 128 + (asked.signal or 15)) from None
         except UsageError as error:  # sizes were checked long ago: it could not be saved
             raise UsageError(f"{error} Then go on with: {resume_command}") from error
-        except RuntimeError as error:
-            if not is_loss_of_peer(error):
-                raise
-            raise UsageError(
-                "Another process of this run has ended; what it said tells why. Unless torchrun "
-                f"restarts them all (--max-restarts), go on with: {resume_command}"
-            ) from error
         finally:
             shown.on_end()
 
 
 def _finish(trainer: Trainer, told: Callback, resume_command: str) -> RunSummary | None:
     try:
-        summary = _summarise(trainer) if rank() == 0 else None
+        with loss_of_peer_named(resume_command):
+            networks = trainer.network, trainer.teacher
+            found = evaluate(*networks, trainer.source, shared=part_of_rank())
+        summary = _summarise(trainer, found) if rank() == 0 else None
     except KeyboardInterrupt:
         message = f"trained, not yet evaluated; go on with: {resume_command}"
         raise Stopped(message, 130) from None
@@ -237,8 +239,8 @@ def _finish(trainer: Trainer, told: Callback, resume_command: str) -> RunSummary
     return summary  # nobody waits for rank 0's samples
 
 
-def _summarise(trainer: Trainer) -> RunSummary:
-    found = evaluate(trainer.network, trainer.teacher, trainer.source)
+def _summarise(trainer: Trainer, found: Evaluation) -> RunSummary:
+    trainer.network.cpu()  # samples are drawn step by step, where an accelerator is slower
     return RunSummary(
         name=trainer.folder.path.name,
         evaluation=found.to_json(),

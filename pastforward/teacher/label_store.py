@@ -20,12 +20,12 @@ from torch import Tensor
 
 from pastforward.config import RunConfig
 from pastforward.data import DataConfig
+from pastforward.data.remote import local
 from pastforward.data.sampling import grouped_examples
 from pastforward.data.source import Identity
 from pastforward.errors import UsageError
 from pastforward.files import (
     checksum,
-    expanded,
     from_json,
     read_json,
     read_tensors,
@@ -133,8 +133,11 @@ def mending_command(folder: Path, facts: StoreFacts) -> str:
 
 
 def open_labels(folder: Path | str) -> "LabelStore":
-    """The store in a folder; raises `UsageError` where there is none, or it is not complete."""
-    folder = expanded(folder)
+    """The store in a folder, or in a copy of that at a URL.
+
+    Raises `UsageError` where there is none, or it is not complete.
+    """
+    folder = local(folder)
     facts, files = read_store(folder)
     store = LabelStore(folder, facts, files)
     done = sum(chunk_name(n) in files for n in facts.chunks)

@@ -1,7 +1,8 @@
 """L4. Many processes as one run: `torchrun` starts them; what they tell each other."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -135,6 +136,20 @@ def from_ranks(value: T) -> list[T]:
 def is_loss_of_peer(error: RuntimeError) -> bool:
     """Does it say that another rank has ended?"""
     return world() > 1 and any(word in str(error) for word in ("by peer", "NCCL"))
+
+
+@contextmanager
+def loss_of_peer_named(resume_command: str) -> Iterator[None]:
+    """`UsageError` in place of what a rank raises where another one has ended."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_loss_of_peer(error):
+            raise
+        raise UsageError(
+            "Another process of this run has ended; what it said tells why. Unless torchrun "
+            f"restarts them all (--max-restarts), go on with: {resume_command}"
+        ) from error
 
 
 def on_first_rank(do: Callable[[], None]) -> None:

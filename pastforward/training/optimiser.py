@@ -5,6 +5,7 @@ much as a frequent one."""
 
 import math
 from collections.abc import Iterable, Sequence
+from inspect import unwrap
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,25 @@ _SCALE = 0.8
 0.2, the size of AdamW's; 0.8 was best on copies, digits and retrieval (docs/log.md)."""
 
 
-class Muon(torch.optim.Optimizer):
+class _Eager:
+    """First base of an optimiser that is never compiled.
+
+    Methods of torch's optimisers are wrapped for `torch.compile`, and the first call of a wrapper
+    imports all of it: about 2 s and 150 MB. The methods themselves are the same.
+    """
+
+    add_param_group = unwrap(torch.optim.Optimizer.add_param_group)
+    state_dict = unwrap(torch.optim.Optimizer.state_dict)
+    load_state_dict = unwrap(torch.optim.Optimizer.load_state_dict)
+
+
+class AdamW(_Eager, torch.optim.AdamW):
+    """`torch.optim.AdamW`, without an import of the compiler."""
+
+    step = torch.no_grad()(unwrap(torch.optim.AdamW.step))
+
+
+class Muon(_Eager, torch.optim.Optimizer):
     """Orthogonalised momentum, in float32 and for all matrices of a shape at once.
 
     `torch.optim.Muon` goes matrix by matrix in bfloat16, which on a CPU takes twice the time of
@@ -149,13 +168,13 @@ def _linear(modules: Iterable[nn.Module]) -> Iterable[nn.Parameter]:
     return (p for part in linear for p in part.parameters(recurse=False) if p.dim() == 2)
 
 
-def _adamw(parameters: Sequence[nn.Parameter], weight_decay: float) -> torch.optim.AdamW:
+def _adamw(parameters: Sequence[nn.Parameter], weight_decay: float) -> AdamW:
     """AdamW (Loshchilov & Hutter 2019); only matrices decay."""
     groups = [
         {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, betas=(0.9, 0.99), fused=True)
+    return AdamW(groups, betas=(0.9, 0.99), fused=True)
 
 
 def schedule(config: FitConfig, step: int, share: float) -> float:

@@ -235,8 +235,8 @@ class Trainer:
         if rank() == 0:
             config = network_config(self.config, self.source.signature)
             extra = {"data": to_json(self.source.identity)}
-            save_student(self.folder.student, self.network.cpu(), config, self.source.codec, extra)
+            save_student(self.folder.student, self.network, config, self.source.codec, extra)
             if self.teacher:
-                save_tensors(self.folder.teacher, self.teacher.cpu().state_dict(), {})
+                save_tensors(self.folder.teacher, self.teacher.state_dict(), {})
         self.checkpoint()
         self.checkpoints.wait()

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from pastforward.analysis.evaluate import evaluate, quick_score
-from pastforward.analysis.meters import CollapseMeter, DriftMeter, effective_rank
+from pastforward.analysis.memory_meters import CollapseMeter, DriftMeter, effective_rank
 from pastforward.baselines import BaselineConfig
 from pastforward.baselines.build import build_baseline, build_output_teacher, sized
 from pastforward.cells import StudentConfig
@@ -19,6 +19,7 @@ from pastforward.losses import MIN_VARIANCE, variance_unexplained
 from pastforward.student import Student, build_student
 from pastforward.teacher import TeacherConfig
 from pastforward.teacher.teacher import build_teacher
+from pastforward.training.distributed import Part
 from pastforward.types import Batch, MemoryShape, Signature, Tokens, Vectors
 
 LENGTH, COUNT = 6, 7
@@ -126,6 +127,33 @@ def test_losses_by_brute_force(setting, size):
     assert found.references == {"uniform": math.log(4)}
     batches = source.held_out("valid", size, COUNT)
     assert quick_score(student, batches).nats == pytest.approx(expected["nats"], rel=1e-5)
+
+
+def test_readers_together_measure_what_one_does(setting, monkeypatch):
+    student, teacher, source = setting
+    sent = []
+
+    def from_ranks(meters):
+        sent.append(meters)
+        return sent[::-1]
+
+    monkeypatch.setattr("pastforward.analysis.evaluate.from_ranks", from_ranks)
+    alone = evaluate(student, teacher, source, size=2)
+    parts = [evaluate(student, teacher, source, size=2, shared=Part(2, n)) for n in (1, 0)]
+    assert 0 < parts[0].sequences < alone.sequences
+    together, expected = (flattened(found.to_json()) for found in (parts[1], alone))
+    assert together.keys() == expected.keys()
+    for name, value in expected.items():
+        near = pytest.approx(value, rel=1e-9, abs=1e-12) if isinstance(value, float) else value
+        assert together[name] == near, name
+
+
+def flattened(found, prefix=""):
+    """Numbers by their path in nested dicts and lists."""
+    if isinstance(found, dict | list):
+        rows = found.items() if isinstance(found, dict) else enumerate(found)
+        return {k: v for n, part in rows for k, v in flattened(part, f"{prefix}/{n}").items()}
+    return {prefix: found}
 
 
 @torch.no_grad()

@@ -13,7 +13,8 @@ PROBE = """
 import sys
 from pastforward.cli.main import main
 code = main(sys.argv[1:])
-heavy = [m for m in ("torch", "numpy", "sklearn", "matplotlib") if m in sys.modules]
+names = "torch", "numpy", "pandas", "sklearn", "matplotlib", "rich", "jinja2"
+heavy = [m for m in names if m in sys.modules]
 sys.exit(f"imported {heavy}" if heavy else code)
 """
 LINES = [

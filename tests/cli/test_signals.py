@@ -101,7 +101,7 @@ def test_a_stopped_comparison_goes_on(count, number, code, here, capsys, monkeyp
 
 
 def test_a_second_signal_is_obeyed_at_once(here, capsys, monkeypatch):
-    def impatient(run):
+    def impatient(*networks, **given):
         for _ in range(2):
             os.kill(os.getpid(), signal.SIGINT)
         raise AssertionError("went on")
@@ -113,11 +113,11 @@ def test_a_second_signal_is_obeyed_at_once(here, capsys, monkeypatch):
 
 
 def test_interrupted_while_being_evaluated(here, capsys, monkeypatch):
-    def impatient(run):
+    def impatient(*networks, **given):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_summarise", impatient)
+        patch.setattr(training, "evaluate", impatient)
         said = call(capsys, "train", "copy:8", *QUICK, *TINY)
     assert said.code == 130
     command = said.err.splitlines()[-1].partition("go on with: ")[2]

@@ -140,6 +140,14 @@ def test_batches_are_pure_and_an_epoch_reads_every_sequence_once(store, size):
     assert not torch.equal(store.batch(2, 0, 23).targets, store.batch(1, 0, 23).targets)
 
 
+def test_a_store_at_a_url_is_read_from_a_copy(store, tmp_path, monkeypatch):
+    pytest.importorskip("fsspec", reason="needs the extra pastforward[urls]")
+    monkeypatch.setenv("PASTFORWARD_CACHE", str(tmp_path))
+    copied = open_labels(f"file://{store.folder.absolute()}")
+    assert copied.identity == store.identity
+    assert contents(copied.folder) == contents(store.folder)
+
+
 def test_batches_keep_what_belongs_together(store):
     job = new_job(store.folder)
     batch = store.batch(0, 1, 16)

@@ -1,3 +1,5 @@
+from copy import deepcopy
+
 import pytest
 import torch
 from torch import nn
@@ -96,3 +98,21 @@ def test_unused_matrices_stay():
 def test_no_such_optimiser():
     with pytest.raises(UsageError, match="optimiser is 'mouon'; did you mean 'muon'"):
         FitConfig(optimiser="mouon")
+
+
+def test_adamw_is_torchs_adamw():
+    config = FitConfig(optimiser="adamw")
+    ours = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    theirs = deepcopy(ours)
+    matrices, vectors = ([p for p in theirs.parameters() if p.dim() == n] for n in (2, 1))
+    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors}]
+    other = torch.optim.AdamW(groups, 1e-2, (0.9, 0.99), weight_decay=0.0, fused=True)
+    optimiser = Optimiser([ours], config)
+    for _ in range(3):
+        for network in (ours, theirs):
+            network.zero_grad()
+            network(torch.ones(5, 3)).square().sum().backward()
+        optimiser.step(1e-2)
+        other.step()
+    for one, same in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(one, same)

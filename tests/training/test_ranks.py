@@ -11,6 +11,7 @@ import torch.distributed as dist
 from resumed_ranks import config, go_on
 
 from pastforward.errors import UsageError
+from pastforward.runs.opening import open_run
 from pastforward.training import distributed
 from pastforward.training.checkpoints import read_checkpoint
 from pastforward.training.folder import IfExists, RunFolder
@@ -137,3 +138,16 @@ def test_the_command_line_under_torchrun_speaks_once(tmp_path):
     assert done.stdout.count("Report: ") == 1
     assert done.stderr.count("stage 1 of 4") == 1
     assert (tmp_path / "runs" / "copy8-smt+dmt" / "report.html").exists()
+
+
+def test_ranks_share_the_last_evaluation(tmp_path):
+    (tmp_path / "tale.txt").write_text("So it goes, on and on, again. " * 2000, encoding="utf-8")
+    options = ["train", "tale.txt", "--steps", "4", "--fit.batch", "4", "--data.length", "16"]
+    done = run("-m", "pastforward", *options, "--name", "tale", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = open_run(tmp_path / "runs" / "tale")
+    shared, alone = found.summary.evaluation, found.evaluate().to_json()
+    assert shared["sequences"] == alone["sequences"] > 64  # more than one batch
+    for name in ("nats", "error", "bits_per_byte", "accuracy"):
+        assert shared["student"][name] == pytest.approx(alone["student"][name], rel=1e-5)
+    assert shared["collapse"]["targets"] == pytest.approx(alone["collapse"]["targets"], rel=1e-5)

@@ -9,7 +9,7 @@ from pastforward.analysis.checks.context import (
     graded,
 )
 from pastforward.analysis.evaluate import frozen
-from pastforward.analysis.meters import Drift
+from pastforward.analysis.memory_meters import Drift
 from pastforward.outputs import divergence
 
 HARMLESS = 0.1

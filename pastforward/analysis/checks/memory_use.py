@@ -5,7 +5,7 @@ from torch import Tensor
 
 from pastforward.analysis.checks.context import CheckContext, CheckResult, Level, Skip, graded
 from pastforward.analysis.evaluate import frozen
-from pastforward.analysis.meters import Collapse
+from pastforward.analysis.memory_meters import Collapse
 from pastforward.losses import MIN_VARIANCE
 from pastforward.outputs import output_loss
 from pastforward.teacher.decoder import futures

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pastforward.recipes.names import without_length
-from pastforward.report.charts import COLOURS, SMALL, Chart, Curve, chart, cut_above, percent_axis
+from pastforward.report.charts import SMALL, Chart, Curve, chart, cut_above, percent_axis
+from pastforward.report.colours import COLOURS
 from pastforward.report.summary import naive_reference, unit_of
 from pastforward.runs.comparison.record import Record
 from pastforward.runs.comparison.results import Line, Row, aggregate, duel

@@ -130,7 +130,7 @@ class LinearHead(MemoryHead):
 
     @override
     def forward(self, h: Tensor, times: Tensor | None = None) -> Tensor:
-        m = self.recurrence(self.write(h))
+        m = self.recurrence.of_states(h, self.write)
         m = m if times is None else take(m, times)
         return m.unflatten(-1, (self.memory.slots, self.memory.width))
 

@@ -43,7 +43,8 @@ class _Layer(nn.Module):
     def forward(self, h: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
         """The next layer's input `[B, T, width]` and states 1..T `[B, T, D-2]` from `start`."""
         read = self.norm(h)
-        state = self.recurrence(self.write(read)) + self.recurrence.extrapolate(start, h.shape[1])
+        state = self.recurrence.of_states(read, self.write)
+        state = state + self.recurrence.extrapolate(start, h.shape[1])
         return self._mixed(h, read, state), state
 
     def of_piece(self, h: Tensor, start: Tensor, piece: Piece) -> tuple[Tensor, Tensor]:
