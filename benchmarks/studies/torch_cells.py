@@ -33,9 +33,9 @@ SEQUENCES = 1000
 COMMAND = "python -m benchmarks.studies.torch_cells"
 
 
-def main(kinds: list[str]) -> None:
+def main(kinds: list[str], seeds: list[int]) -> None:
     """Make the rows that are missing."""
-    for seed in SEEDS:
+    for seed in seeds:
         for kind in kinds:
             for task, seconds in SECONDS.items():
                 for cell in PAIRS[kind]:
@@ -70,7 +70,8 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("kinds", nargs="*", default=list(PAIRS), choices=[*PAIRS, []])
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
     given = parser.parse_args()
     torch.set_num_threads(1)
     time.perf_counter = time.process_time  # the clock of budgets
-    main(given.kinds)
+    main(given.kinds, given.seeds)
