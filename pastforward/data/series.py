@@ -77,6 +77,7 @@ class SeriesSource(Source):
         kind = outputs or Vectors(len(codec.columns))
         super().__init__(name, Signature(Vectors(codec.width(extra)), kind, length), codec)
         _require_near(name, self.encoded, codec)
+        _require_measured(name, self.encoded, self.parts)
 
     @override
     def batch(self, seed: int, index: int, size: int) -> Batch:
@@ -214,6 +215,20 @@ def _fit_length(
             f"its first 80%{back}, and 10% each to hold out; give {advice}more rows."
         )
     return wanted
+
+
+def _require_measured(name: str, encoded: list[Encoded], parts: list[tuple[int, int, int]]) -> None:
+    """Refuse a split whose outputs are all missing: it has no loss."""
+    for split, what in enumerate(Splits._fields):
+        for one, ends in zip(encoded, parts, strict=True):
+            start, end = (k + one.first + 1 for k in ([0, *ends][split], ends[split]))
+            if one.seen[start:end].any():
+                break
+        else:
+            raise UsageError(
+                f"The series '{name}' has no measured row among those of its {what} part; give "
+                "more rows, or fill in the missing ones."
+            )
 
 
 def _require_near(name: str, encoded: list[Encoded], codec: ForecastCodec) -> None:

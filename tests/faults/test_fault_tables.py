@@ -137,3 +137,21 @@ def test_a_labelled_table_by_the_same_rules(tmp_path):
     assert source.signature.length == 2
     assert "decimal commas" in source.describe()["origin"]
     assert "left out as an index" in source.describe()["origin"]
+
+
+def test_a_table_whose_test_rows_are_all_missing(tmp_path):
+    rows = [f"{i % 5},{i * i % 7}" for i in range(11)]
+    (tmp_path / "walk.csv").write_text("\n".join(["north,east", *rows, "1,"]))
+    with pytest.raises(UsageError, match="has no measured row among those of its test part"):
+        open_source(str(tmp_path / "walk.csv"))
+
+
+def test_a_damaged_parquet_file(tmp_path, monkeypatch):
+    def damaged(path):
+        raise KeyError("pandas_type")
+
+    (tmp_path / "waves.parquet").write_bytes(b"PAR1 and more PAR1")
+    monkeypatch.setattr("pandas.read_parquet", damaged)
+    options = LabelledConfig(target="speed")
+    with pytest.raises(UsageError, match=r"is no readable table \('pandas_type'\)"):
+        open_data(DataConfig(str(tmp_path / "waves.parquet"), None, options, "classify"))
