@@ -1,5 +1,6 @@
 """L4. Meters of memories, fed batch by batch: their collapse, and their drift from targets."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -70,7 +71,12 @@ class CollapseMeter:
 
 
 def effective_rank(covariance: Float[Tensor, "size size"]) -> float:
-    """exp(-sum p log p), p the eigenvalues over their sum (Roy and Vetterli 2007); 1 if all 0."""
+    """exp(-sum p log p), p the eigenvalues over their sum (Roy and Vetterli 2007); 1 if all 0.
+
+    NaN where memories are not finite.
+    """
+    if not covariance.isfinite().all():
+        return math.nan
     values = torch.linalg.eigvalsh(covariance.double()).clamp(min=0.0)
     # Memories that do not differ leave small positive eigenvalues by rounding.
     values = values.where(values > 1e-12 * max(1.0, float(covariance.diagonal().max())), 0.0)

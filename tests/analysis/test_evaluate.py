@@ -372,6 +372,10 @@ def test_effective_rank_of_known_covariances(values, rank):
     assert effective_rank(covariance) == pytest.approx(rank, rel=1e-4)
 
 
+def test_memories_that_are_not_finite_have_no_rank():
+    assert math.isnan(effective_rank(torch.full((3, 3), torch.inf)))
+
+
 def test_collapse_meter_by_brute_force():
     m = torch.randn(3, 5, 2, 2, generator=torch.Generator().manual_seed(0))
     meter = CollapseMeter(4)
