@@ -22,9 +22,6 @@ from pastforward.watching import counting
 STUDENT = "student"
 _AT_ONCE = 16
 """Origins whose paths are drawn together."""
-_CLEARLY = 1.1
-"""How much better one way alone must be than both together: validation rows are few, and where
-test rows differ from them both together lose less (docs/log.md)."""
 _PATHS = 50
 """Paths by which a student is calibrated, at most."""
 Chosen = tuple[Encoded, np.ndarray]
@@ -113,7 +110,7 @@ def calibrate(student: Student, source: SeriesSource, asked: Origins) -> Calibra
     if len(found) == 2:
         found["both"] = np.concatenate([paths[:, ::2] for paths in found.values()], 1)
     losses = {way: float(np.nanmean(crps(paths, real))) for way, paths in found.items()}
-    best = min(losses, key=lambda way: losses[way] * (1.0 if way == "both" else _CLEARLY))
+    best = min(losses, key=lambda way: losses[way])
     compared = tuple(losses.values()) if len(losses) > 1 else ()
     return Calibration(best, spread_of(found[best], real), compared)
 
