@@ -8,7 +8,7 @@ from stand_ins import Fixed
 
 from pastforward.analysis.evaluate import Evaluation, evaluate, quick_score
 from pastforward.analysis.gap import loss_gap
-from pastforward.analysis.meters import CollapseMeter
+from pastforward.analysis.memory_meters import CollapseMeter
 from pastforward.cells import StudentConfig
 from pastforward.student import build_student
 from pastforward.teacher import TeacherConfig

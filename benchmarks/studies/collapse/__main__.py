@@ -28,7 +28,7 @@ from benchmarks.studies.collapse.settings import QUEUES, SETTINGS, STEPS, STRATE
 from benchmarks.studies.files import append, read_lines
 from benchmarks.studies.training_runs import config_of, method_of
 from pastforward.analysis.evaluate import evaluate
-from pastforward.analysis.meters import CollapseMeter
+from pastforward.analysis.memory_meters import CollapseMeter
 from pastforward.cells import CELLS
 from pastforward.config import Budget, RunConfig
 from pastforward.data.opening import open_data
