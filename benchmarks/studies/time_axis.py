@@ -5,9 +5,9 @@
 A step is one of joint SMT (`--dist.time P`) on one sequence: a teacher with attention to the last
 64 inputs and a linear recurrence, a GRU cell of 16 numbers, one thread a rank. BPTT trains that
 cell, and a student whose memory is `torch.nn.GRU`, through the whole sequence. Memory is what the
-step adds to a rank's peak resident size; seconds are those of a step after the first. Where the machine has other work, seconds say little: rows
-carry the load, and the CPU seconds of each rank. Rows that are in the file are kept: delete it to
-measure all of them again.
+step adds to a rank's peak resident size; seconds are those of a step after the first. Where the
+machine has other work, seconds say little: rows carry the load, and the CPU seconds of each rank.
+Rows that are in the file are kept: delete it to measure all of them again.
 """
 
 import json
