@@ -85,6 +85,7 @@ def read_saved(path: Path) -> dict[str, Any]:
 def _checked(facts: dict[str, Any]) -> dict[str, Any]:
     """The facts as they are; raises `ValueError` for what reports can't show."""
     from_json(RunConfig, facts["config"])
+    from_json(dict[str, int], facts.get("serial_calls", {}))
     for name in _COUNTS:
         if not isinstance(facts.get(name, 0), int | float):
             raise ValueError(f"{name} is no number")

@@ -61,6 +61,7 @@ def test_rows_that_are_no_metrics(row, home, capsys):
         lambda saved: saved["evaluation"].update(references=[1]),
         lambda saved: saved["evaluation"]["student"].update(by_position=3),
         lambda saved: saved["facts"].update(seconds="long"),
+        lambda saved: saved["facts"].update(serial_calls={"bptt": [8]}),
         lambda saved: saved["facts"].update(config={"data": 3}),
         lambda saved: saved.update(facts=[]),
     ],
