@@ -110,10 +110,9 @@ def calibrate(student: Student, source: SeriesSource, asked: Origins) -> Calibra
     if len(found) == 2:
         found["both"] = np.concatenate([paths[:, ::2] for paths in found.values()], 1)
     losses = {way: float(np.nanmean(crps(paths, real))) for way, paths in found.items()}
-    # Errors of paths alone add up, which other rows than those of validation may show (docs/log.md).
-    best = min(
-        (way for way in losses if way != "paths" or len(losses) == 1), key=losses.__getitem__
-    )
+    # Errors of paths alone add up, on test rows more than validation rows may show (docs/log.md).
+    allowed = [way for way in losses if way != "paths"] or [*losses]
+    best = min(allowed, key=losses.__getitem__)
     compared = tuple(losses.values()) if len(losses) > 1 else ()
     return Calibration(best, spread_of(found[best], real), compared)
 

@@ -1,9 +1,10 @@
 """L4. What validation rows say of a student's forecasts: how to draw them, and how wide they are.
 
 Three ways are compared by CRPS: each row by itself, without drawn values as inputs; by paths that
-are drawn row by row; and half of the samples by either. The first or the last is taken. Then the samples of each step ahead are
-spread around their median so that their central 80% cover 80% of the validation rows (split
-conformal prediction, Vovk et al. 2005, with a factor in place of a margin).
+are drawn row by row; and half of the samples by either. The better one of the first and the last is
+taken. Then the samples of each step ahead are spread around their median so that their central 80%
+cover 80% of the validation rows (split conformal prediction, Vovk et al. 2005, with a factor in
+place of a margin).
 """
 
 from dataclasses import dataclass
