@@ -2,10 +2,12 @@
 
 import codecs
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 
-from pastforward.data.source import counts, portions_of
+from pastforward.data.mapped import released_portions
+from pastforward.data.source import counts
 from pastforward.errors import UsageError
 
 _ADVICE = "give UTF-8 text, or read it with unit 'bytes'"
@@ -21,7 +23,7 @@ def is_text(part: np.ndarray) -> bool:
 
 def characters(name: str, part: np.ndarray) -> set[str]:
     """All that occur in UTF-8 bytes; `UsageError` for what is no text."""
-    found = counts(part, 256)
+    found = sum((counts(chunk, 256) for chunk in released_portions(part)), np.zeros(256, int))
     if found[0]:
         raise UsageError(
             f"'{name}' is binary (a zero byte at {int((part == 0).argmax())}), not text; {_ADVICE}."
@@ -34,7 +36,7 @@ def characters(name: str, part: np.ndarray) -> set[str]:
 def decoded(name: str, part: np.ndarray) -> Iterator[str]:
     """The text some at a time: as a whole it could take four times as much room."""
     decoder, done = codecs.getincrementaldecoder("utf-8")(), 0
-    for chunk in [*portions_of(part), None]:
+    for chunk in chain(released_portions(part), [None]):
         pending = len(decoder.getstate()[0])
         try:
             yield decoder.decode(b"" if chunk is None else chunk.tobytes(), final=chunk is None)
@@ -56,7 +58,7 @@ def indices(part: np.ndarray, known: str) -> np.ndarray:
     own = ascii_alone and part.flags.writeable
     count = len(part) if ascii_alone else _count(part)
     symbols, done = part if own else np.empty(count, table.dtype), 0
-    texts = portions_of(part) if ascii_alone else map(points, decoded("", part))
+    texts = released_portions(part) if ascii_alone else map(points, decoded("", part))
     for found in texts:
         end = done + len(found)
         np.take(table, found, out=symbols[done:end], mode="clip")
@@ -78,4 +80,4 @@ def points(text: str) -> np.ndarray:
 
 def _count(part: np.ndarray) -> int:
     """Characters of UTF-8 bytes: those that continue one begin with the bits 10."""
-    return sum(int(np.count_nonzero((chunk & 0xC0) != 0x80)) for chunk in portions_of(part))
+    return sum(int(np.count_nonzero((chunk & 0xC0) != 0x80)) for chunk in released_portions(part))
