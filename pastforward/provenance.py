@@ -9,16 +9,19 @@ from typing import Any
 SOURCE = Path(__file__).resolve().parent.parent
 """The source tree of the package, where it runs from a checkout."""
 
+_CODE = "*.py", "*.pyi", "*.toml", "constraints.txt"
+
 
 def provenance() -> dict[str, Any]:
     """Facts that every row of figures carries: commit, clean, torch, hardware, threads, date.
 
-    `commit` is the hash of the checkout's HEAD, `clean` whether it holds no uncommitted changes;
-    both are None where the package runs from no git checkout. `threads` are torch's.
+    `commit` is the hash of the checkout's HEAD, `clean` whether its code has no uncommitted changes
+    (rows of results are no code); both are None where the package runs from no git
+    checkout. `threads` are torch's.
     """
     import torch
 
-    commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
+    commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--", *_CODE)
     return {
         "commit": commit,
         "clean": None if commit is None or changes is None else not changes,
