@@ -24,8 +24,8 @@ def git(folder, *words: str) -> str:
 def checkout(tmp_path, monkeypatch):
     """A repository with one commit, in the place of the package's source tree."""
     git(tmp_path, "init", "--quiet")
-    (tmp_path / "file").write_text("1")
-    git(tmp_path, "add", "file")
+    (tmp_path / "file.py").write_text("1")
+    git(tmp_path, "add", "file.py")
     git(tmp_path, "commit", "--quiet", "-m", "first")
     monkeypatch.setattr(provenance, "SOURCE", tmp_path)
     return tmp_path
@@ -37,10 +37,15 @@ def test_commit_and_clean_tree_of_a_checkout(checkout):
     assert found["clean"] is True
 
 
-@pytest.mark.parametrize("changed", ["file", "new-file"])
+@pytest.mark.parametrize("changed", ["file.py", "new.py"])
 def test_a_tree_with_changes_is_not_clean(changed, checkout):
     (checkout / changed).write_text("2")
     assert provenance.provenance()["clean"] is False
+
+
+def test_rows_that_are_written_leave_it_clean(checkout):
+    (checkout / "rows.jsonl").write_text("{}")
+    assert provenance.provenance()["clean"] is True
 
 
 def test_commit_is_unknown_where_there_is_no_checkout(tmp_path, monkeypatch):
