@@ -97,6 +97,8 @@ def _parquet(path: Path) -> Any:
             return pandas.read_parquet(path)
     except ImportError as error:
         raise UsageError(f"'{path}' needs pyarrow; run pip install pastforward[table].") from error
+    except MemoryError:
+        raise
     except Exception as error:  # pyarrow and pandas raise all kinds for damaged files
         reason = " ".join(str(error).split())[:100]
         raise UsageError(f"'{path}' is no readable table ({reason}); save it again.") from error
