@@ -50,6 +50,14 @@ COMPARISONS = {
     "curriculum-key_values-128": "key_values:128 --cells mlp --methods bptt-curriculum "
     "--seconds 300",
     "curriculum-elman": "copy:128 --cells elman --methods bptt-curriculum --seconds 120",
+    "long-copy-256": "copy:256 --cells elman --methods smt+dmt --seeds 1 2 3 --seconds 300",
+    "long-copy-512": "copy:512 --cells elman --methods smt+dmt --seeds 1 2 3 --seconds 600",
+    "curriculum-copy-256": "copy:256 --cells elman --methods bptt-curriculum --seeds 1 2 3 "
+    "--seconds 300 --search --factors 1 3",
+    "curriculum-copy-512": "copy:512 --cells elman --methods bptt-curriculum --seeds 1 2 3 "
+    "--seconds 600",
+    "curriculum-copy-gru": "copy:256 --cells torch-gru --methods bptt-curriculum --seeds 1 "
+    "--seconds 300",
     "cells": "retrieval:512 --cells elman gru lstm transformer "
     "--methods smt+dmt bptt --seconds 120",
     "cells-bptt": "retrieval stack modular parity s5,elements=2 --lengths 128 512 "
@@ -142,7 +150,7 @@ BITS = "digits", "digits-bptt", "text", "text-tokens", "stories", "mnist"
 
 SHORT_FIRST = tuple(name for name in COMPARISONS if name.startswith("curriculum"))
 """BPTT with short sequences first."""
-ONE_CORE = (*SHORT_FIRST, "paper", "mqar")
+ONE_CORE = (*SHORT_FIRST, "long-copy-256", "long-copy-512", "paper", "mqar")
 """Comparisons on one core that need not be idle: their seconds are of CPU time."""
 
 CURVES = "fresh-bptt", "fresh-smt", "mnist", "stories"

@@ -81,11 +81,13 @@ def _rate(method: str, rates: Mapping[str, float], first: bool) -> float:
 
 
 def with_growing_windows(
-    stages: tuple[Stage, ...], window: int, lr: float | None = None
+    stages: tuple[Stage, ...], window: int, lr: float | None = None, full_up_to: int | None = None
 ) -> tuple[Stage, ...]:
     """The same, DMT in windows of `window` preceded by teacher-forced windows of 4, 8, ... steps.
 
-    They take three fifths of its share, longer ones more, at rate `lr`, DMT's own when None.
+    They take three fifths of its share, longer ones more, at rate `lr`, DMT's own when None. With
+    `full_up_to`, windows of more steps have `full_up_to` / k of the rate: what an optimiser's step
+    adds to the error of one transition adds up over k of them.
     """
     windows = [2**n for n in range(2, window.bit_length()) if 2**n < window]
     weights = range(2, len(windows) + 2)
@@ -95,7 +97,12 @@ def with_growing_windows(
         if stage.method == "dmt" and windows:
             share = _TEACHER_FORCED_SHARE * stage.share
             grown += [
-                Stage("teacher-forced", share * weight / sum(weights), lr or stage.lr, steps)
+                Stage(
+                    "teacher-forced",
+                    share * weight / sum(weights),
+                    (lr or stage.lr) * min(1.0, (full_up_to or steps) / steps),
+                    steps,
+                )
                 for weight, steps in zip(weights, windows, strict=True)
             ]
             kept = replace(stage, share=(1 - _TEACHER_FORCED_SHARE) * stage.share)

@@ -28,6 +28,11 @@ solved, Muon follows gradient noise."""
 _KEY_VALUES_TEACHER_FORCED_LR = 3e-4
 """Three times that undoes what single steps have learned."""
 
+_FULL_RATE, _FULL_DMT_RATE, _LONGEST = 16, 96, 128
+"""Steps of a window, teacher-forced or DMT's, above which a copy's rates fall as 1/k; steps that
+teacher-forced windows stay below."""
+_COPY_SHARES = {"smt+dmt": (("teacher", 0.15), ("smt", 0.3), ("dmt", 0.55))}
+
 _RETRIEVAL_SHARES = {"smt+dmt": (("teacher", 0.3), ("smt", 0.35), ("dmt", 0.35))}
 """A teacher that has not found the mark yet learns to look for it at the last step alone, since the
 dynamics loss is lowest where memories need not hold it; so it gets more time first."""
@@ -42,10 +47,14 @@ _MATRICES, _NUMBERS = 2, 4
 
 def copy(strategy: str = DEFAULT_STRATEGY, cell: str = "mlp", length: int = 32) -> RunConfig:
     """String copy, T = `length`; the memory grows with the string."""
+    slower = min(1.0, _FULL_DMT_RATE / length)
+    rates = COPY_RATES | {"dmt": COPY_RATES["dmt"] * slower}
+    parts, longest = stages(strategy, rates, _COPY_SHARES), min(length, _LONGEST)
+    width = max(16, min(length // 4, 32 + length // 8))  # Muon's cost grows with its cube
     return RunConfig(
         data=DataConfig(f"copy:{length}"),
         # Target memories rotate; a cell with a tanh can rotate a memory where the tanh is linear.
-        student=student_for(cell, slots=8, width=max(16, length // 4), scale=0.1),
+        student=student_for(cell, slots=8, width=width, scale=0.01),
         # All modes hold for about as long as a symbol must be kept.
         teacher=TeacherConfig(encoder_config=LinearConfig(initial_decay_time=length / 3)),
         # Targets that lie close together can't be followed for more than a few steps.
@@ -53,9 +62,11 @@ def copy(strategy: str = DEFAULT_STRATEGY, cell: str = "mlp", length: int = 32) 
         # The whole rollout, as in the paper: what is held decays a little each step, and a window
         # that ends before the recall has no loss there.
         dmt=DMTConfig(window=length, dynamics=0.1),
-        fit=FitConfig(batch=16),
+        fit=FitConfig(
+            batch=16 if strategy in ("bptt", CURRICULUM) else max(4, min(16, 4096 // length))
+        ),
         budget=Budget(seconds=300.0 if length <= 32 else 600.0),
-        stages=with_growing_windows(stages(strategy, COPY_RATES), length, _TEACHER_FORCED_LR),
+        stages=with_growing_windows(parts, longest, _TEACHER_FORCED_LR, _FULL_RATE),
     )
 
 
