@@ -52,11 +52,11 @@ COMPARISONS = {
     "curriculum-elman": "copy:128 --cells elman --methods bptt-curriculum --seconds 120",
     "long-copy-256": "copy:256 --cells elman --methods smt+dmt --seeds 1 2 3 --seconds 300",
     "long-copy-512": "copy:512 --cells elman --methods smt+dmt --seeds 1 2 3 --seconds 600",
-    "curriculum-copy-256": "copy:256 --cells elman --methods bptt-curriculum --seeds 1 2 3 "
+    "curriculum-copy-256": "copy:256 --cells torch-gru --methods bptt-curriculum --seeds 1 2 3 "
     "--seconds 300 --search --factors 1 3",
-    "curriculum-copy-512": "copy:512 --cells elman --methods bptt-curriculum --seeds 1 2 3 "
+    "curriculum-copy-512": "copy:512 --cells torch-gru --methods bptt-curriculum --seeds 1 2 3 "
     "--seconds 600",
-    "curriculum-copy-gru": "copy:256 --cells torch-gru --methods bptt-curriculum --seeds 1 "
+    "curriculum-copy-elman": "copy:256 --cells elman --methods bptt-curriculum --seeds 1 "
     "--seconds 300",
     "cells": "retrieval:512 --cells elman gru lstm transformer "
     "--methods smt+dmt bptt --seconds 120",
@@ -111,6 +111,8 @@ COMPARISONS = {
     "digits": "digits --cells mlp --networks s4d mingru attention "
     "--methods bptt smt+dmt smt+dmt+bptt distill --seeds 1 2 --seconds 95",
     "digits-bptt": f"digits --cells mlp --methods bptt --seeds 1 2 --seconds 95 {FEW}",
+    "digits-again": "digits --cells mlp --methods smt+dmt bptt bptt-curriculum --seeds 1 2 3 "
+    "--seconds 95 --search --factors 1 3",
     "text": f"{SHAKESPEARE} --cells mlp --methods bptt smt+dmt smt+dmt+bptt --seconds 120",
     "text-tokens": f"{SHAKESPEARE} --cells mlp --methods bptt smt+dmt smt+dmt+bptt "
     "--tokens 2000000",
@@ -145,12 +147,12 @@ WITH_OTHERS = (
 )  # fmt: skip
 """The same with Elman, GRU and Transformer cells."""
 
-BITS = "digits", "digits-bptt", "text", "text-tokens", "stories", "mnist"
+BITS = "digits", "digits-again", "digits-bptt", "text", "text-tokens", "stories", "mnist"
 """Comparisons on real data, whose losses are also shown in bits."""
 
 SHORT_FIRST = tuple(name for name in COMPARISONS if name.startswith("curriculum"))
 """BPTT with short sequences first."""
-ONE_CORE = (*SHORT_FIRST, "long-copy-256", "long-copy-512", "paper", "mqar")
+ONE_CORE = (*SHORT_FIRST, "long-copy-256", "long-copy-512", "digits-again", "paper", "mqar")
 """Comparisons on one core that need not be idle: their seconds are of CPU time."""
 
 CURVES = "fresh-bptt", "fresh-smt", "mnist", "stories"
