@@ -46,18 +46,13 @@ COMPARISONS = {
     "--seconds 300",
     "curriculum-retrieval": "retrieval:512 --cells mlp --methods bptt-curriculum --seconds 150",
     "curriculum-stack": "stack:128 --cells mlp --methods bptt-curriculum --seconds 120",
-    "curriculum-digits": "digits --cells mlp --methods bptt-curriculum --seeds 1 2 --seconds 95",
     "curriculum-key_values-128": "key_values:128 --cells mlp --methods bptt-curriculum "
     "--seconds 300",
     "curriculum-elman": "copy:128 --cells elman --methods bptt-curriculum --seconds 120",
     "long-copy-256": "copy:256 --cells elman --methods smt+dmt --seeds 1 2 3 --seconds 300",
-    "long-copy-512": "copy:512 --cells elman --methods smt+dmt --seeds 1 2 3 --seconds 600",
+    "long-copy-512": "copy:512 --cells elman --methods smt+dmt --seeds 1 --seconds 1200",
     "curriculum-copy-256": "copy:256 --cells torch-gru --methods bptt-curriculum --seeds 1 2 3 "
     "--seconds 300 --search --factors 1 3",
-    "curriculum-copy-512": "copy:512 --cells torch-gru --methods bptt-curriculum --seeds 1 2 3 "
-    "--seconds 600",
-    "curriculum-copy-elman": "copy:256 --cells elman --methods bptt-curriculum --seeds 1 "
-    "--seconds 300",
     "cells": "retrieval:512 --cells elman gru lstm transformer "
     "--methods smt+dmt bptt --seconds 120",
     "cells-bptt": "retrieval stack modular parity s5,elements=2 --lengths 128 512 "

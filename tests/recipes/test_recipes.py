@@ -97,6 +97,15 @@ def test_windows_grow_until_they_are_the_sequence(length, windows):
     assert dmt.share + sum(stage.share for stage in follow) == pytest.approx(0.3)
 
 
+def test_longer_windows_have_lower_rates():
+    grown = with_growing_windows(stages("smt+dmt", COPY_RATES), 128, 1e-3, full_up_to=16)
+    rates = {s.window: s.lr for s in grown if s.method == "teacher-forced"}
+    assert rates == pytest.approx({4: 1e-3, 8: 1e-3, 16: 1e-3, 32: 5e-4, 64: 2.5e-4})
+    dmt = {length: copy("smt+dmt", "elman", length).stages[-1].lr for length in (64, 256, 512)}
+    assert dmt[64] == COPY_RATES["dmt"]
+    assert dmt[256] == pytest.approx(2 * dmt[512])
+
+
 def test_a_stage_has_windows_of_its_own(tmp_path):
     run = a_few_steps(recipe_of("copy32"), tmp_path / "run")
     forced = {f"teacher-forced {window}": window for window in (4, 8, 16)}
