@@ -12,8 +12,8 @@ class TanhConfig:
     """Dials of the cells that bound their memory by a tanh: elman, gru, lstm."""
 
     scale: float = 1.0
-    """Root-mean-square of a memory inside the tanh. At 0.1 a tanh is nearly linear, so the cell can
-    rotate a memory without loss, as a linear recurrence does."""
+    """Root-mean-square of a memory inside the tanh. At 0.1 or less it is nearly linear, so the cell
+    can rotate a memory without loss, as a linear recurrence does."""
 
     def __post_init__(self) -> None:
         above_zero(self, "cell", "scale")
