@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import ceil
 
 from pastforward.config import Budget, RunConfig
 from pastforward.data import DataConfig
@@ -50,7 +51,8 @@ def copy(strategy: str = DEFAULT_STRATEGY, cell: str = "mlp", length: int = 32) 
     slower = min(1.0, _FULL_DMT_RATE / length)
     rates = COPY_RATES | {"dmt": COPY_RATES["dmt"] * slower}
     parts, longest = stages(strategy, rates, _COPY_SHARES), min(length, _LONGEST)
-    width = max(16, min(length // 4, 32 + length // 8))  # Muon's cost grows with its cube
+    # Even, as modes are pairs; about 2 T numbers, fewer from T = 256 on: Muon's cost is their cube.
+    width = max(16, 2 * min(ceil(length / 8), 16 + length // 16))
     return RunConfig(
         data=DataConfig(f"copy:{length}"),
         # Target memories rotate; a cell with a tanh can rotate a memory where the tanh is linear.

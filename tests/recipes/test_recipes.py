@@ -106,6 +106,13 @@ def test_longer_windows_have_lower_rates():
     assert dmt[256] == pytest.approx(2 * dmt[512])
 
 
+@pytest.mark.parametrize(
+    ("length", "width"), [(32, 16), (100, 26), (128, 32), (256, 64), (512, 96)]
+)
+def test_memories_of_copies_grow_with_the_string_in_pairs(length, width):
+    assert copy("smt+dmt", "elman", length).student.width == width
+
+
 def test_a_stage_has_windows_of_its_own(tmp_path):
     run = a_few_steps(recipe_of("copy32"), tmp_path / "run")
     forced = {f"teacher-forced {window}": window for window in (4, 8, 16)}
