@@ -36,6 +36,8 @@ output a sequence a readout learns beside the teacher's, from many more of them,
 it as it is."""
 _POSITIONS, _MOST = 4000, 32
 """In a batch, and sequences in it at most: many steps teach a student more than large batches."""
+_SCALE = 0.05
+"""Of memories inside a tanh."""
 _BATCHES = {"teacher": 128, "teacher-forced": 8}
 """Where a teacher computes one memory a sequence, sequences cost it little, and a student has more
 of steps than of labels (docs/log.md)."""
@@ -49,9 +51,11 @@ def labelled(
     found = _from_targets(stages(strategy, LABELLED_RATES, _SHARES), length)
     if at_end:
         found = tuple(replace(stage, batch=_BATCHES.get(stage.method)) for stage in found)
+    # The Fourier encoder's memories turn: a cell with a tanh can follow where the tanh is linear.
+    student = student_for(cell, 1, 128, _SCALE, _SCALE) if at_end else student_for(cell, 4, 64)
     return RunConfig(
         data=data,
-        student=student_for(cell, *((1, 128) if at_end else (4, 64))),
+        student=student,
         teacher=TeacherConfig("fourier" if at_end else "stack"),
         # No state bypasses such a memory: no futures to decode.
         smt=SMTConfig(decoding=0.0, anchors=1, readout=READOUT, early_readout=1.0),
