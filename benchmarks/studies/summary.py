@@ -149,12 +149,13 @@ def _labelled(rows: Sequence[dict[str, Any]], task: str, seconds: float) -> Line
     best = best_bptt(task, seconds)
     bptt = [row for row in same if best and (row["cell"], row["lr"]) == (best.cell, best.lr)]
     smt = [row for row in same if row["method"] == "smt+dmt"]
+    s4d = [row for row in same if row["cell"] == "s4d"]
     if not (best and bptt and smt):
         return None
     return Line(
         task, smt[0]["T"], seconds, (_accuracy(bptt, f"BPTT, `{best.cell}`"),), _accuracy(smt),
         _accuracy([row["teacher"] for row in smt]),
-        _accuracy([row for row in same if row["cell"] == "s4d"], "S4D"), True,
+        _accuracy(s4d, "S4D") if s4d else None, True,
     )  # fmt: skip
 
 
