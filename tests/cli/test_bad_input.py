@@ -57,7 +57,7 @@ FAST = ["copy:8", *QUICK, *TINY]
         ("--fit.precision bf16", "--fit.precision is 'bf16'"),
         ("--stages.0.method smtt", "no method 'smtt'; did you mean 'smt'"),
         ("--stages.0.share 0.9", "add up to 1.7"),
-        ("--stages.1.lr 0", "Stage 'smt' has share 0.35 and lr 0"),
+        ("--stages.1.lr 0", "Stage 'smt' has share 0.3 and lr 0"),
         ("--method smt-dmt", "no method 'smt-dmt'; did you mean 'smt\\+dmt'"),
         ("--cell s4d", "'s4d' is a baseline; give it as --network s4d"),
         ("--network s5", "no baseline 's5'; did you mean 's4d'"),

@@ -19,6 +19,7 @@ from pastforward.data.text import text_source
 from pastforward.errors import UsageError
 from pastforward.student_file import read_description
 
+EIGHT = ["--sequences", "8"]
 TINY = ["--student.slots", "2", "--student.width", "8", "--teacher.width", "24"]
 FAST = [*QUICK, *TINY, "--method", "smt"]
 WALK = np.random.default_rng(0).normal(size=(600, 2)).round(4)
@@ -144,8 +145,8 @@ def test_grown_data_by_the_saved_scaler(here, capsys):
     assert source.codec == codec
     mean, std = np.array(codec.mean[0]), np.array(codec.std[0])
     np.testing.assert_allclose(source.encoded[0].z, (grown - mean) / std)
-    for command in ("doctor", "report", "label"):
-        assert call(capsys, command, "w", "--allow-new-data").code in (0, 1), command
+    for words in (["doctor"], ["report"], ["label", *EIGHT]):
+        assert call(capsys, *words, "w", "--allow-new-data").code in (0, 1), words
 
 
 def test_grown_text_by_the_saved_symbols(here, capsys):
@@ -220,7 +221,7 @@ def test_a_run_and_its_student_say_what_they_were_trained_on(here):
 
 
 def test_labels_are_of_their_data(here, capsys):
-    assert call(capsys, "label", "w", "--sequences", "8").code == 0
+    assert call(capsys, "label", "w", *EIGHT).code == 0
     store = pf.open_labels("runs/w/labels")
     assert store.facts.identity == pf.open_run("w").source.identity
     walk(here / "w.csv", bent(WALK))
@@ -229,7 +230,7 @@ def test_labels_are_of_their_data(here, capsys):
     assert "is not what runs/w/labels was trained on" in line or "labels" in line
     walk(here / "more.csv", WALK * 3 + 44)
     walk(here / "w.csv")
-    assert call(capsys, "label", "w", "--data", "more.csv", "--out", "more").code == 0
+    assert call(capsys, "label", "w", "--data", "more.csv", "--out", "more", *EIGHT).code == 0
     codec = pf.open_run("w").codec
     assert pf.open_labels("more").facts.identity.codec["mean"] == [list(codec.mean[0])]
     assert call(capsys, "train", "--labels", "more", *quick, "--name", "own").code == 0

@@ -178,7 +178,7 @@ def test_every_cell_in_a_recipe(cell, tmp_path):
     assert (student.cell, student.slots * student.width) == (cell, 8 * 16)
     assert student.slots == (2 if cell == "lstm" else 8)
     bounded = CELLS[cell].config is TanhConfig
-    assert student.cell_config == (TanhConfig(0.1) if bounded else None)
+    assert student.cell_config == (TanhConfig(0.01) if bounded else None)
 
 
 def test_a_cell_of_the_users_own_in_a_recipe(tmp_path):

@@ -14,7 +14,7 @@ CONFIG = RECIPES.load("copy32")("smt+dmt", "gru")
 
 def test_sections_hold_the_dials_of_what_a_config_names():
     found = sections(CONFIG)
-    assert found["student.cell_config"] == TanhConfig(0.1)
+    assert found["student.cell_config"] == TanhConfig(0.01)
     assert found["fit"] == CONFIG.fit
     assert "baseline" not in found
     assert "data.options" not in found  # a task has none
@@ -30,11 +30,11 @@ def test_changes_by_dotted_name():
     assert found.fit == replace(CONFIG.fit, batch=3)
     assert found.seed == 4
     assert with_changes(CONFIG, {}) == CONFIG
-    assert CONFIG.student.cell_config == TanhConfig(0.1)
+    assert CONFIG.student.cell_config == TanhConfig(0.01)
 
 
 def test_a_config_as_json_reads_it_is_changed_alike():
-    read = replace(CONFIG, student=replace(CONFIG.student, cell_config={"scale": 0.1}))
+    read = replace(CONFIG, student=replace(CONFIG.student, cell_config={"scale": 0.01}))
     assert with_changes(read, {"cell.scale": 0.5}) == with_changes(CONFIG, {"cell.scale": 0.5})
 
 
