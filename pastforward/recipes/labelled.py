@@ -13,7 +13,7 @@ from pastforward.config import Budget, RunConfig, Stage
 from pastforward.data import DataConfig, LabelledConfig
 from pastforward.methods import DMTConfig, SMTConfig
 from pastforward.recipes.sizes import student_for
-from pastforward.recipes.strategies import DEFAULT_STRATEGY, stages
+from pastforward.recipes.strategies import DEFAULT_STRATEGY, learns_from_targets, stages
 from pastforward.teacher import TeacherConfig
 from pastforward.training import FitConfig
 
@@ -37,7 +37,7 @@ it as it is."""
 _POSITIONS, _MOST = 4000, 32
 """In a batch, and sequences in it at most: many steps teach a student more than large batches."""
 _SCALE = 0.05
-"""Of memories inside a tanh."""
+"""Of memories inside a tanh, where they follow targets; BPTT has the textbook cells."""
 _BATCHES = {"teacher": 128, "teacher-forced": 8}
 """Where a teacher computes one memory a sequence, sequences cost it little, and a student has more
 of steps than of labels (docs/log.md)."""
@@ -51,8 +51,10 @@ def labelled(
     found = _from_targets(stages(strategy, LABELLED_RATES, _SHARES), length)
     if at_end:
         found = tuple(replace(stage, batch=_BATCHES.get(stage.method)) for stage in found)
-    # The Fourier encoder's memories turn: a cell with a tanh can follow where the tanh is linear.
-    student = student_for(cell, 1, 128, _SCALE, _SCALE) if at_end else student_for(cell, 4, 64)
+    student = student_for(cell, *((1, 128) if at_end else (4, 64)))
+    if at_end and learns_from_targets(strategy):
+        # The Fourier encoder's memories turn: a cell with a tanh can follow where it is linear.
+        student = student_for(cell, 1, 128, _SCALE, _SCALE)
     return RunConfig(
         data=data,
         student=student,

@@ -79,6 +79,14 @@ def test_batches_hold_about_as_many_positions_whatever_the_length():
     assert batches == {20: 32, 196: 20, 784: 8, 2000: 8}
 
 
+@pytest.mark.parametrize("cell", ["elman", "torch-rnn"])
+def test_only_students_of_targets_hold_memories_small(cell):
+    taught, bptt = (recipe(DATA, 64, strategy, cell).student for strategy in ("smt+dmt", "bptt"))
+    assert taught.cell_config.scale == 0.05
+    assert bptt.cell_config is None
+    assert recipe(DATA, 64, "smt+dmt", cell, at_end=False).student.cell_config is None
+
+
 def test_an_unknown_strategy_is_refused():
     with pytest.raises(UsageError, match="There is no method 'smt-dmt'"):
         recipe(DATA, 20, "smt-dmt")
