@@ -64,18 +64,19 @@ def sequence_bytes(facts: StoreFacts, source: Source) -> int:
 def begin(job: LabelJob, files: Files) -> Files:
     """Write all but the chunks, in place of a store that is there but for its `files`.
 
-    A description is written first and never deleted: a killed process leaves what can go on.
+    The description comes before all that it lists goes: a killed process leaves what can go on.
     Raises `UsageError` when writing is impossible.
     """
     content = pack_tensors(job.readout.state_dict(), {})
     fresh = not job.folder.exists()
     try:
         job.folder.mkdir(parents=True, exist_ok=True)
-        chunks, notes = map(job.folder.glob, ("chunk-*.safetensors", _NOTE.format("*")))
-        for path in (job.folder / READOUT, *chunks, *notes):
+        for note in job.folder.glob(_NOTE.format("*")):  # it would add to the new description
+            note.unlink()
+        write_store(job.folder, job.facts, files)
+        for path in (job.folder / READOUT, *job.folder.glob("chunk-*.safetensors")):
             if path.name not in files:
                 path.unlink(missing_ok=True)
-        write_store(job.folder, job.facts, files)
         write_atomically(job.folder / READOUT, content)
         files = files | {READOUT: _describe(content)}
         write_store(job.folder, job.facts, files)

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -266,6 +267,25 @@ def test_the_remains_of_a_killed_process_are_written_again(store, tmp_path):
     job = new_job(tmp_path / "labels")
     begin(job, {})
     (job.folder / chunk_name(0)).write_bytes(b"cut sho")  # in place, but never counted
+    resumed(job)
+    assert contents(job.folder) == contents(store.folder)
+
+
+@pytest.mark.parametrize("deleted", [0, 1, 3])
+def test_a_store_half_replaced_goes_on_as_the_new_one(store, deleted, tmp_path, monkeypatch):
+    job, left = new_job(tmp_path / "labels"), iter(range(deleted))
+    written(replace(job, facts=replace(job.facts, seed=1)))
+    unlink = Path.unlink
+
+    def killed(path, *args, **kwargs) -> None:
+        if next(left, None) is None:
+            raise Stop
+        unlink(path, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", killed)
+        with pytest.raises(Stop):
+            begin(job, {})
     resumed(job)
     assert contents(job.folder) == contents(store.folder)
 
