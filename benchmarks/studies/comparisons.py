@@ -50,9 +50,11 @@ COMPARISONS = {
     "--seconds 300",
     "curriculum-elman": "copy:128 --cells elman --methods bptt-curriculum --seconds 120",
     "long-copy-256": "copy:256 --cells elman --methods smt+dmt --seeds 1 2 3 --seconds 300",
-    "long-copy-512": "copy:512 --cells elman --methods smt+dmt --seeds 1 --seconds 1200",
+    "long-copy-512": "copy:512 --cells elman --methods smt+dmt --seeds 1 2 3 --seconds 1200",
     "curriculum-copy-256": "copy:256 --cells torch-gru --methods bptt-curriculum --seeds 1 2 3 "
     "--seconds 300 --search --factors 1 3",
+    "curriculum-copy-512": "copy:512 --cells torch-gru --methods bptt-curriculum --seeds 1 2 3 "
+    "--seconds 1200",
     "cells": "retrieval:512 --cells elman gru lstm transformer "
     "--methods smt+dmt bptt --seconds 120",
     "cells-bptt": "retrieval stack modular parity s5,elements=2 --lengths 128 512 "
