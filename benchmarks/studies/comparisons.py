@@ -54,7 +54,7 @@ COMPARISONS = {
     "curriculum-copy-256": "copy:256 --cells torch-gru --methods bptt-curriculum --seeds 1 2 3 "
     "--seconds 300 --search --factors 1 3",
     "curriculum-copy-512": "copy:512 --cells torch-gru --methods bptt-curriculum --seeds 1 2 3 "
-    "--seconds 1200",
+    "--seconds 1200 --search --factors 1 3",
     "cells": "retrieval:512 --cells elman gru lstm transformer "
     "--methods smt+dmt bptt --seconds 120",
     "cells-bptt": "retrieval stack modular parity s5,elements=2 --lengths 128 512 "
