@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from pastforward.errors import UsageError
-from pastforward.training import FitConfig
+from pastforward.training import FitConfig, optimiser
 from pastforward.training.optimiser import Muon, Optimiser, orthogonal
 
 
@@ -21,6 +21,18 @@ def test_singular_values_are_made_alike():
     inside = u.mT @ orthogonal(spread) @ v.mT
     off = inside - torch.diag_embed(inside.diagonal(dim1=1, dim2=2))
     assert off.abs().max() < 1e-4
+
+
+def test_large_matrices_in_bfloat16_are_those_in_float32_to_its_rounding(monkeypatch):
+    generator = torch.Generator().manual_seed(2)
+    spread = torch.randn(2, 256, 300, generator=generator) * torch.logspace(0, -1, 300)
+    found = []
+    for fast in (True, False):
+        monkeypatch.setattr(optimiser, "_multiplies_bfloat16", lambda device, fast=fast: fast)
+        found.append(orthogonal(spread))
+    assert found[0].dtype == torch.float32
+    assert 0 < (found[0] - found[1]).norm() < 0.02 * found[1].norm()
+    assert orthogonal(spread.double()).dtype == torch.float64
 
 
 @pytest.mark.parametrize("shape", [(3, 7), (7, 3), (5, 5), (1, 4), (4, 1)])
