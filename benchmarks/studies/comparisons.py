@@ -54,7 +54,7 @@ COMPARISONS = {
     "curriculum-copy-256": "copy:256 --cells torch-gru --methods bptt-curriculum --seeds 1 2 3 "
     "--seconds 300 --search --factors 1 3",
     "curriculum-copy-512": "copy:512 --cells torch-gru --methods bptt-curriculum --seeds 1 2 3 "
-    "--seconds 1200 --search --factors 1 3",
+    "--seconds 1200 --search --factors 3 --share 0.02",  # the better rate of 1 and 3 at T = 256
     "cells": "retrieval:512 --cells elman gru lstm transformer "
     "--methods smt+dmt bptt --seconds 120",
     "cells-bptt": "retrieval stack modular parity s5,elements=2 --lengths 128 512 "
@@ -103,8 +103,7 @@ COMPARISONS = {
     "--search",
     "paper": f"{PAPER.format(T=64)} --cells mlp --methods smt+dmt bptt bptt-curriculum "
     "--seconds 60",
-    "mqar": "mqar:64 --cells mlp --networks delta --methods smt+dmt bptt bptt-curriculum "
-    "parallel --seconds 120",
+    "mqar": "mqar:64 --cells mlp --methods smt+dmt bptt bptt-curriculum --seconds 120",
     "digits": "digits --cells mlp --networks s4d mingru attention "
     "--methods bptt smt+dmt smt+dmt+bptt distill --seeds 1 2 --seconds 95",
     "digits-bptt": f"digits --cells mlp --methods bptt --seeds 1 2 --seconds 95 {FEW}",

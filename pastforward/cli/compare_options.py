@@ -28,6 +28,9 @@ class Selection:
     """Baselines, of as many weights as the recipe's student; their method is 'parallel'."""
     encoder: str | None = None
     """The teacher's encoder, or one of your own as module:Name."""
+    targets: str | None = None
+    """What target memories are, and with it the recipe: linear, keys, tracking, stack or fourier.
+    By the data if not given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +69,9 @@ def read_compare(argv: list[str], description: str) -> tuple[Options, CompareReq
     first = next(iter(tasks), None)
     chosen = peek(with_data(Selection, first, argv), argv[len(tasks) :], "compare")
     request = CompareRequest(
-        chosen.cells, chosen.networks, encoder=chosen.encoder, data=data_of(chosen)
-    )
+        chosen.cells, chosen.networks, encoder=chosen.encoder, targets=chosen.targets,
+        data=data_of(chosen),
+    )  # fmt: skip
     changes, parsed = dict[str, Any](), cast(Any, None)
     for task in tasks_at_lengths(shown, chosen.lengths) or ("digits",):
         base, apart = first_config(task, request)

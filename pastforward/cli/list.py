@@ -10,13 +10,14 @@ from pastforward.data import SOURCES
 from pastforward.methods import METHODS
 from pastforward.recipes import RECIPES
 from pastforward.recipes.strategies import strategy_rows
+from pastforward.recipes.targets import target_rows
 from pastforward.registry import Entry
 from pastforward.runs.places import RUNS, describe_runs
 from pastforward.teacher.encoders import ENCODERS
 
 DESCRIPTION = """\
-Show recipes, data, tasks, strategies, methods, cells, encoders, baselines, and the runs below
-runs/. Wherever such a name is taken, one of your own may stand as module:Name.
+Show recipes, data, tasks, strategies, methods, cells, encoders, targets, baselines, and the runs
+below runs/. Wherever such a name is taken, one of your own may stand as module:Name.
 
 Examples:
   pastforward list
@@ -41,6 +42,7 @@ def main(argv: list[str]) -> None:
     _print("Methods, strategies of one stage each", _summaries(METHODS))
     _print("Cells (--cell)", _summaries(CELLS))
     _print("Encoders (--encoder)", _summaries(ENCODERS))
+    _print("Targets (--targets, or auto), each with its recipe", target_rows())
     _print("Baselines (--network)", _summaries(BASELINES))
     _print_runs()
 

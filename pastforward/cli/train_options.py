@@ -32,6 +32,10 @@ class Selection:
     """A baseline in the student's place, trained by the method 'parallel'."""
     encoder: str | None = None
     """The teacher's encoder, or one of your own as module:Name."""
+    targets: str | None = None
+    """What target memories are, and with it the recipe: linear, keys, tracking, stack or fourier;
+    auto takes the one whose teacher does best in trials of some seconds. By the data if not given.
+    """
     labels: str | None = None
     """Instead of a RECIPE: a folder that `label` wrote. No teacher is trained."""
     source: str | None = None
@@ -62,10 +66,10 @@ def read_train(argv: list[str], description: str, opened: Opened) -> tuple[Optio
     """Options, config and name; raises `UsageError` for bad ones, SystemExit after help."""
     named = next(iter(leading_words(argv)), None)
     chosen = peek(with_data(Selection, named, argv), argv[named is not None :], "train")
-    networks_and_data = chosen.network, chosen.encoder, data_of(chosen)
     options = TrainOptions(
-        *networks_and_data, allow=chosen.allow, opened=opened, source=chosen.source
-    )
+        chosen.network, chosen.encoder, chosen.targets, data_of(chosen), allow=chosen.allow,
+        opened=opened, source=chosen.source,
+    )  # fmt: skip
     if asks_help(argv):
         what, base = named or "", help_config(named, chosen.method, chosen.cell, options)
     else:

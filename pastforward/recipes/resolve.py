@@ -23,6 +23,7 @@ from pastforward.recipes.strategies import (
     stages,
     with_curriculum,
 )
+from pastforward.recipes.targets import facts_of, for_targets
 from pastforward.recipes.tasks import for_task
 from pastforward.registry import import_target, is_foreign
 
@@ -43,29 +44,35 @@ def resolve(
     cell: str = "mlp",
     data: DataConfig | None = None,
     opened: Opened | None = None,
+    targets: str | None = None,
 ) -> RunConfig:
     """The config for a recipe, a name of data, a path, `module:Name`, or a source.
 
     `module:Name` is a recipe, a function (strategy, cell) -> RunConfig, or a source of data. `data`
     holds further dials of the data; its `source` is replaced by what was named. `opened` keeps the
-    data for whoever trains on it. Raises `UsageError` for what is nothing of these.
+    data for whoever trains on it. `targets` is a name in `TARGETS`, whose recipe is taken then.
+    Raises `UsageError` for what is nothing of these.
     """
     if not isinstance(what, str):
-        return for_source(what, DataConfig(MEMORY + what.name), strategy, cell)
+        return for_source(what, DataConfig(MEMORY + what.name), strategy, cell, targets)
+    if what in RECIPES and targets is not None:
+        return for_data(RECIPES.load(what)().data, strategy, cell, opened, targets)
     if what in RECIPES and (data is None or data.task is None):
         return _unfolded(RECIPES.load(what)(strategy, cell), strategy)
     if is_foreign(what) and family(what) not in known_names():
         found = import_target(what)
         if not _is_source(found):
+            if targets is not None:
+                raise UsageError(f"'{what}' is a recipe, with targets of its own; name data.")
             return _unfolded(_own_recipe(what, found, strategy, cell), strategy)
     _require_data(what)
     described = DataConfig(what) if data is None else replace(data, source=what)
-    return for_data(described, strategy, cell, opened)
+    return for_data(described, strategy, cell, opened, targets)
 
 
 def for_data(
     data: str | DataConfig, strategy: str = DEFAULT_STRATEGY, cell: str = "mlp",
-    opened: Opened | None = None,
+    opened: Opened | None = None, targets: str | None = None,
 ) -> RunConfig:  # fmt: skip
     """A config for a path or a name of data, or for data described further.
 
@@ -78,14 +85,21 @@ def for_data(
     smaller = _averaged(opened(data), data)
     data = smaller or data
     source = opened(data)
-    return for_source(source, data, strategy, cell)
+    return for_source(source, data, strategy, cell, targets)
 
 
 def for_source(
-    source: Source, data: DataConfig, strategy: str = DEFAULT_STRATEGY, cell: str = "mlp"
-) -> RunConfig:
-    """A config for a source that is open already; `data` says what it is."""
-    return _unfolded(_for_kind(source, data, strategy, cell), strategy, source)
+    source: Source, data: DataConfig, strategy: str = DEFAULT_STRATEGY, cell: str = "mlp",
+    targets: str | None = None,
+) -> RunConfig:  # fmt: skip
+    """A config for a source that is open already; `data` says what it is.
+
+    By the kind of data, or with the targets named.
+    """
+    if targets is None:
+        return _unfolded(_for_kind(source, data, strategy, cell), strategy, source)
+    found = for_targets(targets, facts_of(source, data), strategy, cell)
+    return _unfolded(found, strategy, source)
 
 
 def _for_kind(source: Source, data: DataConfig, strategy: str, cell: str) -> RunConfig:

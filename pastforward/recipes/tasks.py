@@ -12,10 +12,9 @@ from pastforward.config import Budget, RunConfig
 from pastforward.data import DataConfig
 from pastforward.methods import DMTConfig, SMTConfig
 from pastforward.recipes.sizes import fit_for, student_for
-from pastforward.recipes.strategies import stages, with_growing_windows, with_prefixes
-from pastforward.recipes.tuned import copy, key_values, retrieval
+from pastforward.recipes.strategies import stages
+from pastforward.recipes.tuned import PREFIXES, copy, key_values, retrieval, tracking
 from pastforward.teacher import TeacherConfig
-from pastforward.teacher.encoders import DeltaConfig
 
 if TYPE_CHECKING:
     from pastforward.data.tasks.base import Task
@@ -26,17 +25,6 @@ _TUNED: dict[str, Callable[[str, str, int], RunConfig]] = {
 
 RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 2e-3, "bptt": 1e-3}
 """DMT has the readout's gradient: where targets know little, a student must learn without them."""
-TRACKING_RATES = {"teacher": 4e-3, "smt": 2e-3, "dmt": 1e-4, "bptt": 1e-3}
-"""DMT has little: once a task is solved, it follows gradient noise."""
-
-# A step from frozen targets costs less. Whether joint training does better is open (docs/log.md).
-_TRACKING_SHARES = {
-    "smt": (("teacher", 0.5), ("smt-frozen", 0.5)),
-    "smt+dmt": (("teacher", 0.4), ("smt-frozen", 0.3), ("dmt", 0.3)),
-    "smt+dmt+bptt": (("teacher", 0.35), ("smt-frozen", 0.25), ("dmt", 0.2), ("bptt", 0.2)),
-}
-_REFLECTIONS = 4
-"""Reflections of 4 x 4 matrices: they make every orthogonal matrix, and S5 needs 4 dimensions."""
 _MATRICES = {"modular": 1}
 """Half of the slots where not given: more find S5 sooner. In modular arithmetic a number acts in as
 many ways as there are operators before it, and a student has to learn all of them per matrix."""
@@ -82,25 +70,12 @@ def for_task(task: Task, data: DataConfig, strategy: str, cell: str) -> RunConfi
 
 
 def _tracking(task: Task, every: int, data: DataConfig, strategy: str, cell: str) -> RunConfig:
-    """State tracking (parity, S5, modular arithmetic): every input changes a small state.
-
-    It is asked at every `every`-th step, or after words of all lengths.
-    """
-    window = min(32, task.length)
-    grown = with_growing_windows(stages(strategy, TRACKING_RATES, _TRACKING_SHARES), window, 1e-3)
-    prefixes = [steps for steps in (16, 32, 128) if 2 * every <= steps < task.length]
-    own = DeltaConfig(_MATRICES.get(task.family), _REFLECTIONS, _REFLECTIONS)
-    return RunConfig(
-        data=data,
-        student=_memory(task, cell),
-        teacher=TeacherConfig("delta", encoder_config=own),
-        # No state bypasses such a memory, so all credit passes through it: no futures to decode.
-        smt=SMTConfig(future=task.dependency_length, decoding=0.0),
-        dmt=DMTConfig(window=window, dynamics=0.1),
-        fit=fit_for(task.length),
-        budget=Budget(seconds=600.0),
-        stages=with_prefixes(grown, prefixes, task.length),
-    )
+    """Asked at every `every`-th step, or after words of all lengths."""
+    prefixes = [steps for steps in PREFIXES if 2 * every <= steps < task.length]
+    return tracking(
+        data, task.length, _memory(task, cell), prefixes, strategy, _MATRICES.get(task.family),
+        task.dependency_length,
+    )  # fmt: skip
 
 
 def _memory(task: Task, cell: str) -> StudentConfig:

@@ -1,10 +1,12 @@
-"""L5. Recipes for tasks tuned by hand: copy, retrieval, key-values."""
+"""L5. Recipes tuned by hand: copy, retrieval, key-values, state tracking."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from math import ceil
 
+from pastforward.cells import StudentConfig
 from pastforward.config import Budget, RunConfig
 from pastforward.data import DataConfig
 from pastforward.methods import DMTConfig, SMTConfig
@@ -14,6 +16,7 @@ from pastforward.recipes.strategies import (
     DEFAULT_STRATEGY,
     stages,
     with_growing_windows,
+    with_prefixes,
 )
 from pastforward.teacher import TeacherConfig
 from pastforward.teacher.encoders import DeltaConfig, LinearConfig
@@ -21,6 +24,8 @@ from pastforward.training import FitConfig
 
 COPY_RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 3e-4, "bptt": 1e-3}
 RETRIEVAL_RATES = COPY_RATES
+TRACKING_RATES = {"teacher": 4e-3, "smt": 2e-3, "dmt": 1e-4, "bptt": 1e-3}
+"""DMT has little: once a task is solved, it follows gradient noise."""
 KEY_VALUES_RATES = {"teacher": 4e-3, "smt": 1e-3, "dmt": 3e-4, "bptt": 1e-3}
 
 _TEACHER_FORCED_LR = 1e-3
@@ -42,6 +47,17 @@ _KEY_VALUES_SHARES = {
     "smt+dmt": (("teacher", 0.12), ("smt-frozen", 0.34), ("dmt", 0.54)),
     "smt+dmt+bptt": (("teacher", 0.12), ("smt-frozen", 0.33), ("dmt", 0.4), ("bptt", 0.15)),
 }
+# A step from frozen targets costs less. Whether joint training does better is open (docs/log.md).
+_TRACKING_SHARES = {
+    "smt": (("teacher", 0.5), ("smt-frozen", 0.5)),
+    "smt+dmt": (("teacher", 0.4), ("smt-frozen", 0.3), ("dmt", 0.3)),
+    "smt+dmt+bptt": (("teacher", 0.35), ("smt-frozen", 0.25), ("dmt", 0.2), ("bptt", 0.2)),
+}
+_REFLECTIONS = 4
+"""Reflections of 4 x 4 matrices: they make every orthogonal matrix, and S5 needs 4 dimensions."""
+PREFIXES = 16, 32, 128
+"""Steps of the first sequences of state tracking."""
+
 _MATRICES, _NUMBERS = 2, 4
 """Codes for every value, one in each matrix, and the numbers of a code."""
 
@@ -115,6 +131,31 @@ def key_values(
         fit=fit_for(length),
         budget=Budget(seconds=600.0),
         stages=with_growing_windows(parts, window, _KEY_VALUES_TEACHER_FORCED_LR),
+    )
+
+
+def tracking(
+    data: DataConfig, length: int, student: StudentConfig, prefixes: Sequence[int], strategy: str,
+    matrices: int | None = None, future: int | None = None,
+) -> RunConfig:  # fmt: skip
+    """State tracking (parity, S5, modular arithmetic): every input changes a small state.
+
+    `prefixes` are shorter than T = `length` and hold two outputs or more.
+    """
+    window = min(32, length)
+    grown = with_growing_windows(stages(strategy, TRACKING_RATES, _TRACKING_SHARES), window, 1e-3)
+    return RunConfig(
+        data=data,
+        student=student,
+        teacher=TeacherConfig(
+            "delta", encoder_config=DeltaConfig(matrices, _REFLECTIONS, _REFLECTIONS)
+        ),
+        # No state bypasses such a memory, so all credit passes through it: no futures to decode.
+        smt=SMTConfig(future=future, decoding=0.0),
+        dmt=DMTConfig(window=window, dynamics=0.1),
+        fit=fit_for(length),
+        budget=Budget(seconds=600.0),
+        stages=with_prefixes(grown, prefixes, length),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pastforward.baselines import BASELINES, BaselineConfig
 from pastforward.cells import CELLS, StudentConfig
@@ -18,6 +18,7 @@ from pastforward.recipes import RECIPES
 from pastforward.recipes.names import stem
 from pastforward.recipes.resolve import for_labels, resolve
 from pastforward.recipes.strategies import CURRICULUM, DEFAULT_STRATEGY, STORED_STRATEGY
+from pastforward.recipes.targets import AUTO, TARGETS
 from pastforward.runs.foreign import require_allowed
 from pastforward.runs.sections import with_changes
 
@@ -42,6 +43,9 @@ class TrainOptions:
     """A name in `BASELINES`, or module:Name: trained in the student's place."""
     encoder: str | None = None
     """A name in `ENCODERS`, or an encoder of your own as module:Name."""
+    targets: str | None = None
+    """A name in `TARGETS`: what target memories are, and with it the recipe; 'auto' for the one
+    whose teacher does best in short trials."""
     data: DataConfig | None = None
     """Length and options of the data; its `source` is what is trained on."""
     changes: Mapping[str, Any] = field(default_factory=dict)
@@ -77,7 +81,10 @@ def config_for(
     require_cell(cell, "--network")
     if isinstance(what, RunConfig) and method is not None:
         raise UsageError(f"A RunConfig, which has its own stages, was given with '{method}'.")
-    config = _base(what, method or default_method(what, options), cell, options)
+    strategy = method or default_method(what, options)
+    if options.targets == AUTO:
+        options = replace(options, targets=_chosen(what, strategy, cell, options))
+    config = _base(what, strategy, cell, options)
     if method == CURRICULUM and len(config.stages) == 1:
         _say_that_it_is_plain(config, options)
     if options.network is not None:
@@ -92,6 +99,17 @@ def config_for(
     store = None if store is None else str(expanded(store).absolute())
     config = replace(config, data=located(config.data), label_store=store)
     return with_changes(config, options.changes)
+
+
+def _chosen(what: What, strategy: str, cell: str | None, options: TrainOptions) -> str:
+    from pastforward.runs.choosing import choose
+    from pastforward.watching import stderr_console
+
+    options = replace(options, opened=options.opened or Opened(), targets=next(iter(TARGETS)))
+    config = _base(what, DEFAULT_STRATEGY, cell, options)  # refuses what has no targets to choose
+    assert options.opened is not None
+    source = options.opened(config.data) if isinstance(what, str | Path) else cast("Source", what)
+    return choose(source, config, options.console or stderr_console())
 
 
 def _started(module: nn.Module, config: RunConfig, cell: str | None) -> StudentConfig:
@@ -140,7 +158,8 @@ def help_config(
     recipe = named if named is not None and named in RECIPES else "digits"
     if method in (STORED_STRATEGY, CURRICULUM):  # their stages would need the data
         method = None
-    config = config_for(recipe, method, cell, replace(options, data=None, source=None))
+    options = replace(options, source=None, targets=None)
+    config = config_for(recipe, method, cell, replace(options, data=None))
     task = None if options.data is None else options.data.task
     if named is None or (named == recipe and task is None):
         return config
@@ -186,6 +205,8 @@ def _base(what: What, method: str, cell: str | None, options: TrainOptions) -> R
         raise UsageError(
             "--source says where the data of --labels lies now; without them name the path itself."
         )
+    if options.targets is not None and (isinstance(what, RunConfig) or _is_store(what)):
+        raise UsageError("A config and a label store have their targets; give --targets with data.")
     if isinstance(what, RunConfig):
         return _as_given(what, cell, options)
     if _is_store(what):
@@ -197,7 +218,7 @@ def _base(what: What, method: str, cell: str | None, options: TrainOptions) -> R
         require_allowed(config, [name for name in given if name], what.folder)
         return config
     named = str(what) if isinstance(what, Path) else what
-    return resolve(named, method, cell or "mlp", options.data, options.opened)
+    return resolve(named, method, cell or "mlp", options.data, options.opened, options.targets)
 
 
 def _as_given(config: RunConfig, cell: str | None, options: TrainOptions) -> RunConfig:

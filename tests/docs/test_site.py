@@ -73,6 +73,7 @@ def test_programs_of_the_guides_run(program, monkeypatch, tmp_path, capsys):
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    monkeypatch.setattr("pastforward.runs.choosing.SECONDS", 0.05)
     (tmp_path / "my-notes.txt").write_text("Once upon a time there was a memory. " * 100)
 
 

@@ -12,6 +12,7 @@ from pastforward.data.opening import Opened
 from pastforward.errors import UsageError, nearest
 from pastforward.recipes.names import at_length
 from pastforward.recipes.strategies import DEFAULT_STRATEGY
+from pastforward.recipes.targets import AUTO, TARGETS
 from pastforward.runs.comparison.grid import Grid, Setting, Trial, problem
 from pastforward.runs.request import TrainOptions, config_for, require_cell
 from pastforward.runs.sections import dial_names, with_changes
@@ -40,6 +41,8 @@ class CompareRequest:
     budget: Budget | None = None
     """The recipes' when None."""
     encoder: str | None = None
+    targets: str | None = None
+    """A name in `TARGETS`."""
     data: DataConfig | None = None
     """Length and options of the data."""
     changes: Mapping[str, Any] = field(default_factory=dict)
@@ -123,7 +126,14 @@ def tasks_at_lengths(tasks: Sequence[str], lengths: Sequence[int]) -> tuple[str,
 
 def base_config(task: str, request: CompareRequest, cell: str | None = None) -> RunConfig:
     """The config of a task before any changes."""
-    options = TrainOptions(encoder=request.encoder, data=request.data, opened=request.opened)
+    if request.targets == AUTO:
+        raise UsageError(
+            "Targets are chosen for one run: train --targets auto says which suit the data; name "
+            f"them here: {', '.join(TARGETS)}."
+        )
+    options = TrainOptions(
+        encoder=request.encoder, targets=request.targets, data=request.data, opened=request.opened
+    )
     return config_for(task, DEFAULT_STRATEGY, cell, options)
 
 
@@ -163,7 +173,7 @@ def _in_its_slots(config: RunConfig) -> RunConfig:
 
 
 def _stages(setting: Setting, request: CompareRequest) -> tuple[Stage, ...]:
-    options = TrainOptions(data=request.data, opened=request.opened)
+    options = TrainOptions(targets=request.targets, data=request.data, opened=request.opened)
     return config_for(setting.task, setting.strategy, None, options).stages
 
 
