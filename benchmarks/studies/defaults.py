@@ -27,8 +27,8 @@ from pastforward.runs.request import TrainOptions
 
 PATH = RESULTS / "defaults.jsonl"
 TASKS = (
-    "copy:64", "retrieval:128", "key_values:32", "s5:32,elements=2", "parity:128", "modular:64",
-    "stack:64", "smnist14",
+    "copy:64", "retrieval:128", "key_values:32", "s5:32,elements=2", "parity:128",
+    "regression:64", "reversed_copy:64,delimiter=1", "stack:64", "smnist14",
 )  # fmt: skip
 WAYS = "tuned", AUTO
 HEAD = ("task", "seconds", "tuned by hand", "by trials", "targets", "trials, seconds", "apart")
