@@ -38,6 +38,11 @@ _FULL_RATE, _FULL_DMT_RATE, _LONGEST = 16, 96, 128
 """Steps of a window, teacher-forced or DMT's, above which a copy's rates fall as 1/k; steps that
 teacher-forced windows stay below."""
 _COPY_SHARES = {"smt+dmt": (("teacher", 0.15), ("smt", 0.3), ("dmt", 0.55))}
+_LONG_COPY, _LONG_COPY_SHARES = 256, {
+    "smt+dmt": (("teacher", 0.12), ("smt", 0.06), ("smt-frozen", 0.17), ("dmt", 0.65))
+}  # fmt: skip
+"""Beyond that T single steps are learned from frozen targets: a joint step takes three times as
+long, and too few of them leave a student that expands errors."""
 
 _RETRIEVAL_SHARES = {"smt+dmt": (("teacher", 0.3), ("smt", 0.35), ("dmt", 0.35))}
 """A teacher that has not found the mark yet learns to look for it at the last step alone, since the
@@ -66,7 +71,8 @@ def copy(strategy: str = DEFAULT_STRATEGY, cell: str = "mlp", length: int = 32) 
     """String copy, T = `length`; the memory grows with the string."""
     slower = min(1.0, _FULL_DMT_RATE / length)
     rates = COPY_RATES | {"dmt": COPY_RATES["dmt"] * slower}
-    parts, longest = stages(strategy, rates, _COPY_SHARES), min(length, _LONGEST)
+    shares = _COPY_SHARES if length <= _LONG_COPY else _LONG_COPY_SHARES
+    parts, longest = stages(strategy, rates, shares), min(length, _LONGEST)
     # Even, as modes are pairs; about 2 T numbers, fewer from T = 256 on: Muon's cost is their cube.
     width = max(16, 2 * min(ceil(length / 8), 16 + length // 16))
     return RunConfig(
