@@ -17,6 +17,7 @@ from benchmarks.studies.comparisons import (
     WITH_MLP,
     WITH_OTHERS,
 )
+from benchmarks.studies.defaults import defaults_table
 from benchmarks.studies.extrapolation_table import extrapolation_table
 from benchmarks.studies.files import path_of, read, rows_of
 from benchmarks.studies.forecast_table import forecast_table
@@ -108,6 +109,7 @@ def filled(text: str) -> str:
     text = text.replace("{extrapolation}", extrapolation_table())
     text = text.replace("{short first}", section(*filter(read, SHORT_FIRST)))
     text = text.replace("{forecasts}", forecast_table())
+    text = text.replace("{defaults}", defaults_table())
     for question in ANALYSIS_TABLES:
         text = text.replace(f"{{{question}}}", analyses(question))
     return text

@@ -10,6 +10,7 @@ from pastforward.cli.options import TrainingOptions
 from pastforward.cli.parsing import asks_help, leading_words, parse, peek
 from pastforward.config import RunConfig, Stage
 from pastforward.data.opening import Opened
+from pastforward.recipes.targets import AUTO, TARGETS
 from pastforward.runs.request import (
     TrainOptions,
     config_for,
@@ -74,6 +75,10 @@ def read_train(argv: list[str], description: str, opened: Opened) -> tuple[Optio
         what, base = named or "", help_config(named, chosen.method, chosen.cell, options)
     else:
         what = recipe_or_labels(named, chosen.labels)
+        if chosen.targets == AUTO:  # bad options are told of before trials take their time
+            first = replace(options, targets=next(iter(TARGETS)))
+            dials = with_dials(Options, config_for(what, chosen.method, chosen.cell, first))
+            parse(dials, argv, "train", description)
         base = config_for(what, chosen.method, chosen.cell, options)
     parsed: Any = parse(with_dials(Options, base), argv, "train", description)
     config = replace(config_of(parsed, base), seed=parsed.seed, stages=parsed.stages)

@@ -6,6 +6,7 @@ long, from the start. What was found is kept beside the runs, and read where it 
 """
 
 import hashlib
+import math
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from pastforward.data.source import Source
 from pastforward.errors import NonFiniteLoss, Stopped, UsageError
 from pastforward.files import from_json, json_text, read_json, to_json, write_json
 from pastforward.recipes.strategies import DEFAULT_STRATEGY
-from pastforward.recipes.targets import candidates, facts_of, for_targets
+from pastforward.recipes.targets import TARGETS, candidates, facts_of, for_targets
 from pastforward.runs.places import RUNS
 from pastforward.teacher.teacher import Teacher
 from pastforward.training.callbacks import StopRequest, stop_signals
@@ -54,15 +55,24 @@ class Trial:
         return f"{self.targets:<9} {self.nats:.3f}{right} after {self.seconds:g} s"
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A file of trials."""
+
+    data: str
+    cell: str
+    trials: list[Trial]
+
+
 def choose(
     source: Source, config: RunConfig, console: Console, seconds: float | None = None
 ) -> str:
     """The name of the targets whose teacher does best on held-out data.
 
     `config` is any of the run's on that data, with its cell and seed. A trial takes `seconds`,
-    `SECONDS` when None. Trials that were made before
-    on the same data are read. Raises `UsageError` where no teacher can be tried or several
-    processes would, and `Stopped` after Ctrl-C, with nothing kept.
+    `SECONDS` when None. Trials that were made before on the same data are read. Raises `UsageError`
+    where no teacher can be tried or several processes would, and `Stopped` after Ctrl-C, with
+    nothing kept.
     """
     seconds = seconds or SECONDS
     facts, cell = facts_of(source, config.data), config.student.cell
@@ -72,7 +82,7 @@ def choose(
     }
     kept = _place(source, configs, seconds)
     if kept.exists():
-        trials = from_json(list[Trial], read_json(kept)["trials"])
+        trials = _read(kept)
     elif world() > 1:
         raise UsageError(
             "Trials of targets are made by one process; name the targets, one of "
@@ -81,11 +91,22 @@ def choose(
     else:
         trials = _tried(source, configs, seconds, console)
         kept.parent.mkdir(parents=True, exist_ok=True)
-        found = {"data": config.data.source, "cell": cell, "trials": to_json(trials)}
-        write_json(kept, found)
+        write_json(kept, to_json(Kept(config.data.source, cell, trials)))
     best = _ranked(trials)[0]
     _say(console, f"targets:   {best}, by the trials in {kept}")
     return best.targets
+
+
+def _read(kept: Path) -> list[Trial]:
+    try:
+        trials = from_json(Kept, read_json(kept)).trials
+        if not trials or any(trial.targets not in TARGETS for trial in trials):
+            raise ValueError("it holds no trials of known targets")
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"The trials in {kept} can't be read ({error}); delete it to make them again."
+        ) from error
+    return trials
 
 
 def _place(source: Source, configs: Mapping[str, RunConfig], seconds: float) -> Path:
@@ -148,6 +169,8 @@ def _trial(
             raise Stopped(message, 128 + (asked.signal or 15)) from None
     assert isinstance(trainer.teacher, Teacher)
     score = _score(trainer.teacher, source)
+    if not math.isfinite(score.nats):
+        raise NonFiniteLoss(f"its held-out loss is {score.nats}")
     return Trial(name, seconds, score.nats, score.accuracy, trainer.spent.step)
 
 

@@ -68,6 +68,9 @@ FAST = ["copy:8", *QUICK, *TINY]
         ("--method rtrl --student.width 512", "RTRL would carry .*; take a smaller memory"),
         ("--method distill --teacher.heads 5", "16 is no multiple"),
         ("--stages.0.method distill", "put a stage 'transformer' before it"),
+        ("--targets kees", "no targets 'kees'; did you mean 'keys'"),
+        ("--targets auto --fit.batch 0", "--fit.batch is 0"),
+        ("--targets auto --smt.futre 3", "Perhaps you meant: --smt.future"),
         ("--seconds 5", "steps=3, tokens=None, seconds=5"),
         ("--seed 99999999999999999999999", "--seed is 9+; give"),
         ("--resume --overwrite", "Both --resume and --overwrite"),
@@ -140,6 +143,12 @@ def test_data(data, says, here, capsys):
     assert_says(refused(capsys, "train", data, "--steps", "3"), says)
     assert_says(refused(capsys, "compare", data, "--steps", "3"), says)
     assert sorted(here.iterdir()) == before
+
+
+def test_targets_of_a_comparison_are_named(here, capsys):
+    says = refused(capsys, "compare", "copy:8", "--steps", "3", "--targets", "auto")
+    assert_says(says, "name them here: linear, keys")
+    assert not list(here.iterdir())
 
 
 def test_a_length_beyond_the_text(here, capsys):

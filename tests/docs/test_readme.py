@@ -48,6 +48,7 @@ SHOWN = sorted({
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("pastforward.runs.choosing.SECONDS", 0.05)
     (tmp_path / "my-notes.txt").write_text("Once upon a time there was a memory. " * 100)
 
 

@@ -103,12 +103,22 @@ def test_trials_are_kept_for_the_same_data_and_sizes(here, monkeypatch):
         chosen("copy:18")
 
 
+@pytest.mark.parametrize("content", ["", "{}", '{"trials": []}', '["linear"]', '{"data": 1}'])
+def test_a_damaged_file_of_trials_is_named(content, here, monkeypatch):
+    trials_of(monkeypatch, {name: [n, n] for n, name in enumerate(TARGETS)})
+    chosen()
+    (kept,) = (here / "runs" / "trials").iterdir()
+    kept.write_text(content)
+    with pytest.raises(UsageError, match=rf"{kept.name} can't be read .*delete it"):
+        chosen()
+
+
 def test_a_teacher_that_can_t_be_trained_is_left_out(here, monkeypatch):
     nan = float("nan")
     trials_of(monkeypatch, {"linear": [nan], "keys": [2.0, 2.0], "tracking": [nan], "stack": [nan]})
-    console = Console(width=200, file=io.StringIO())
-    assert chosen(console=console) == "keys"
-    assert "linear    can't be trained here: the loss is nan" in console.file.getvalue()
+    told = io.StringIO()
+    assert chosen(console=Console(width=200, file=told)) == "keys"
+    assert "linear    can't be trained here: the loss is nan" in told.getvalue()
 
 
 def test_none_can_be_trained(here, monkeypatch):
@@ -131,6 +141,12 @@ def test_a_run_goes_on_with_what_was_chosen(here, monkeypatch):
     named = replace(options, targets=best)
     assert run.config == pf.train("copy:8", **(asked | {"name": "two", "options": named})).config
     assert pf.train("copy:8", if_exists="resume", **asked).config == run.config
+
+
+def test_trials_are_not_shared_by_ranks(here, monkeypatch):
+    monkeypatch.setattr(choosing, "world", lambda: 2)
+    with pytest.raises(UsageError, match=r"made by one process; name the targets, one of linear"):
+        chosen()
 
 
 def test_what_has_its_targets_is_refused(here):
