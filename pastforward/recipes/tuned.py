@@ -41,8 +41,8 @@ _COPY_SHARES = {"smt+dmt": (("teacher", 0.15), ("smt", 0.3), ("dmt", 0.55))}
 _LONG_COPY, _LONG_COPY_SHARES = 256, {
     "smt+dmt": (("teacher", 0.15), ("smt-frozen", 0.2), ("dmt", 0.65))
 }  # fmt: skip
-"""Beyond that T what a teacher writes depends on x_t alone, so that a student can compute it without
-joint training, whose steps take three times as long as those from frozen targets."""
+"""Beyond that T what a teacher writes depends on x_t alone, so that a student can compute it
+without joint training, whose steps take three times as long as those from frozen targets."""
 
 _RETRIEVAL_SHARES = {"smt+dmt": (("teacher", 0.3), ("smt", 0.35), ("dmt", 0.35))}
 """A teacher that has not found the mark yet learns to look for it at the last step alone, since the
