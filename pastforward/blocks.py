@@ -208,7 +208,7 @@ class Transformer(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.recompute = recompute
         # Positions before the first that a state depends on nothing of.
-        self.reach = None if depth and window is None else depth * ((window or 1) - 1)
+        self.reach = None if window is None else depth * (window - 1)
 
     def forward(
         self, x: Tensor, mask: Tensor | None = None,

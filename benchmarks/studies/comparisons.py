@@ -49,6 +49,8 @@ COMPARISONS = {
     "curriculum-key_values-128": "key_values:128 --cells mlp --methods bptt-curriculum "
     "--seconds 300",
     "curriculum-elman": "copy:128 --cells elman --methods bptt-curriculum --seconds 120",
+    "long-copy-128": "copy:128 --cells elman --methods smt+dmt bptt-curriculum --seeds 1 2 3 "
+    "--seconds 120 --search --factors 1 3",
     "long-copy-256": "copy:256 --cells elman --methods smt+dmt --seeds 1 2 3 --seconds 300",
     "long-copy-512": "copy:512 --cells elman --methods smt+dmt --seeds 1 2 3 --seconds 1200",
     "curriculum-copy-256": "copy:256 --cells torch-gru --methods bptt-curriculum --seeds 1 2 3 "
@@ -148,7 +150,15 @@ BITS = "digits", "digits-again", "digits-bptt", "text", "text-tokens", "stories"
 
 SHORT_FIRST = tuple(name for name in COMPARISONS if name.startswith("curriculum"))
 """BPTT with short sequences first."""
-ONE_CORE = (*SHORT_FIRST, "long-copy-256", "long-copy-512", "digits-again", "paper", "mqar")
+ONE_CORE = (
+    *SHORT_FIRST,
+    "long-copy-128",
+    "long-copy-256",
+    "long-copy-512",
+    "digits-again",
+    "paper",
+    "mqar",
+)
 """Comparisons on one core that need not be idle: their seconds are of CPU time."""
 
 CURVES = "fresh-bptt", "fresh-smt", "mnist", "stories"

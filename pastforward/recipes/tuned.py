@@ -39,10 +39,10 @@ _FULL_RATE, _FULL_DMT_RATE, _LONGEST = 16, 96, 128
 teacher-forced windows stay below."""
 _COPY_SHARES = {"smt+dmt": (("teacher", 0.15), ("smt", 0.3), ("dmt", 0.55))}
 _LONG_COPY, _LONG_COPY_SHARES = 256, {
-    "smt+dmt": (("teacher", 0.15), ("smt-frozen", 0.2), ("dmt", 0.65))
+    "smt+dmt": (("teacher", 0.15), ("smt", 0.08), ("smt-frozen", 0.22), ("dmt", 0.55))
 }  # fmt: skip
-"""Beyond that T what a teacher writes depends on x_t alone, so that a student can compute it
-without joint training, whose steps take three times as long as those from frozen targets."""
+"""Beyond that T most single steps are learned from frozen targets: a joint step takes three times
+as long, and a student with too few of them expands errors."""
 
 _RETRIEVAL_SHARES = {"smt+dmt": (("teacher", 0.3), ("smt", 0.35), ("dmt", 0.35))}
 """A teacher that has not found the mark yet learns to look for it at the last step alone, since the
@@ -69,11 +69,9 @@ _MATRICES, _NUMBERS = 2, 4
 
 def copy(strategy: str = DEFAULT_STRATEGY, cell: str = "mlp", length: int = 32) -> RunConfig:
     """String copy, T = `length`; the memory grows with the string."""
-    slower, long = min(1.0, _FULL_DMT_RATE / length), length > _LONG_COPY
+    slower = min(1.0, _FULL_DMT_RATE / length)
     rates = COPY_RATES | {"dmt": COPY_RATES["dmt"] * slower}
-    if long:
-        rates["teacher"] *= 2
-    shares = _LONG_COPY_SHARES if long else _COPY_SHARES
+    shares = _LONG_COPY_SHARES if length > _LONG_COPY else _COPY_SHARES
     parts, longest = stages(strategy, rates, shares), min(length, _LONGEST)
     # Even, as modes are pairs; about 2 T numbers, fewer from T = 256 on: Muon's cost is their cube.
     width = max(16, 2 * min(ceil(length / 8), 16 + length // 16))
@@ -82,11 +80,9 @@ def copy(strategy: str = DEFAULT_STRATEGY, cell: str = "mlp", length: int = 32) 
         # Target memories rotate; a cell with a tanh can rotate a memory where the tanh is linear.
         student=student_for(cell, slots=8, width=width, scale=0.01),
         # All modes hold for about as long as a symbol must be kept.
-        teacher=TeacherConfig(
-            depth=0 if long else 1, encoder_config=LinearConfig(initial_decay_time=length / 3)
-        ),
+        teacher=TeacherConfig(encoder_config=LinearConfig(initial_decay_time=length / 3)),
         # Targets that lie close together can't be followed for more than a few steps.
-        smt=SMTConfig(anchors=1, noise=0.2, uniformity=0.05, decoding=0.0 if long else 1.0),
+        smt=SMTConfig(anchors=1, noise=0.2, uniformity=0.05),
         # The whole rollout, as in the paper: what is held decays a little each step, and a window
         # that ends before the recall has no loss there.
         dmt=DMTConfig(window=length, dynamics=0.1),

@@ -15,7 +15,7 @@ class TeacherConfig:
     width: int = 64
     """Width of both Transformers."""
     depth: int = 1
-    """Blocks of the encoder; without any, its state at t is a map of x_t alone."""
+    """Blocks of the encoder."""
     heads: int = 4
     """Attention heads of both."""
     decoder_depth: int = 1
@@ -33,6 +33,7 @@ class TeacherConfig:
     """Dials of the encoder; its defaults when None."""
 
     def __post_init__(self) -> None:
-        at_least(self, "teacher", 1, "width", "heads", "decoder_depth", "recompute", "window")
-        at_least(self, "teacher", 0, "depth")
+        at_least(
+            self, "teacher", 1, "width", "depth", "heads", "decoder_depth", "recompute", "window"
+        )
         above_zero(self, "teacher", "query_key_scale")

@@ -113,6 +113,14 @@ def test_memories_of_copies_grow_with_the_string_in_pairs(length, width):
     assert copy("smt+dmt", "elman", length).student.width == width
 
 
+def test_long_copies_learn_single_steps_from_frozen_targets():
+    short, long = (copy("smt+dmt", "elman", length) for length in (256, 258))
+    assert "smt-frozen" not in [stage.method for stage in short.stages]
+    joint, frozen = long.stages[1:3]
+    assert (joint.method, frozen.method) == ("smt", "smt-frozen")
+    assert joint.share < frozen.share
+
+
 def test_a_stage_has_windows_of_its_own(tmp_path):
     run = a_few_steps(recipe_of("copy32"), tmp_path / "run")
     forced = {f"teacher-forced {window}": window for window in (4, 8, 16)}

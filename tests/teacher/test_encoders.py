@@ -53,20 +53,6 @@ def test_shape_and_norm(name, kind, length, slots):
     torch.testing.assert_close(norm, torch.ones_like(norm), rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_without_blocks_a_linear_memory_depends_on_the_one_before_and_its_input(kind):
-    encoder = build("linear", kind, 7, depth=0)
-    assert encoder.whole_because() is None
-    x = inputs(kind, 2, 7)
-    other = torch.cat([changed(x[:, :3]), x[:, 3:]], 1)
-    powers = encoder.recurrence.turned
-    found, step = [], torch.ones((), dtype=torch.long)
-    for read in (x, other):  # what step 5 adds to what it carries on: the same after other pasts
-        m = encoder.head(encoder._states(read)).flatten(2)
-        found.append(m[:, 5] - powers(m[:, 4], step))
-    torch.testing.assert_close(*found)
-
-
 @pytest.mark.parametrize("name", ENCODERS)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("length", "slots"), SIZES)

@@ -22,7 +22,7 @@ from pastforward.training.distributed import barrier, connect, rank, world
 from pastforward.training.folder import IfExists, RunFolder
 from pastforward.training.trainer import Trainer
 
-ENCODERS = ("linear", "linear:0", "state", "stack", "fourier", "delta", "window")
+ENCODERS = ("linear", "state", "stack", "fourier", "delta", "window")
 LENGTHS = (11, 8, 3)
 """Steps that two and three ranks share unequally, and as few as there are ranks."""
 LOSSES = SMTConfig(
@@ -33,9 +33,7 @@ LOSSES = SMTConfig(
 def methods(encoder: str, kind: str, length: int) -> tuple[list[Method], list[torch.nn.Parameter]]:
     what = tiny.signature(kind, length)
     own = tiny.student(what, slots=3)
-    name, _, depth = encoder.partition(":")  # without blocks no window is needed
-    window = None if depth else 3
-    teacher = tiny.teacher(what, own, name, True, window=window, depth=int(depth or 2))
+    teacher = tiny.teacher(what, own, encoder, True, window=3, depth=2)
     joint, frozen = JointSMT(own, teacher, LOSSES), FrozenSMT(own, teacher, LOSSES)
     found = [joint, frozen, TeacherTraining(teacher, LOSSES, own.readout)]
     return found, [*own.parameters(), *teacher.parameters()]
