@@ -105,6 +105,7 @@ COMPARISONS = {
     "--search",
     "paper": f"{PAPER.format(T=64)} --cells mlp --methods smt+dmt bptt bptt-curriculum "
     "--seconds 60",
+    "paper-again": "regression:64 --cells mlp --methods smt+dmt --seconds 60",
     "mqar": "mqar:64 --cells mlp --methods smt+dmt bptt bptt-curriculum --seconds 120",
     "digits": "digits --cells mlp --networks s4d mingru attention "
     "--methods bptt smt+dmt smt+dmt+bptt distill --seeds 1 2 --seconds 95",
@@ -157,6 +158,7 @@ ONE_CORE = (
     "long-copy-512",
     "digits-again",
     "paper",
+    "paper-again",
     "mqar",
 )
 """Comparisons on one core that need not be idle: their seconds are of CPU time."""

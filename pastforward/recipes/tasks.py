@@ -31,6 +31,8 @@ many ways as there are operators before it, and a student has to learn all of th
 
 _ROOM = 4
 """Directions for each of several keys of many: few have much in common then."""
+_PAIRS_HELD = 16
+"""Directions for pairs (x, w x + b): more than a few are not needed to tell w and b."""
 _SLOTS = 8
 _PER_NAT, _FEWEST_PER_NAT = 3.8, 1.9
 """Numbers of memory per nat of state: by default, and at least where a recipe was tuned by hand."""
@@ -40,6 +42,7 @@ def for_task(task: Task, data: DataConfig, strategy: str, cell: str) -> RunConfi
     """A config for a task that `data` names."""
     from pastforward.data.tasks.mqar import MQAR
     from pastforward.data.tasks.recall import KeyValues, Recall
+    from pastforward.data.tasks.regression import Regression
     from pastforward.data.tasks.tracking import Modular, Tracked
     from pastforward.data.tasks.words import Regular
 
@@ -49,10 +52,11 @@ def for_task(task: Task, data: DataConfig, strategy: str, cell: str) -> RunConfi
         size = tuned.student.slots * tuned.student.width
         enough = size >= _FEWEST_PER_NAT * task.state_entropy
         return tuned if enough else replace(tuned, student=_memory(task, cell))
-    if isinstance(task, KeyValues | Recall):
-        return key_values(task.symbols, data, task.length, strategy, cell)
     if isinstance(task, MQAR):
         return key_values(_ROOM * task.pairs, data, task.length, strategy, cell)
+    if isinstance(task, KeyValues | Recall | Regression):
+        keys = _PAIRS_HELD if isinstance(task, Regression) else task.symbols
+        return key_values(keys, data, task.length, strategy, cell)
     if isinstance(task, Tracked | Modular):
         return _tracking(task, task.every, data, strategy, cell)
     if isinstance(task, Regular):
