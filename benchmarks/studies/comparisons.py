@@ -105,7 +105,8 @@ COMPARISONS = {
     "--search",
     "paper": f"{PAPER.format(T=64)} --cells mlp --methods smt+dmt bptt bptt-curriculum "
     "--seconds 60",
-    "paper-again": "regression:64 --cells mlp --methods smt+dmt --seconds 60",
+    "paper-again": "regression:64 reversed_copy:64,delimiter=1 --cells mlp --methods smt+dmt "
+    "--seconds 60",
     "mqar": "mqar:64 --cells mlp --methods smt+dmt bptt bptt-curriculum --seconds 120",
     "digits": "digits --cells mlp --networks s4d mingru attention "
     "--methods bptt smt+dmt smt+dmt+bptt distill --seeds 1 2 --seconds 95",

@@ -11,6 +11,7 @@ from pastforward.cells import StudentConfig
 from pastforward.config import Budget, RunConfig
 from pastforward.data import DataConfig
 from pastforward.methods import DMTConfig, SMTConfig
+from pastforward.recipes.labelled import labelled
 from pastforward.recipes.sizes import fit_for, student_for
 from pastforward.recipes.strategies import stages
 from pastforward.recipes.tuned import PREFIXES, copy, key_values, retrieval, tracking
@@ -19,8 +20,15 @@ from pastforward.teacher import TeacherConfig
 if TYPE_CHECKING:
     from pastforward.data.tasks.base import Task
 
+
+def _reversed_copy(strategy: str, cell: str, length: int) -> RunConfig:
+    """One fixed turn of a memory, as in `copy`, brings no symbol where it is due."""
+    data = DataConfig(f"reversed_copy:{length}")
+    return labelled(data, length, strategy, cell, at_end=False)
+
+
 _TUNED: dict[str, Callable[[str, str, int], RunConfig]] = {
-    "copy": copy, "reversed_copy": copy, "retrieval": retrieval,
+    "copy": copy, "reversed_copy": _reversed_copy, "retrieval": retrieval,
 }  # fmt: skip
 
 RATES = {"teacher": 2e-3, "smt": 2e-3, "dmt": 2e-3, "bptt": 1e-3}
