@@ -43,7 +43,7 @@ CASES = (
          cell="elman"),
     Case("string copy, Elman cell", "copy:256", (), ("long-copy-256",), "curriculum-copy-256",
          cell="elman", opponent_cell="torch-gru"),
-    Case("retrieval of one marked symbol", "retrieval:512", ("retrieval",), ("retrieval",),
+    Case("retrieval of a marked symbol", "retrieval:512", ("retrieval",), ("retrieval",),
          "curriculum-retrieval"),
     Case("8 key-value pairs", "key_values:64", ("key_values-bptt",), ("key_values",),
          "curriculum-key_values"),
