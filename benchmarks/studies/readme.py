@@ -15,8 +15,9 @@ _HEAD = "task", "T", "seconds", "best opponent", "SMT then DMT", "verdict"
 
 
 def results_table() -> list[str]:
-    """Markdown of the table of results, means alone."""
-    return [cells(_HEAD), cells("---" for _ in _HEAD), *map(_line, longest())]
+    """Markdown of the table, means alone; rows of which nothing is said are named below it."""
+    said = [line for line in longest() if not line.verdict().startswith("open")]
+    return [cells(_HEAD), cells("---" for _ in _HEAD), *map(_line, said)]
 
 
 def longest() -> list[Line]:
