@@ -83,7 +83,7 @@ def config_for(
         raise UsageError(f"A RunConfig, which has its own stages, was given with '{method}'.")
     strategy = method or default_method(what, options)
     if options.targets == AUTO:
-        options = replace(options, targets=_chosen(what, strategy, cell, options))
+        options = replace(options, targets=_chosen(what, cell, options))
     config = _base(what, strategy, cell, options)
     if method == CURRICULUM and len(config.stages) == 1:
         _say_that_it_is_plain(config, options)
@@ -101,7 +101,7 @@ def config_for(
     return with_changes(config, options.changes)
 
 
-def _chosen(what: What, strategy: str, cell: str | None, options: TrainOptions) -> str:
+def _chosen(what: What, cell: str | None, options: TrainOptions) -> str:
     from pastforward.runs.choosing import choose
     from pastforward.watching import stderr_console
 
